@@ -1,0 +1,79 @@
+"""What the store remembers of a stage: intent, attempts, pins, quarantine. Losing it removes and restarts nothing.
+
+Written by `reconcile` before the effects of a pass, together with the transitions of that pass, in one transaction.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+RolloutKind = Literal["deploy", "update", "switch", "repair", "remove"]
+
+
+class _Memory(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Quarantine(_Memory):
+    """A revision that failed and is not tried again by itself."""
+
+    revision: str
+    digest: str = ""
+    """Empty when it failed before a digest was known."""
+    reason: str
+    message: str
+    at: float
+    logs: tuple[str, ...] = ()
+
+
+class Rollout(_Memory):
+    """One open rollout; closed ones are history rows."""
+
+    id: str
+    kind: RolloutKind
+    revision: str
+    started_at: float
+    step: str = ""
+    """Last step that was written to the log."""
+    tries: int = 0
+    """Containers of this rollout that failed while nothing had passed yet."""
+
+
+class InstanceMemory(_Memory):
+    """One (project, stage, tag)."""
+
+    born: float = 0.0
+    seen: float = 0.0
+    digest: str = ""
+    """Pinned once, used for every later container of the instance."""
+    attempts: dict[str, int] = {}
+    """Highest attempt number recorded, by revision."""
+    passed: tuple[str, ...] = ()
+    """Revisions that once passed their gate here, newest last, at most 8."""
+    quarantine: Quarantine | None = None
+    rollout: Rollout | None = None
+    switched_at: float = 0.0
+    """When traffic last moved to this instance's newest container; starts bake and drain."""
+    expired: bool = False
+    """TTL ended; stays away until undeclared."""
+    moved: str = ""
+    """Digest that the registry serves under the tag now, when it is not the pinned one."""
+
+
+class StageMemory(_Memory):
+    """All instances of a stage, by tag, and what was set by hand."""
+
+    instances: dict[str, InstanceMemory] = {}
+    suspended: bool = False
+    """`holdfast suspend`."""
+    retries: dict[str, float] = {}
+    """Tags whose quarantine `holdfast retry` asked to forget, with the time it was asked."""
+
+    def of(self, tag: str) -> InstanceMemory:
+        """Memory of a tag; blank when nothing is known."""
+        return self.instances.get(tag) or InstanceMemory()
+
+    def with_instance(self, tag: str, memory: InstanceMemory | None) -> "StageMemory":
+        """A copy in which the tag has this memory, or none."""
+        rest = {key: value for key, value in self.instances.items() if key != tag}
+        return self.model_copy(update={"instances": rest | ({tag: memory} if memory else {})})

@@ -1,0 +1,94 @@
+"""What a pass reports: conditions as Kubernetes has them, one line per instance, and transitions for history.
+
+`Ready` sums up; `Reconciling` and `Stalled` are present only while true (kstatus).
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Phase = Literal[
+    "Pending", "Pulling", "Creating", "Starting", "PreDeploy", "Gating", "Routing", "Verifying", "Baking",
+    "Running", "Degraded", "RolledBack", "Failed", "HeldOver", "Draining", "Evicted", "Expired", "Removing", "Suspended",
+]  # fmt: skip
+Outcome = Literal["Running", "Succeeded", "RolledBack", "Failed", "Superseded"]
+TransitionKind = Literal["started", "step", "succeeded", "rolledBack", "failed", "superseded", "notice"]
+
+
+class _Status(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Condition(_Status):
+    """One condition; `since` is kept by the store while status and reason stay the same."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str = ""
+    since: float = 0.0
+
+
+class InstanceStatus(_Status):
+    """One declared, held over or leaving instance."""
+
+    tag: str
+    phase: Phase
+    sync: Literal["Synced", "OutOfSync", "Unknown"] = "Unknown"
+    health: Literal["Healthy", "Unhealthy", "Progressing", "Missing", "Unknown"] = "Unknown"
+    reason: str = ""
+    message: str = ""
+    declared: bool = True
+    revision: str = ""
+    digest: str = ""
+    container: str = ""
+    """Name of the container that serves, or of the candidate."""
+    urls: tuple[str, ...] = ()
+    default: bool = False
+    """The default route points here."""
+    born: float = 0.0
+
+
+class StageStatus(_Status):
+    """One stage after a pass."""
+
+    key: str
+    reason: str = ""
+    """One sentence: what the pass did and why, also when it did nothing."""
+    generation: str = ""
+    conditions: tuple[Condition, ...] = ()
+    instances: tuple[InstanceStatus, ...] = ()
+    urls: tuple[str, ...] = ()
+    observed_at: float = 0.0
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of this type, if present."""
+        return next((item for item in self.conditions if item.type == kind), None)
+
+    @property
+    def ready(self) -> bool:
+        """True when everything declared runs, is routed and verified."""
+        found = self.condition("Ready")
+        return found is not None and found.status == "True"
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing is going on: ready, or stalled until somebody changes something."""
+        return self.condition("Reconciling") is None
+
+
+class Transition(_Status):
+    """One step of a rollout: a log line, and for the first and last steps a history row and a notification."""
+
+    rollout: str
+    """Id of the rollout; empty for stage-wide notices."""
+    tag: str
+    kind: TransitionKind
+    step: str
+    """One word: pull, create, start, preDeploy, gate, route, verify, bake, drain, remove, rollback …"""
+    level: Literal["info", "warning", "error"] = "info"
+    message: str = ""
+    reason: str = ""
+    rollout_kind: str = ""
+    revision: str = ""
+    data: dict[str, Any] = {}
