@@ -217,9 +217,7 @@ class Store(Protocol):
         """What is remembered of a stage; blank when nothing is."""
         ...
 
-    async def record(
-        self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float
-    ) -> None:
+    async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
         """Memory, history rows, log lines and outgoing notifications in one durable transaction."""
         ...
 
@@ -234,3 +232,49 @@ class Refusal:
 
     hostname: str
     failure: Failure
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A mass change that the guard holds back until `holdfast confirm DIGEST`."""
+
+    digest: str
+    losses: tuple[str, ...]
+    """One sentence per instance or hostname that would be lost."""
+    message: str
+
+
+class Control(Protocol):
+    """What a running controller offers on its unix socket; implemented by the manager."""
+
+    async def reload(self) -> tuple[Diagnostic, ...]:
+        """Read every source now, enqueue all stages, and return what is wrong with the documents."""
+        ...
+
+    async def reconcile(self, keys: Sequence[StageKey]) -> tuple[StageKey, ...]:
+        """Ask for a pass of these stages (empty: all); returns those that exist."""
+        ...
+
+    async def retry(self, key: str) -> tuple[str, ...]:
+        """Forget quarantines below a project, project/stage or project/stage/tag; returns project/stage/tag keys."""
+        ...
+
+    async def suspend(self, stage: StageKey, on: bool) -> None:
+        """Suspend or resume a stage by hand. Raises `KeyError` for an unknown stage."""
+        ...
+
+    async def confirm(self, digest: str) -> bool:
+        """Allow exactly the held change with this digest; False when there is none."""
+        ...
+
+    def holds(self) -> tuple[Hold, ...]:
+        """What the guard holds back now."""
+        ...
+
+    def statuses(self) -> Mapping[StageKey, StageStatus]:
+        """Newest status of each stage; a stage without a pass yet is missing."""
+        ...
+
+    def stages(self) -> tuple[StageKey, ...]:
+        """All declared stages, and undeclared ones that still have something running."""
+        ...

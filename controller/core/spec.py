@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-API_VERSION = "holdfast.dev/v1alpha1"
+API_VERSION: Literal["holdfast.dev/v1alpha1"] = "holdfast.dev/v1alpha1"
 
 MAX_STAGES = 32
 MAX_INSTANCES = 64
@@ -98,7 +98,8 @@ class HealthCheck(Model):
     """The gate that a new container passes before it gets traffic, and the probe that watches it afterwards."""
 
     type: Literal["http", "tcp", "docker", "none"] | None = None
-    """http asks `path`, tcp connects, docker waits for the image's HEALTHCHECK, none trusts a running process. Default: http with a port, else none."""
+    """http asks `path`, tcp connects, docker waits for the image's HEALTHCHECK, none trusts a running process.
+    Default: http with a port, else none."""
     path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=1024)] = "/"
     """Path that is asked, on the container's own address; redirects are not followed."""
     port: Port | None = None
@@ -172,7 +173,9 @@ class Shared(Model):
     """Replaces the image's entrypoint, as in Kubernetes."""
     args: Annotated[list[Text], Field(max_length=MAX_ARGS)] | None = None
     """Arguments of the entrypoint, as in Kubernetes."""
-    user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$", max_length=64)] | None = None
+    user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$", max_length=64)] | None = (
+        None
+    )
     """User, or user:group, that the process runs as."""
     labels: Annotated[
         dict[Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN)], Text], Field(max_length=MAX_LABELS)
@@ -187,7 +190,8 @@ class Shared(Model):
     pre_deploy: PreDeploy | None = None
     """One-off container of the new image, before the gate."""
     strategy: Literal["BlueGreen", "Recreate"] | None = None
-    """BlueGreen starts the new beside the old; Recreate stops the old first. Default: Recreate with a writable volume, else BlueGreen."""
+    """BlueGreen starts the new beside the old; Recreate stops the old first.
+    Default: Recreate with a writable volume, else BlueGreen."""
     stop_grace_period: Duration | None = None
     """Time between SIGTERM and SIGKILL. Default: 10s."""
     drain: Duration | None = None

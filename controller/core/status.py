@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 Phase = Literal[
     "Pending", "Pulling", "Creating", "Starting", "PreDeploy", "Gating", "Routing", "Verifying", "Baking",
-    "Running", "Degraded", "RolledBack", "Failed", "HeldOver", "Draining", "Evicted", "Expired", "Removing", "Suspended",
+    "Running", "Degraded", "RolledBack", "Failed", "HeldOver", "Draining", "Evicted", "Expired", "Removing",
+    "Suspended",
 ]  # fmt: skip
 Outcome = Literal["Running", "Succeeded", "RolledBack", "Failed", "Superseded"]
 TransitionKind = Literal["started", "step", "succeeded", "rolledBack", "failed", "superseded", "notice"]
@@ -91,4 +92,36 @@ class Transition(_Status):
     reason: str = ""
     rollout_kind: str = ""
     revision: str = ""
+    data: dict[str, Any] = {}
+
+
+class HistoryRow(_Status):
+    """One rollout, open or closed."""
+
+    id: str
+    key: str
+    """project/stage."""
+    tag: str
+    kind: str
+    """deploy, update, switch, repair or remove."""
+    revision: str
+    status: Outcome
+    started_at: float
+    ended_at: float | None = None
+    reason: str = ""
+    message: str = ""
+
+
+class LogLine(_Status):
+    """One structured line of a rollout's log, or a stage-wide notice."""
+
+    id: int
+    """Grows by one per line; the id of server-sent events later."""
+    time: float
+    level: Literal["info", "warning", "error"]
+    key: str
+    tag: str
+    rollout: str
+    step: str
+    message: str
     data: dict[str, Any] = {}
