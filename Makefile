@@ -1,0 +1,46 @@
+# Holdfast. `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.parts/usr/bin:$(CURDIR)/.parts/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+PY := .venv/bin/python
+ARGS ?=
+
+.PHONY: help demo clean-demo test check format generate lock setup parts clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup parts ## run desired/ on real containers behind a real proxy, replace a tag, take a broken one back
+	@deploy/demo/run.sh
+
+clean-demo: ## remove everything that make demo made
+	@deploy/demo/clean.sh
+
+test: setup parts ## all tests on real parts; ARGS="tests/core -x" chooses
+	@$(PY) -m tests.parts.namespace $(PY) -m pytest $(ARGS)
+
+check: setup ## lint, types, import rules, generated files
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy --strict controller tests/parts tests/conftest.py
+	@.venv/bin/lint-imports
+	@$(PY) -m controller.cli.generate --check
+
+format: setup ## put the code into the project's form
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+generate: setup ## write crds/, the editor schema and the reference page anew from the models
+	@$(PY) -m controller.cli.generate
+
+lock: ## resolve the dependencies anew into requirements.lock
+	@deploy/lock.sh
+
+setup:
+	@deploy/venv.sh
+
+parts:
+	@deploy/parts.sh
+
+clean: clean-demo ## remove the virtual environment, unpacked parts and caches too
+	@rm -rf .venv .parts .test .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
