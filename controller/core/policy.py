@@ -31,13 +31,13 @@ READONLY = frozenset({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/
 HARMLESS_TOP = frozenset(
     """argsescaped attachstderr attachstdin attachstdout cmd domainname entrypoint env exposedports healthcheck hostname
     image labels macaddress networkdisabled onbuild openstdin shell stdinonce stopsignal stoptimeout tty user volumes
-    workingdir""".split()
+    workingdir""".split()  # noqa: SIM905
 )
 HARMLESS_HOST = frozenset(
     """autoremove blkioweight capdrop consolesize cpucount cpupercent cpuperiod cpuquota
     cpuset cpusetcpus cpusetmems cpushares dns dnsoptions dnssearch init iomaximumbandwidth iomaximumiops isolation
     logconfig memory memoryreservation memoryswap memoryswappiness nanocpus pidslimit readonlyrootfs restartpolicy
-    shmsize""".split()
+    shmsize""".split()  # noqa: SIM905
 )
 
 

@@ -1,0 +1,145 @@
+"""A runtime on a real Engine, an image from a small registry, and a maker of containers that leaves nothing."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from controller.clients.docker import DockerRuntime
+from controller.core import names
+from controller.core.actions import ContainerSpec
+from controller.core.observed import Container
+from controller.core.policy import PolicyRules
+from tests.contract.registry_faults import FaultyRegistry, layer
+from tests.parts.engine import Engine
+from tests.parts.images import find_busybox
+
+_serial = itertools.count(1)
+
+
+class RealClock:
+    """The machine's time."""
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyRegistry]:
+    """A registry with switchable faults, all off."""
+    registry = FaultyRegistry()
+    yield registry
+    registry.close()
+
+
+@pytest.fixture(scope="session")
+def tar() -> bytes:
+    """The layer of the test image."""
+    program = find_busybox()
+    if program is None:
+        pytest.skip("no static busybox for test images (Debian: apt-get install busybox-static)")
+    return layer(program)
+
+
+class Bench:
+    """One controller id on one Engine, with what it made."""
+
+    def __init__(self, url: str, folder: Path, rules: PolicyRules) -> None:
+        self.id = f"c{os.getpid()}-{next(_serial)}"
+        self.url = url
+        self.network = f"hfnet-{self.id}"
+        self.config = folder / "config.json"
+        self.config.write_text("{}")
+        self.client = docker.APIClient(base_url=url, version="auto", timeout=60)
+        self.runtime = self.again(rules)
+        self.image = ""
+        self.digest = ""
+
+    def again(self, rules: PolicyRules = PolicyRules(), pull_deadline: float = 60.0) -> DockerRuntime:
+        """Another runtime with the same id, as after a restart of the controller."""
+        return DockerRuntime(self.id, self.network, self.url, str(self.config), rules, RealClock(), pull_deadline)
+
+    def spec(self, tag: str = "1.0", attempt: int = 1, **fields: object) -> ContainerSpec:
+        """A spec with agreeing name and labels that sleeps for ever and ends at SIGTERM."""
+        stage, revision = "shop/dev", "v1abcdef01"
+        labels = {
+            names.STAGE: stage,
+            names.TAG: tag,
+            names.REVISION: revision,
+            names.TEMPLATE: "t1",
+            names.DIGEST: self.digest,
+            names.ATTEMPT: str(attempt),
+            names.BORN: "1700000000.5",
+            "team": "a",
+        }
+        name = names.container_name(stage, tag, revision, attempt)
+        command = ("/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done")
+        made: dict[str, object] = {
+            "name": name,
+            "image": f"{self.image}@{self.digest}",
+            "labels": tuple(sorted(labels.items())),
+            "command": command,
+        }
+        return ContainerSpec(**{**made, **fields})  # type: ignore[arg-type]
+
+    async def made(self, tag: str = "1.0", **fields: object) -> Container:
+        """Create a container and return it as observed."""
+        found = await self.runtime.inspect(await self.runtime.create(self.spec(tag, **fields), {}))
+        assert found is not None
+        return found
+
+    async def up(self, tag: str = "1.0", **fields: object) -> Container:
+        """Create and start a container and return it as observed."""
+        container = await self.made(tag, **fields)
+        await self.runtime.start(container)
+        found = await self.runtime.inspect(container.id)
+        assert found is not None
+        return found
+
+    def clean(self) -> None:
+        """Remove everything that carries the id, and the pulled images."""
+        for item in self.client.containers(all=True, filters={"label": f"{names.CONTROLLER}={self.id}"}):
+            with contextlib.suppress(docker.errors.APIError):
+                self.client.remove_container(item["Id"], force=True, v=True)
+        for item in self.client.networks(names=[self.network]):
+            with contextlib.suppress(docker.errors.APIError):
+                self.client.remove_network(item["Id"])
+        for image in self.client.images():
+            for reference in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]:
+                if self.image and reference.startswith(self.image.partition("/")[0] + "/"):
+                    with contextlib.suppress(docker.errors.APIError):
+                        self.client.remove_image(reference)
+        self.client.close()
+
+
+@pytest.fixture
+async def bench(engine: Engine, faulty: FaultyRegistry, tar: bytes, tmp_path: Path) -> AsyncIterator[Bench]:
+    """A runtime and a pulled image."""
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    found = Bench(engine.url, tmp_path, PolicyRules(bind_roots=(str(roots),)))
+    digest = faulty.push("team/app", "1.0", tar)
+    found.image = f"{faulty.address}/team/app"
+    try:
+        found.digest = await found.runtime.pull(found.image, "1.0", "", lambda _: None)
+        assert found.digest == digest
+        faulty.requests.clear()
+        yield found
+    finally:
+        await found.runtime.close()
+        found.clean()
