@@ -32,7 +32,7 @@ give_up() {
 
 if ! has_engine; then
     packages=(docker.io iptables)
-    [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || give_up "${packages[@]}"
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then give_up "${packages[@]}"; fi
     deploy/apt.sh "${packages[@]}"
     # from Debian 13 on the client is a package of its own
     command -v docker >/dev/null || deploy/apt.sh docker-cli
@@ -40,7 +40,7 @@ fi
 
 mapfile -t packages < <(missing)
 [[ ${#packages[@]} -eq 0 ]] && exit 0
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || give_up "${packages[@]}"
+if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then give_up "${packages[@]}"; fi
 
 echo "setup: unpacking ${packages[*]} into .parts/" >&2
 mkdir -p .parts

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Answers the one request of a connection: stdin and stdout are the connection.
-read -r method target version || exit 0
+read -r method target _ || exit 0
 length=0
 while read -r line; do
     line=${line%?}

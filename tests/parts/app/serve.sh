@@ -5,6 +5,7 @@ if [ "${BROKEN:-}" = exit ]; then
     exit 7
 fi
 listener=
+# shellcheck disable=SC2317,SC2009  # called by the trap; busybox has no pgrep here
 stop() {
     [ -n "$listener" ] && kill "$listener" 2>/dev/null
     while ps | grep -q '[r]equest.sh'; do usleep 50000; done
