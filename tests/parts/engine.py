@@ -12,7 +12,7 @@ from typing import Any
 import docker
 from docker.errors import DockerException
 
-from tests.parts.process import CLEAN_PATH, PartFailed, clean_environment, wait_until
+from tests.parts.process import CLEAN_PATH, PartFailed, Process, clean_environment, wait_until
 
 
 def find_dockerd() -> str | None:
@@ -28,6 +28,7 @@ class Engine:
         self.folder = folder
         self.own = folder is not None
         self._client: docker.DockerClient | None = None
+        self._containerd_process: Process | None = None
 
     @property
     def client(self) -> docker.DockerClient:
@@ -88,6 +89,7 @@ class Engine:
                     *(program, "--config-file", str(folder / "daemon.json"), "--shutdown-timeout", "5"),
                     *("--data-root", str(folder / "data"), "--exec-root", str(folder / "exec")),
                     *("--pidfile", str(folder / "docker.pid"), "-H", self.url),
+                    *self._containerd(),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -102,6 +104,24 @@ class Engine:
         if child.poll() is not None:
             tail = (folder / "dockerd.log").read_text(errors="replace").splitlines()[-15:]
             raise PartFailed("\n".join(["dockerd did not start:", *tail]))
+
+    def _containerd(self) -> list[str]:
+        """Options for a containerd of its own where the machine runs one, which dockerd would use and fill."""
+        if not Path("/run/containerd/containerd.sock").exists():
+            return []
+        folder = self._own_folder()
+        socket = folder / "c.sock"
+        if not (self._containerd_process and self._containerd_process.pid):
+            self._containerd_process = Process(
+                [
+                    *("containerd", "--address", str(socket)),
+                    *("--root", str(folder / "c-root"), "--state", str(folder / "c-state")),
+                ],
+                folder / "containerd.log",
+                socket.exists,
+            )
+            self._containerd_process.start()
+        return ["--containerd", str(socket)]
 
     def signal(self, number: int) -> None:
         """Send the private daemon a signal, such as SIGSTOP to freeze it."""

@@ -88,8 +88,18 @@ def _command_line(pid: int) -> str:
 
 
 def _below(folder: Path) -> list[int]:
+    """Processes that name the folder in their command line, or whose root file system lies in it (containers)."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in pids if pid != os.getpid() and f"{folder}/" in _command_line(pid)]
+    below = f"{folder}/"
+    return [p for p in pids if p != os.getpid() and (below in _command_line(p) or below in _root_mount(p))]
+
+
+def _root_mount(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        for line in (Path("/proc") / str(pid) / "mountinfo").read_text().splitlines():
+            if line.split()[4] == "/":
+                return line
+    return ""
 
 
 def _wait(done: Callable[[], bool], seconds: float) -> bool:
