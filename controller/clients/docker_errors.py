@@ -164,7 +164,9 @@ def registry_failure(status: int, message: str, reference: str) -> HoldfastError
         return WorldBad(f"{doing}: {message}", reason="RegistryDenied")
     if re.search(r"blob|layer|filesystem layer verification|digest verification|unexpected eof|size validation", text):
         return WorldBad(f"{doing}: {message}", reason="RegistryError")
-    if status == 404 or re.search(r"manifest unknown|name unknown|manifest for .* not found|\b404 not found\b", text):
+    if status == 404 or re.search(
+        r"manifest unknown|name unknown|manifest for .* not found|\b404 not found\b|\bhttp 404\b", text
+    ):
         return RevisionBad(f"{doing}: {message}", reason="ManifestMissing")
     if re.search(
         r"\b50[0234]\b|timeout|timed out|refused|no such host|reset by peer|unreachable|internal server error"

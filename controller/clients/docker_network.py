@@ -1,15 +1,17 @@
-"""The network of the settings: made once when missing, addressed by id, never removed.
+"""The network of the settings: made once when missing, addressed by id, never removed once in use.
 
 Engine 20.10 allows two networks of one name and then refuses the name as ambiguous, so the oldest of ours is used. A
 network of that name that somebody else made is used as it is.
 """
 
+import contextlib
 import json
 import threading
 from typing import Any
 
 from controller.clients.docker_engine import WRITE_TIMEOUT, Engine
 from controller.clients.docker_errors import EngineError, ReplyLost, engine_failure
+from controller.clients.docker_view import timestamp
 from controller.core import names
 from controller.core.errors import Unreachable, WorldBad
 
@@ -25,6 +27,9 @@ class Network:
         self._lock = threading.Lock()
         self.name = name
         self.id: str | None = None
+        self.reference = name
+        """What a new container names as its network: the name, which survives that the network is made anew, or the id
+        where two networks have that name."""
 
     def ensure(self, again: bool = False) -> str:
         """Id of the network. `again`: do not believe the id that was found before."""
@@ -42,14 +47,15 @@ class Network:
         if not mine:
             return None
         best = min(mine, key=self._rank)
+        self.reference = self.name if len(mine) == 1 else str(best["Id"])
         if best.get("Driver") in ("host", "null"):
             message = f"docker.network {self.name} has driver {best['Driver']}: containers cannot be reached on it"
             raise WorldBad(message, reason="NetworkUnusable")
         return str(best["Id"])
 
-    def _rank(self, item: dict[str, Any]) -> tuple[bool, str, str]:
+    def _rank(self, item: dict[str, Any]) -> tuple[bool, float, str]:
         ours = (item.get("Labels") or {}).get(NETWORK_LABEL) == self._controller_id
-        return not ours, str(item.get("Created", "")), str(item["Id"])
+        return not ours, timestamp(item.get("Created")) or 0.0, str(item["Id"])
 
     def _make(self) -> str:
         body = {
@@ -70,4 +76,13 @@ class Network:
             if found is None:
                 raise WorldBad(f"cannot create network {self.name}: {error}", reason="NetworkMissing") from error
             return found
-        return str(made["Id"])
+        return self._oldest(str(made["Id"]))
+
+    def _oldest(self, made: str) -> str:
+        """Of two that were made at the same time the older stays; ours goes again, nothing is attached to it yet."""
+        best = self._find() or made
+        if best != made:
+            with contextlib.suppress(EngineError, ReplyLost):
+                self._engine.request("DELETE", f"/networks/{made}", timeout=WRITE_TIMEOUT)
+            return self._find() or best
+        return best

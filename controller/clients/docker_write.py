@@ -62,7 +62,8 @@ class Writer:
     def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:
         """See `Runtime.create`."""
         for again in (False, True):
-            config = self._config(spec, values, self._network.ensure(again))
+            self._network.ensure(again)
+            config = self._config(spec, values, self._network.reference)
             try:
                 made = self._engine.json(
                     "POST", "/containers/create", params={"name": spec.name}, body=config, timeout=WRITE_TIMEOUT
