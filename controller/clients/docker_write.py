@@ -170,7 +170,8 @@ class Writer:
     def connect(self, target: Container) -> None:
         """See `Runtime.connect`."""
         for again in (False, True):
-            network = self._network.ensure(again)
+            # Engine 20.10 accepts the id of a network that is gone for a stopped container: always look.
+            network = self._network.ensure(again=True)
             found = self._same(target)
             if found is None:
                 return

@@ -70,9 +70,11 @@ class Bench:
         self.image = ""
         self.digest = ""
 
-    def again(self, rules: PolicyRules = PolicyRules(), pull_deadline: float = 60.0) -> DockerRuntime:
+    def again(self, rules: PolicyRules | None = None, pull_deadline: float = 60.0) -> DockerRuntime:
         """Another runtime with the same id, as after a restart of the controller."""
-        return DockerRuntime(self.id, self.network, self.url, str(self.config), rules, RealClock(), pull_deadline)
+        return DockerRuntime(
+            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_deadline
+        )
 
     def spec(self, tag: str = "1.0", attempt: int = 1, **fields: object) -> ContainerSpec:
         """A spec with agreeing name and labels that sleeps for ever and ends at SIGTERM."""

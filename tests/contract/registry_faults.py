@@ -152,9 +152,7 @@ class FaultyRegistry:
 
     def _blob(self, handler: BaseHTTPRequestHandler, body: bool, digest: str) -> None:
         data = self.blobs.get(digest)
-        if data is None:
-            self._send(handler, body, 404, b'{"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown"}]}', {})
-        elif self.blob_fault == "404":
+        if data is None or self.blob_fault == "404":
             self._send(handler, body, 404, b'{"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown"}]}', {})
         elif self.blob_fault == "corrupt":
             self._send(handler, body, 200, data[:-10] + b"0123456789", {})

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -216,11 +215,11 @@ async def test_the_engine_tells_doctor_about_itself(bench: Bench) -> None:
     assert info.version
     assert info.logging_driver
     assert abs(info.clock_skew) < 60
-    assert info.disk_free is None or (os.path.isdir(info.root_dir) and info.disk_free > 0)
+    assert info.disk_free is None or info.disk_free > 0
 
 
 async def test_the_network_is_made_once_and_a_foreign_one_is_used(bench: Bench) -> None:
-    """Two controllers' first creates at once make one network; somebody's network of that name is used as it is (F22)."""
+    """Two controllers' first creates at once make one network; a foreign one is used as it is (F22)."""
     await asyncio.gather(*(bench.again().create(bench.spec(str(n)), {}) for n in range(3)))
     (network,) = bench.client.networks(names=[bench.network])
     foreign = bench.client.create_network(f"{bench.network}-foreign")

@@ -54,7 +54,7 @@ async def test_a_tag_is_pulled_and_resolved_to_its_digest(bench: Bench, faulty: 
         (200, b"garbage", WorldBad, "RegistryError"),
     ],
 )
-async def test_refusals_of_a_registry_are_told_apart(
+async def test_refusals_of_a_registry_are_told_apart(  # noqa: PLR0917
     bench: Bench, faulty: FaultyRegistry, status: int, body: bytes, kind: type[Exception], reason: str
 ) -> None:
     """401, 404, 429 and 5xx are four outcomes, for a pull and for a question (F29)."""
