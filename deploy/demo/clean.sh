@@ -31,7 +31,7 @@ stop docker
 stop containerd
 # shims of a killed daemon keep their socket below our folder in their command line
 for entry in /proc/[0-9]*; do
-    if [[ ${entry#/proc/} != "$$" ]] && tr '\0' ' ' <"$entry/cmdline" 2>/dev/null | grep -qF "$demo/exec/"; then
+    if [[ ${entry#/proc/} != "$$" ]] && tr '\0' ' ' 2>/dev/null <"$entry/cmdline" | grep -qF "$demo/exec/"; then
         kill -KILL "${entry#/proc/}" 2>/dev/null || true
     fi
 done

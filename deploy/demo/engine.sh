@@ -30,7 +30,11 @@ ensure_engine() {
         wait_for 20 containerd test -S "$demo/containerd.sock"
         options=(--containerd "$demo/containerd.sock")
     fi
-    rm -f "$demo/docker.pid" "$demo/dockerd.pid"
+    rm -f "$demo/docker.pid"
+    # dockerd takes a dead containerd for a living one when its pid lingers as a zombie, and waits for it in vain
+    local pid
+    pid=$(cat "$demo/exec/containerd/containerd.pid" 2>/dev/null || echo 0)
+    grep -qa "$demo/" "/proc/$pid/cmdline" 2>/dev/null || rm -f "$demo/exec/containerd/containerd.pid"
     echo '{}' >"$demo/daemon.json"
     setsid env -u HTTP_PROXY -u HTTPS_PROXY -u http_proxy -u https_proxy dockerd \
         --config-file "$demo/daemon.json" --data-root "$demo/docker" --exec-root "$demo/exec" \

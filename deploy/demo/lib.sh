@@ -18,7 +18,7 @@ die() {
 pid_of() {
     local pid
     pid=$(cat "$demo/$1.pid" 2>/dev/null) || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$root/." || return 1
+    tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$root/." || return 1
     echo "$pid"
 }
 

@@ -119,3 +119,19 @@ def test_a_sandbox_is_empty_and_its_proxy_unconfigured(sandbox: Sandbox) -> None
     assert sandbox.get("nobody.test").status == 0
     sandbox.caddy.restart()
     assert sandbox.caddy.pid > 0
+
+
+def test_a_killed_daemon_comes_back(sandbox: Sandbox) -> None:
+    """After SIGKILL the private daemon starts again with its containers known."""
+    engine = sandbox.engine
+    if not engine.own:
+        pytest.skip("this Engine is not ours to kill")
+    sandbox.push("1.0.0")
+    engine.client.api.pull(f"{sandbox.image}:1.0.0")
+    labels = {"holdfast.dev/controller": sandbox.id}
+    engine.client.containers.run(f"{sandbox.image}:1.0.0", detach=True, labels=labels)
+    engine.kill()
+    assert not engine.ping()
+    engine.start()
+    assert [c["State"]["Status"] for c in sandbox.containers()] == ["exited"]
+    assert sandbox.leftovers() != []

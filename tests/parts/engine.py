@@ -81,6 +81,7 @@ class Engine:
         if program is None:
             raise PartFailed("dockerd is not installed")
         (folder / "docker.pid").unlink(missing_ok=True)
+        self._forget_dead_containerd(folder / "exec" / "containerd" / "containerd.pid")
         pools = json.dumps([{"base": "10.213.0.0/16", "size": 24}])
         (folder / "daemon.json").write_text('{"default-address-pools": ' + pools + "}")
         with (folder / "dockerd.log").open("ab") as log:
@@ -104,6 +105,12 @@ class Engine:
         if child.poll() is not None:
             tail = (folder / "dockerd.log").read_text(errors="replace").splitlines()[-15:]
             raise PartFailed("\n".join(["dockerd did not start:", *tail]))
+
+    def _forget_dead_containerd(self, pidfile: Path) -> None:
+        """A killed dockerd takes its containerd along; dockerd would wait in vain for one whose pid is a zombie's."""
+        with contextlib.suppress(OSError, ValueError):
+            if not (Path("/proc") / str(int(pidfile.read_text())) / "cmdline").read_bytes():
+                pidfile.unlink()
 
     def _containerd(self) -> list[str]:
         """Options for a containerd of its own where the machine runs one, which dockerd would use and fill."""
