@@ -7,7 +7,6 @@ so that a slow stop never delays a look. Single steps live in the `docker_*` mod
 import asyncio
 import functools
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
@@ -237,12 +236,6 @@ class DockerRuntime(Runtime):
         finally:
             response.close()
         return docker_logs.lines(raw, bool((found.get("Config") or {}).get("Tty")), tail)
-
-
-def local_paths(host: str | None) -> tuple[str, ...]:
-    """The Engine's socket on this machine, to be protected from bind mounts."""
-    path = Engine(host).socket_path
-    return (os.path.realpath(path), path) if path else ()
 
 
 def _date(text: str | None) -> float | None:
