@@ -1,0 +1,66 @@
+"""What a plan says would happen, as data: printed by the command line and given out as JSON.
+
+Secret values never get here: whoever builds a `FieldChange` writes `***` for them.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from controller.core.desired import StageKey
+
+FORMAT_VERSION = 1
+Symbol = Literal["+", "~", "-", "-/+"]
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field of the spec that differs; None: not there."""
+
+    path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One instance or route that would be added (+), changed (~), removed (-) or replaced (-/+)."""
+
+    symbol: Symbol
+    kind: Literal["instance", "route"]
+    name: str
+    reason: str
+    fields: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageForecast:
+    """What would happen to one stage."""
+
+    key: StageKey
+    changes: tuple[Change, ...] = ()
+    downtime: float = 0.0
+    """Predicted seconds without an answer."""
+    downtime_why: str = ""
+    unchanged: int = 0
+    """Instances and routes that are left alone."""
+    notices: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What would happen to all stages; `digest` names exactly this plan."""
+
+    stages: tuple[StageForecast, ...] = ()
+    digest: str = ""
+
+    def counts(self) -> tuple[int, int, int]:
+        """How many are added, changed (replaced counts here) and removed."""
+        symbols = [change.symbol for stage in self.stages for change in stage.changes]
+        return symbols.count("+"), symbols.count("~") + symbols.count("-/+"), symbols.count("-")
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain data, with the version of its format."""
+        add, change, remove = self.counts()
+        summary = {"add": add, "change": change, "remove": remove}
+        return {"formatVersion": FORMAT_VERSION, **asdict(self), "summary": summary}
