@@ -1,6 +1,7 @@
 """The small API of a running controller: what the command line needs, as JSON under /api/v1.
 
-It is served on a unix socket only its owner can open, so there is no other authentication. Errors are problem+json (RFC 9457).
+It is served on a unix socket only its owner can open, so there is no other authentication.
+Errors are problem+json (RFC 9457).
 """
 
 import os

@@ -22,7 +22,6 @@ class _Server(uvicorn.Server):
 
 async def serve(control: Control, path: Path, stop: asyncio.Event, lines: Lines | None = None) -> None:
     """Serve until `stop` is set; the caller holds the lock, so a socket file found here is a dead one's."""
-    path.unlink(missing_ok=True)
     listener = _listen(path)
     config = uvicorn.Config(
         build(control, lines), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
@@ -38,10 +37,11 @@ async def serve(control: Control, path: Path, stop: asyncio.Event, lines: Lines 
         server.should_exit = True
         stopping.cancel()
         listener.close()
-        path.unlink(missing_ok=True)
+        _forget(path)
 
 
 def _listen(path: Path) -> socket.socket:
+    _forget(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)  # the file must never be open to others, not even between bind and chmod
     try:
@@ -50,3 +50,7 @@ def _listen(path: Path) -> socket.socket:
         os.umask(before)
     listener.listen(64)
     return listener
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)

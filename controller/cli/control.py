@@ -17,7 +17,10 @@ class Client:
 
     @staticmethod
     def find(path: Path) -> "Client | None":
-        """The controller behind the socket, or None when nobody listens. Raises `Unreachable` when it may not be opened."""
+        """The controller behind the socket, or None when nobody listens.
+
+        Raises `Unreachable` when it may not be opened.
+        """
         if not path.exists():
             return None
         client = Client(path)

@@ -1,0 +1,40 @@
+"""Finds what a command works on: the settings, the state folder, a running controller, the stored status."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from controller.cli.output import OPTIONS
+
+if TYPE_CHECKING:
+    from controller.cli.control import Client
+    from controller.clients.store import SqliteStore
+    from controller.settings import Settings
+
+SOCKET = "holdfast.sock"
+
+
+def settings() -> "Settings":
+    """The settings of this run. Raises `InvalidInput`."""
+    from controller.settings import load_settings
+
+    return load_settings(OPTIONS.config, os.environ)
+
+
+def socket_path(found: "Settings") -> Path:
+    """Where a running controller listens."""
+    return Path(found.state.path) / SOCKET
+
+
+def client(found: "Settings") -> "Client | None":
+    """The running controller, if there is one."""
+    from controller.cli.control import Client
+
+    return Client.find(socket_path(found))
+
+
+def store(found: "Settings") -> "SqliteStore":
+    """The state folder, for reading only."""
+    from controller.clients.store import SqliteStore
+
+    return SqliteStore.reader(Path(found.state.path))

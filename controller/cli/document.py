@@ -1,0 +1,151 @@
+"""Commands that need no Engine: init, validate, schema, crds, version."""
+
+import secrets
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from controller.cli import context
+from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
+
+if TYPE_CHECKING:
+    from controller.core.errors import Diagnostic
+
+EXAMPLE = """\
+# A project and its stages. `holdfast schema` prints every field.
+apiVersion: holdfast.dev/v1
+kind: Project
+metadata: {name: hello}
+spec:
+  image: ghcr.io/example/hello
+  port: 8080
+  stages:
+    - name: dev
+      tags: ["1.0.0"]
+"""
+
+
+def report(found: "Sequence[Diagnostic]") -> None:
+    """Diagnostics as compilers give them on stderr, or as data on stdout."""
+    if OPTIONS.data:
+        emit({"diagnostics": [asdict(item) for item in found]})
+        return
+    from controller.core.diagnostics import render
+
+    say(render(found).rstrip("\n"))
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path(),
+    id: Annotated[str, typer.Option("--id", help="Name of this controller; drawn when not given.")] = "",
+    domain: Annotated[str, typer.Option(help="Domain below which hostnames are made.")] = "localhost",
+) -> None:
+    """Write holdfast.yaml and desired/ with one example; never overwrites."""
+    from controller.settings import init_text
+
+    target = folder / "holdfast.yaml"
+    text = init_text(id or f"home-{secrets.token_hex(3)}", domain)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+        print(target)
+        if not (folder / "desired").exists():
+            (folder / "desired").mkdir()
+            (folder / "desired" / "hello.yaml").write_text(
+                "".join(f"# {line}\n" for line in EXAMPLE.splitlines()), encoding="utf-8"
+            )
+            print(folder / "desired" / "hello.yaml")
+    except FileExistsError:
+        fail(f"error: {target} is there already and stays as it is")
+    except OSError as error:
+        fail(f"error: {error.filename}: {error.strerror}")
+
+
+def documents(paths: Sequence[Path]) -> list[Path]:
+    """The files below these paths. A missing one is a usage error."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file())
+        elif path.exists() or str(path) == "-":
+            found.append(path)
+        else:
+            fail(f"error: {path}: no such file or folder", Exit.USAGE)
+    return found
+
+
+def validate(
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...")] = None,
+    file: Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder.")] = None,
+) -> None:
+    """Check documents; all mistakes of all files in one run."""
+    from controller.sources.reader import read_text
+
+    chosen = [*(paths or []), *(file or [])]
+    if not chosen:
+        chosen = [Path(item.files.path) for item in context.settings().sources]
+    wrong: list[Diagnostic] = []
+    counts: dict[str, int] = {}
+    for path in documents(chosen):
+        try:
+            text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        except OSError as error:
+            fail(f"error: {path}: {error.strerror}", Exit.INVALID)
+        result = read_text(text, str(path))
+        counts[str(path)] = len(result.documents)
+        wrong += result.diagnostics
+    if wrong:
+        report(wrong)
+        raise Stop(Exit.INVALID)
+    if OPTIONS.data:
+        emit({"diagnostics": [], "files": counts})
+        return
+    for name, count in counts.items():
+        print(f"{name}: {count} document{'' if count == 1 else 's'}")
+
+
+def schema(kind: Annotated[str, typer.Argument(metavar="[KIND]")] = "") -> None:
+    """Print the JSON Schema of the documents, for editors."""
+    import json
+
+    from controller.core.schema import editor_schema
+
+    found = editor_schema()
+    if kind:
+        definitions = found.get("$defs", {})
+        if kind not in definitions:
+            fail(f"error: there is no kind {kind}; use Project or DeployRequest", Exit.USAGE)
+        found = {**definitions[kind], "$defs": definitions}
+    print(json.dumps(found, indent=2))
+
+
+def crds() -> None:
+    """Print the CustomResourceDefinitions for kubectl."""
+    import json
+
+    from controller.core.schema import crd
+
+    for kind in ("Project", "DeployRequest"):
+        print("---\n" + json.dumps(crd(kind), indent=2))
+
+
+def version() -> None:
+    """Print the versions of this program and of what it uses."""
+    import platform
+    from importlib.metadata import version as of
+
+    found = {"holdfast": of("holdfast"), "python": platform.python_version()}
+    found |= {name: of(name) for name in ("docker", "httpx", "pydantic", "fastapi", "uvicorn")}
+    if OPTIONS.data:
+        emit(found)
+        return
+    for name, number in found.items():
+        print(f"{name} {number}")
+
+
+COMMANDS = {"init": init, "validate": validate, "schema": schema, "crds": crds, "version": version}

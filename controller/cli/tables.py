@@ -1,0 +1,109 @@
+"""Status, history and log lines as text; pure, the time is a value."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+
+from controller.core.status import HistoryRow, InstanceStatus, LogLine, StageStatus
+
+HEAD = ("PROJECT/STAGE", "TAG", "PHASE", "SYNC", "HEALTH", "DEFAULT", "AGE", "URL")
+WIDE = ("REVISION", "DIGEST", "CONTAINER", "REASON")
+
+
+def age(seconds: float) -> str:
+    """A duration in its largest unit: 42s, 7m, 3h, 12d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, two spaces apart."""
+    cells = [list(head), *([cell or "-" for cell in row] for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
+    return "".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in cells)
+
+
+def stages(found: Mapping[str, StageStatus], now: float, wide: bool = False) -> str:
+    """The table of `get`, with what needs a person above it."""
+    needs = [
+        f"! {key}: {item.reason}: {item.message}"
+        for key, status in sorted(found.items())
+        for item in status.conditions
+        if (item.type == "Stalled" and item.status == "True") or item.type == "Held"
+    ]
+    rows = [
+        (key, item.tag, item.phase, item.sync, item.health, "*" if item.default else "")
+        + (age(now - item.born) if item.born else "", " ".join(item.urls))
+        + ((item.revision, item.digest[:19], item.container, item.reason) if wide else ())
+        for key, status in sorted(found.items())
+        for item in status.instances
+    ]
+    return "".join(line + "\n" for line in needs) + table(HEAD + (WIDE if wide else ()), rows)
+
+
+def describe(status: StageStatus, tag: str = "") -> str:
+    """Everything known of a stage, or of one of its tags."""
+    lines = [f"{status.key}: {status.reason or 'no pass yet'}"]
+    lines += [f"  {c.type}={c.status} {c.reason}: {c.message}".rstrip(": ") for c in status.conditions]
+    lines += [f"  {url}" for url in status.urls]
+    for item in status.instances:
+        if tag in ("", item.tag):
+            lines += _instance(item)
+    return "\n".join(lines) + "\n"
+
+
+def _instance(item: InstanceStatus) -> list[str]:
+    fields = {
+        "reason": f"{item.reason}: {item.message}" if item.message else item.reason,
+        "revision": item.revision,
+        "digest": item.digest,
+        "container": item.container,
+        "urls": " ".join(item.urls),
+        "declared": "" if item.declared else "no",
+    }
+    head = f"  {item.tag}  {item.phase}  {item.sync}  {item.health}" + ("  default" if item.default else "")
+    return [head, *(f"    {name}: {value}" for name, value in fields.items() if value)]
+
+
+def history(rows: Sequence[HistoryRow], now: float) -> str:
+    """Rollouts, as given."""
+    head = ("AGE", "PROJECT/STAGE", "TAG", "KIND", "STATUS", "TOOK", "REASON")
+    return table(
+        head,
+        (
+            (age(now - r.started_at), r.key, r.tag, r.kind, r.status)
+            + (age(r.ended_at - r.started_at) if r.ended_at is not None else "", r.message or r.reason)
+            for r in rows
+        ),
+    )
+
+
+def line(item: LogLine, stamp: str) -> str:
+    """One log line."""
+    extra = "".join(f" {key}={value}" for key, value in sorted(item.data.items()))
+    where = f"{item.key}/{item.tag}" if item.tag else item.key
+    return f"{stamp} {item.level:<7} {where} {item.step}: {item.message}{extra}"
+
+
+def split(key: str) -> tuple[str, str]:
+    """A KEY as the prefix of stage keys and a tag: `a` → (a, ""), `a/b/c` → (a/b, c)."""
+    parts = key.split("/", 2)
+    return "/".join(parts[:2]), parts[2] if len(parts) == 3 else ""
+
+
+def select(found: Mapping[str, StageStatus], key: str | None) -> dict[str, StageStatus]:
+    """The stages at or below a KEY, with only that tag when it names one. Raises `KeyError` with a suggestion."""
+    if key is None:
+        return dict(found)
+    prefix, tag = split(key)
+    chosen = {name: item for name, item in found.items() if name == prefix or name.startswith(prefix + "/")}
+    if tag:
+        kept = {n: tuple(i for i in item.instances if i.tag == tag) for n, item in chosen.items()}
+        chosen = {n: chosen[n].model_copy(update={"instances": items}) for n, items in kept.items() if items}
+    if chosen:
+        return chosen
+    known = {name.split("/")[0] for name in found} | set(found)
+    known |= {f"{name}/{item.tag}" for name, status in found.items() for item in status.instances}
+    near = get_close_matches(key, sorted(known), 1)
+    raise KeyError(f"nothing is known of {key}" + (f"; did you mean {near[0]}?" if near else ""))
