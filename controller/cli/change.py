@@ -1,1 +1,202 @@
-COMMANDS = {}
+"""Commands that look ahead or change something: plan, apply, run, and the small ones that nudge a controller."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from controller.cli import context
+from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
+from controller.cli.show import Key
+
+if TYPE_CHECKING:
+    from controller.interfaces import Control, Source
+
+Files = Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder, instead of the sources.")]
+
+
+def _sources(paths: "list[Path]") -> "list[Source] | None":
+    from controller.cli.document import documents
+    from controller.sources.files import FilesSource
+
+    documents(paths)
+    return [FilesSource(path) for path in paths] or None
+
+
+def plan(
+    file: Files = None,
+    detailed_exitcode: Annotated[bool, typer.Option(help="Exit 2 when there are changes.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also write the plan as JSON here.")] = None,
+) -> None:
+    """Show what apply would do, and why; changes nothing."""
+    from controller.cli.render_plan import render
+    from controller.manager import Manager
+
+    async def look() -> Any:
+        async with Manager.open(context.settings(), sources=_sources(file or [])) as manager:
+            return await manager.forecast()
+
+    forecast = asyncio.run(look())
+    if out is not None:
+        try:
+            out.write_text(json.dumps(forecast.to_json(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            fail(f"error: {out}: {error.strerror}")
+    if OPTIONS.data:
+        emit(forecast.to_json())
+    else:
+        print(render(forecast), end="")
+    if detailed_exitcode and any(forecast.counts()):
+        raise Stop(Exit.CHANGES)
+
+
+def apply(
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...")] = None,
+    file: Files = None,
+    timeout: Annotated[str, typer.Option(help="Give up waiting after this long, such as 90s, 15m, 1h.")] = "15m",
+    yes: Annotated[
+        bool, typer.Option("-y", "--yes", help="Never ask; accepted for scripts, nothing is asked.")
+    ] = False,
+) -> None:
+    """Make it so, and wait until it is."""
+    from controller.cli import converge
+
+    seconds = duration(timeout)
+    settings = context.settings()
+    chosen = [*(paths or []), *(file or [])]
+    running = context.client(settings)
+    if running is not None:
+        if chosen:
+            fail("error: a controller is running and reads its own sources; change those, or stop it first", Exit.USAGE)
+        converge.beside(running, seconds)
+    else:
+        converge.alone(settings, _sources(chosen), seconds)
+
+
+def duration(text: str) -> float:
+    """Seconds of `90s`, `15m` or `1h`. Anything else is a usage error."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number = text[:-1]
+    if text[-1:] in units and number.isascii() and number.isdigit() and int(number):
+        return float(int(number) * units[text[-1]])
+    raise typer.BadParameter("use a number with s, m or h, such as 15m", param_hint="--timeout")
+
+
+def run() -> None:
+    """Run the controller in the foreground until SIGTERM or Ctrl-C; what it started keeps running."""
+    from controller.cli import serving
+
+    serving.run(context.settings())
+
+
+def _ask(
+    verb: str, body: dict[str, Any], alone: "Callable[[Control], Awaitable[dict[str, Any] | None]]"
+) -> dict[str, Any]:
+    """Through the running controller, else by ourselves under the lock; None means that nothing matched."""
+    settings = context.settings()
+    running = context.client(settings)
+    if running is not None:
+        return running.post(verb, **body)
+    from controller.manager import Manager
+
+    async def here() -> dict[str, Any] | None:
+        async with Manager.open(settings) as manager:
+            return await alone(manager)
+
+    found = asyncio.run(here())
+    if found is None:
+        fail(f"error: nothing is known of {next(iter(body.values()))}")
+    return found
+
+
+def retry(key: Key) -> None:
+    """Try failed revisions again."""
+
+    async def alone(control: "Control") -> dict[str, Any]:
+        return {"keys": list(await control.retry(key))}
+
+    _keys(_ask("retry", {"key": key}, alone), f"error: nothing at {key} is quarantined")
+
+
+def reconcile(key: Key) -> None:
+    """Ask for a look at a project or stage now."""
+    settings = context.settings()
+    running = context.client(settings)
+    if running is None:
+        fail("error: no controller is running; use 'holdfast apply'", Exit.UNREACHABLE)
+    stages = [name for name in running.status()["stages"] if name == key or name.startswith(key + "/")]
+    if not stages:
+        fail(f"error: nothing is known of {key}")
+    _keys(running.post("reconcile", keys=stages), f"error: nothing is known of {key}")
+
+
+def _keys(found: dict[str, Any], none: str) -> None:
+    if not found["keys"]:
+        fail(none)
+    if OPTIONS.data:
+        emit(found)
+    else:
+        print("\n".join(found["keys"]))
+
+
+def confirm(digest: Annotated[str, typer.Argument(metavar="DIGEST")]) -> None:
+    """Allow exactly the held change with this digest."""
+
+    async def alone(control: "Control") -> dict[str, Any] | None:
+        return {"digest": digest} if await control.confirm(digest) else None
+
+    _done(_ask("confirm", {"digest": digest}, alone), f"{digest} is allowed")
+
+
+def suspend(key: Key) -> None:
+    """Leave a stage (project/stage) alone until it is resumed."""
+    _suspend(key, True)
+
+
+def resume(key: Key) -> None:
+    """Look after a suspended stage (project/stage) again."""
+    _suspend(key, False)
+
+
+def _suspend(key: str, on: bool) -> None:
+    if key.count("/") != 1:
+        raise typer.BadParameter("name one stage as project/stage", param_hint="KEY")
+
+    async def alone(control: "Control") -> dict[str, Any] | None:
+        try:
+            await control.suspend(key, on)
+        except KeyError:
+            return None
+        return {"key": key, "suspended": on}
+
+    _done(_ask("suspend" if on else "resume", {"key": key}, alone), f"{key} is {'suspended' if on else 'resumed'}")
+
+
+def _done(found: dict[str, Any], text: str) -> None:
+    if OPTIONS.data:
+        emit(found)
+    else:
+        say(text)
+
+
+def doctor() -> None:
+    """Check everything that is needed and say exactly what is missing."""
+    from controller.cli import doctor as checks
+
+    checks.run()
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "plan": plan,
+    "apply": apply,
+    "run": run,
+    "retry": retry,
+    "confirm": confirm,
+    "suspend": suspend,
+    "resume": resume,
+    "reconcile": reconcile,
+    "doctor": doctor,
+}

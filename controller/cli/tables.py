@@ -72,8 +72,15 @@ def history(rows: Sequence[HistoryRow], now: float) -> str:
     return table(
         head,
         (
-            (age(now - r.started_at), r.key, r.tag, r.kind, r.status)
-            + (age(r.ended_at - r.started_at) if r.ended_at is not None else "", r.message or r.reason)
+            (
+                age(now - r.started_at),
+                r.key,
+                r.tag,
+                r.kind,
+                r.status,
+                age(r.ended_at - r.started_at) if r.ended_at is not None else "",
+                r.message or r.reason,
+            )
             for r in rows
         ),
     )

@@ -1,0 +1,84 @@
+"""The unix socket of a running controller, with an in-memory controller behind it."""
+
+import asyncio
+import socket
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from controller.api.server import serve
+from controller.cli.control import Client
+from controller.core.errors import Conflict, Diagnostic
+from controller.core.status import StageStatus
+from controller.interfaces import Hold
+
+
+class Memory:
+    """A controller over plain data."""
+
+    def __init__(self) -> None:
+        self.suspended: set[str] = set()
+        self.held = [Hold("d1", ("shop/dev/1.0 goes",), "1 of 1 would go")]
+
+    async def reload(self) -> tuple[Diagnostic, ...]:
+        return (Diagnostic("E0001", "wrong", "a.yaml", 3),)
+
+    async def reconcile(self, keys: Sequence[str]) -> tuple[str, ...]:
+        return tuple(key for key in self.stages() if not keys or key in keys)
+
+    async def retry(self, key: str) -> tuple[str, ...]:
+        return (f"{key}/1.0",)
+
+    async def suspend(self, stage: str, on: bool) -> None:
+        (self.suspended.add if on else self.suspended.discard)(stage)
+
+    async def confirm(self, digest: str) -> bool:
+        before = len(self.held)
+        self.held = [hold for hold in self.held if hold.digest != digest]
+        return len(self.held) < before
+
+    def holds(self) -> tuple[Hold, ...]:
+        return tuple(self.held)
+
+    def statuses(self) -> Mapping[str, StageStatus]:
+        return {"shop/dev": StageStatus(key="shop/dev", reason="all well")}
+
+    def stages(self) -> tuple[str, ...]:
+        return ("shop/dev",)
+
+
+async def test_the_command_line_reaches_a_controller_and_nobody_else_does(tmp_path: Path) -> None:
+    """Every call works through a socket of mode 0600, which is gone after the stop."""
+    path, control, stop = tmp_path / "holdfast.sock", Memory(), asyncio.Event()
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(path))
+    stale.close()
+    assert Client.find(path) is None
+    serving = asyncio.create_task(serve(control, path, stop))
+    await asyncio.sleep(0)
+    try:
+        await asyncio.to_thread(_talk, path, control)
+    finally:
+        stop.set()
+        await serving
+    assert not path.exists()
+
+
+def _talk(path: Path, control: Memory) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    client = Client.find(path)
+    assert client is not None
+    assert client.status()["statuses"]["shop/dev"]["reason"] == "all well"
+    assert client.post("reload")["diagnostics"][0]["line"] == 3
+    assert client.post("reconcile", keys=[]) == {"keys": ["shop/dev"]}
+    assert client.post("retry", key="shop/dev") == {"keys": ["shop/dev/1.0"]}
+    client.post("suspend", key="shop/dev")
+    assert control.suspended == {"shop/dev"}
+    client.post("confirm", digest="d1")
+    assert client.status()["holds"] == []
+    with pytest.raises(Conflict, match="nothing is held back"):
+        client.post("confirm", digest="d1")
+    with pytest.raises(Conflict, match="no stage"):
+        client.post("resume", key="shop/prod")
