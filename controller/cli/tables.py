@@ -69,21 +69,12 @@ def _instance(item: InstanceStatus) -> list[str]:
 def history(rows: Sequence[HistoryRow], now: float) -> str:
     """Rollouts, as given."""
     head = ("AGE", "PROJECT/STAGE", "TAG", "KIND", "STATUS", "TOOK", "REASON")
-    return table(
-        head,
-        (
-            (
-                age(now - r.started_at),
-                r.key,
-                r.tag,
-                r.kind,
-                r.status,
-                age(r.ended_at - r.started_at) if r.ended_at is not None else "",
-                r.message or r.reason,
-            )
-            for r in rows
-        ),
-    )
+    return table(head, (_rollout(row, now) for row in rows))
+
+
+def _rollout(row: HistoryRow, now: float) -> tuple[str, ...]:
+    took = age(row.ended_at - row.started_at) if row.ended_at is not None else ""
+    return (age(now - row.started_at), row.key, row.tag, row.kind, row.status, took, row.message or row.reason)
 
 
 def line(item: LogLine, stamp: str) -> str:
