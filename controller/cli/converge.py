@@ -88,14 +88,18 @@ def beside(running: Client, timeout: float) -> None:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.3)
-    finish(found if fresh or seen["holds"] else {**found, **_unseen(seen["stages"], found)}, seen["holds"])
+    finish(found if fresh or seen["holds"] else {**found, **_waiting(seen["stages"], found, begun)}, seen["holds"])
 
 
-def _unseen(stages: Sequence[str], found: Mapping[str, StageStatus]) -> dict[str, StageStatus]:
+def _waiting(stages: Sequence[str], found: Mapping[str, StageStatus], begun: float) -> dict[str, StageStatus]:
     from controller.core.status import Condition
 
     waiting = (Condition(type="Reconciling", status="True", reason="Waiting"),)
-    return {key: StageStatus(key=key, conditions=waiting) for key in stages if key not in found}
+    return {
+        key: StageStatus(key=key, conditions=waiting)
+        for key in stages
+        if key not in found or found[key].observed_at < begun
+    }
 
 
 def finish(found: Mapping[str, StageStatus], holds: Sequence[Mapping[str, Any]]) -> None:
