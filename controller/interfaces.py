@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.core.actions import ContainerSpec
+from controller.core.catalog_types import Sourced
 from controller.core.desired import Check, SecretRef, StageKey
 from controller.core.errors import Diagnostic, Failure
 from controller.core.memory import StageMemory
 from controller.core.observed import Container, Route, RouteChange, RouteTable, SecretsSeen
-from controller.core.spec import Document
 from controller.core.status import StageStatus, Transition
 
 
@@ -177,23 +177,13 @@ class Delivery:
     """What a source delivered: every document it holds now, and what is wrong with the rest."""
 
     source: str
-    documents: tuple["Sourced", ...]
+    documents: tuple[Sourced, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
     complete: bool = True
     """False: the source could not be read as a whole; what is missing in it must not be read as deleted."""
     detail: str = ""
     unread: tuple[str, ...] = ()
     """Files or objects with errors: their last good documents stay."""
-
-
-@dataclass(frozen=True)
-class Sourced:
-    """A document and where it came from."""
-
-    document: Document
-    source: str
-    path: str
-    line: int = 0
 
 
 class Source(Protocol):
@@ -223,6 +213,18 @@ class Store(Protocol):
 
     async def report(self, status: StageStatus) -> None:
         """The newest status of a stage, for reading commands; written only when it differs."""
+        ...
+
+    async def forget(self, stage: StageKey) -> None:
+        """Memory and status of a stage that is neither declared nor running any more; history stays."""
+        ...
+
+    async def last_good(self, source: str) -> tuple[Sourced, ...] | None:
+        """Documents that the guard last accepted from a source; None when nothing is known."""
+        ...
+
+    async def keep_good(self, source: str, documents: Sequence[Sourced]) -> None:
+        """Remember what the guard accepted from a source."""
         ...
 
 

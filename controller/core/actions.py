@@ -1,12 +1,11 @@
 """The closed set of things a plan may ask for. `apply` matches them all; a new one breaks the type check there.
 
 Quick calls take milliseconds and are made in order. Operations are long and run beside the passes, once per key.
+Each is safe by itself at the moment of the plan, whether or not an earlier one of the same plan succeeds.
 Each action carries the reason a person reads in `plan`, `explain` and the log.
 """
 
 from dataclasses import dataclass
-from typing import Literal
-
 from controller.core.desired import Check, Env, Mount
 from controller.core.observed import Container, Role, Route
 
@@ -162,16 +161,6 @@ class Verify:
 
 
 @dataclass(frozen=True)
-class Drain:
-    """Operation: wait until `until` so that requests in flight on the old container end."""
-
-    container: Container
-    until: float
-    reason: str
-    key: str
-
-
-@dataclass(frozen=True)
 class Stop:
     """Operation: stop with `grace` seconds between SIGTERM and SIGKILL."""
 
@@ -214,10 +203,7 @@ Action = (
     | SetRoute
     | DeleteRoute
     | Verify
-    | Drain
     | Stop
     | Restart
     | Remove
 )
-
-Severity = Literal["info", "warning", "error"]

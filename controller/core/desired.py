@@ -164,6 +164,8 @@ class DesiredStage:
     """Hostnames granted to other stages: if we hold one it stays until its claimant moves it."""
     notices: tuple[Notice, ...] = ()
     origin: Origin = Origin("", "")
+    prune: bool = True
+    """False: what is not declared here is left alone, because a source has not delivered since the start."""
 
     @property
     def recreate(self) -> bool:

@@ -20,6 +20,8 @@ class Quarantine(_Memory):
     revision: str
     digest: str = ""
     """Empty when it failed before a digest was known."""
+    gate: str = ""
+    """Digest of check, preDeploy and port at the time: whoever mends those wants another try."""
     reason: str
     message: str
     at: float
@@ -64,6 +66,8 @@ class StageMemory(_Memory):
     """All instances of a stage, by tag, and what was set by hand."""
 
     instances: dict[str, InstanceMemory] = {}
+    draining: dict[str, float] = {}
+    """Containers (64-hex ids) that leave, with the time since when no route leads to them."""
     suspended: bool = False
     """`holdfast suspend`."""
     retries: dict[str, float] = {}

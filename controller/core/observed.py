@@ -116,6 +116,8 @@ class Fact:
     failures: int = 0
     """Consecutive failures of this key up to now."""
     failure: Failure | None = None
+    retry_after: float = 0.0
+    """Seconds that the other side asked us to wait after the failure."""
     note: str = ""
     """Progress or result for a person, such as "attempt 2 of 3: status 503"."""
     data: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,58 @@
+"""What the catalog is built from and what it is: the documents of all sources merged into stages."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from controller.core.desired import DesiredStage, Notice, StageKey
+from controller.core.spec import Document
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """A document and where it came from."""
+
+    document: Document
+    source: str
+    """Name of the source, such as files:./desired; the settings order them."""
+    path: str
+    """File, or namespace/name."""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class CatalogRules:
+    """The part of the settings that the catalog depends on."""
+
+    controller_id: str
+    domain: str
+    default_pattern: str = "stage-{stage}-{project}"
+    instance_pattern: str = "stage-{stage}-{project}-{tag}"
+    sources: tuple[str, ...] = ()
+    """Names of the sources in the order of the settings."""
+
+
+@dataclass(frozen=True)
+class Incumbents:
+    """What runs and is routed now: it wins conflicts, and gives DeployRequests their age. Empty knows nothing."""
+
+    running: Mapping[StageKey, frozenset[str]] = field(default_factory=dict)
+    """Tags that have a container which passed or serves, by stage."""
+    sources: Mapping[StageKey, str] = field(default_factory=dict)
+    """Source that the newest container of a stage was declared by."""
+    hostnames: Mapping[str, tuple[StageKey, str]] = field(default_factory=dict)
+    """Our routes: hostname to stage and tag they point at."""
+    seen: Mapping[tuple[StageKey, str], float] = field(default_factory=dict)
+    """When a DeployRequest's instance was first seen, Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything declared, expanded."""
+
+    stages: Mapping[StageKey, DesiredStage] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+    """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
+    claims: Mapping[str, StageKey] = field(default_factory=dict)
+    """Each hostname's one claimant."""
+    digest: str = ""
+    """Names exactly this catalog."""
