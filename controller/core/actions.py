@@ -6,6 +6,7 @@ Each action carries the reason a person reads in `plan`, `explain` and the log.
 """
 
 from dataclasses import dataclass
+
 from controller.core.desired import Check, Env, Mount
 from controller.core.observed import Container, Role, Route
 
