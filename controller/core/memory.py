@@ -60,6 +60,8 @@ class InstanceMemory(_Memory):
     """TTL ended; stays away until undeclared."""
     moved: str = ""
     """Digest that the registry serves under the tag now, when it is not the pinned one."""
+    spec: dict[str, str] = {}
+    """Flat spec (`diff.flatten`) of the revision that passed last; empty when the state folder is newer than that."""
 
 
 class StageMemory(_Memory):
