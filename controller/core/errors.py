@@ -49,6 +49,8 @@ class Diagnostic:
     """The source line itself."""
     help: str = ""
     """What to write instead."""
+    cut: int = 0
+    """Characters of the line left out before the excerpt."""
 
 
 class InvalidInput(HoldfastError):
