@@ -1,0 +1,130 @@
+"""Virtual time: an event loop that jumps to its next timer when it is idle, and the clock that reads it.
+
+Nothing here waits. A day of the world takes as long as the code that runs in it.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+EPOCH = 1_700_000_000.0
+"""Wall clock at the beginning of every world, Unix seconds."""
+IDLE_TURNS = 100_000
+"""Turns of the loop without any progress of time after which something is going in circles."""
+
+owner: contextvars.ContextVar[list["asyncio.Task[Any]"] | None] = contextvars.ContextVar("owner", default=None)
+"""Collects the tasks of one life of the controller, so that a crash can end exactly those."""
+
+
+class Circles(BaseException):
+    """The code under test runs for ever without letting time pass, or waits for what can never happen."""
+
+
+class _Jump:
+    """Stands where a loop has its selector: instead of waiting it moves the time."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self._turns = 0
+
+    def select(self, timeout: float | None) -> list[Any]:
+        """Let `timeout` seconds pass at once."""
+        if timeout is None:
+            raise Circles("everything waits for something that will never happen")
+        if timeout > 0:
+            self.time += timeout
+            self._turns = 0
+        else:
+            self._turns += 1
+            if self._turns > IDLE_TURNS:
+                raise Circles(f"{IDLE_TURNS} turns of the event loop without any time passing")
+        return []
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """Single-threaded; starts at 0 seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._selector = _Jump()
+        self._clock_resolution = 1e-6
+        self.complaints: list[str] = []
+        """What the loop's exception handler was told: exceptions that nobody retrieved."""
+        self.set_exception_handler(self._complain)
+        self.set_task_factory(self._make)  # type: ignore[arg-type]
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._selector.time
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        """Refuse: a thread would run in real time."""
+        raise AssertionError(f"{func} wants a thread inside the simulated world")
+
+    def _process_events(self, event_list: list[Any]) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def _complain(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, asyncio.CancelledError) and type(error).__name__ != "Crash":
+            self.complaints.append(f"{context.get('message')}: {error!r}")
+
+    @staticmethod
+    def _make(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **more: Any) -> "asyncio.Task[Any]":
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **more)
+        mine = owner.get()
+        if mine is not None:
+            mine.append(task)
+            if len(mine) > 5000:
+                mine[:] = [item for item in mine if not item.done()]
+        return task
+
+
+class SimClock:
+    """`controller.interfaces.Clock` on the running virtual loop; `skew` moves the wall clock, not the monotonic one."""
+
+    def __init__(self) -> None:
+        self.skew = 0.0
+
+    def now(self) -> float:
+        """Wall clock, Unix seconds."""
+        return EPOCH + self.skew + asyncio.get_running_loop().time()
+
+    def monotonic(self) -> float:
+        """Seconds since the world began."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let virtual seconds pass."""
+        await asyncio.sleep(seconds)
+
+
+def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in a world of its own and end everything that it left running."""
+    loop = VirtualLoop()
+    try:
+        result = loop.run_until_complete(main())
+        _end_all(loop)
+        return result
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _end_all(loop: VirtualLoop) -> None:
+    for _ in range(10):
+        left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(left, timeout=1.0))

@@ -1,0 +1,231 @@
+"""What must hold after every effect, and at the end. They look at the world only, never at the controller's mind.
+
+Each safety sentence names its property in reliability.md §1.2 by S and number. A breach is written down where it
+happens, because an error raised there would end up in the code under test.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from controller.core.observed import Route
+from tests.sim.border import Border, Effect
+from tests.sim.declared import Wish
+from tests.sim.engine import Box, Engine
+from tests.sim.proxy import ProxyState, target
+
+SETTLING = 0.6
+"""Seconds in which a call on its way may have been overtaken by the world."""
+
+
+@dataclass
+class Snapshot:
+    """What the world was before an effect."""
+
+    serving: frozenset[str]
+    routes: dict[str, Route]
+    foreign: str
+    boxes: dict[str, tuple[str, bool]]
+    """Container id to state and mark."""
+
+
+@dataclass
+class Oracles:
+    """Judges each effect of the controller."""
+
+    border: Border
+    engine: Engine
+    proxy: ProxyState
+    wishes: Callable[[], dict[str, Wish]]
+    """The newest wishes of the user."""
+    known: Callable[[str], list[Wish]]
+    """All wishes that were ever declared for a stage."""
+    breaches: list[str] = field(default_factory=list)
+    _before: Snapshot | None = None
+
+    def before(self, effect: Effect) -> None:
+        """Remember the world."""
+        if effect.op.startswith(("docker.", "proxy.")):
+            self._before = self._snapshot()
+
+    def after(self, effect: Effect) -> None:
+        """Compare."""
+        if self._before is None:
+            return
+        old, self._before = self._before, None
+        new = self._snapshot()
+        self._untouched(effect, old, new)
+        self._available(effect, old, new)
+        self._routes(effect, old, new)
+        self._containers(effect, old)
+        self._counts(effect)
+
+    # S1
+
+    def _untouched(self, effect: Effect, old: Snapshot, new: Snapshot) -> None:
+        if old.foreign != new.foreign:
+            self._breach("S1", effect, "something that is not ours changed")
+
+    # S3, S5, no request lost
+
+    def _available(self, effect: Effect, old: Snapshot, new: Snapshot) -> None:
+        wishes = self.wishes()
+        for hostname in sorted(old.serving - new.serving):
+            route = old.routes[hostname]
+            wish = wishes.get(route.stage)
+            now = new.routes.get(hostname)
+            if now is None and not self._still_wanted(hostname):
+                continue
+            if now is not None and now.container != route.container and self._may_serve(now):
+                continue
+            if effect.op in ("docker.stop", "docker.restart") and (wish is None or wish.recreate):
+                continue
+            if effect.op == "docker.restart":
+                continue
+            self._breach("S5", effect, f"{hostname} was answered before and is not any more")
+
+    def _still_wanted(self, hostname: str) -> bool:
+        return any(hostname in (wish.host(), *wish.domains) and wish.tags for wish in self.wishes().values())
+
+    # S2, S4
+
+    def _routes(self, effect: Effect, old: Snapshot, new: Snapshot) -> None:
+        for hostname, route in new.routes.items():
+            before = old.routes.get(hostname)
+            if before == route:
+                continue
+            if hostname != hostname.lower():
+                self._breach("S2", effect, f"{hostname} is not in lower case")
+            if hostname in self.proxy.foreign:
+                self._breach("S2", effect, f"{hostname} belongs to somebody else")
+            box = self.engine.boxes.get(route.container)
+            if box is None:
+                self._breach("S3", effect, f"{hostname} was pointed at a container that is not there")
+            elif box.stage != route.stage or box.tag != route.tag:
+                self._breach("S4", effect, f"{hostname} says {route.stage} {route.tag} and is {box.stage} {box.tag}")
+            elif not self._fresh(box) and target(self.engine, route) is not box:
+                self._breach("S3", effect, f"{hostname} was pointed at {route.host}, which is not {box.name}")
+            elif not self._may_serve(route) and (before is None or before.container != route.container):
+                self._breach("S4", effect, f"{hostname} was pointed at {box.name} before its gate could pass")
+
+    def _fresh(self, box: Box) -> bool:
+        """Its state or address changed while the call was on its way."""
+        return self.border.clock.now() - max(box.changed, box.started_at or 0.0) <= SETTLING
+
+    def _may_serve(self, route: Route) -> bool:
+        box = self.engine.boxes.get(route.container)
+        return box is not None and (box.passed or self._passed_gate(box))
+
+    def _passed_gate(self, box: Box) -> bool:
+        for wish in self.known(box.stage):
+            if box.best >= wish.threshold if wish.probed else self.engine.age(box) >= 1.0:
+                return True
+        return False
+
+    # S4 (mark), S5 (drain), S8, S17
+
+    def _containers(self, effect: Effect, old: Snapshot) -> None:
+        name = effect.target
+        box = self.engine.by_name(name)
+        if effect.op == "docker.mark" and box is not None:
+            was_marked = old.boxes[box.id][1]
+            if not was_marked and not self._passed_gate(box) and not box.marked_before:
+                self._breach("S4", effect, f"{name} was marked as passed before its gate could pass")
+        if effect.op == "docker.stop" and box is not None and old.boxes[box.id][0] in ("running", "paused"):
+            self._drained(effect, box)
+        if effect.op == "docker.remove":
+            gone = [item for item in old.boxes if item not in self.engine.boxes]
+            for route in self.proxy.routes.values():
+                if route.container in gone:
+                    self._breach("S3", effect, f"{route.hostname} leads to it")
+
+    def _drained(self, effect: Effect, box: Box) -> None:
+        known = self.known(box.stage)
+        wish = self.wishes().get(box.stage)
+        if wish is not None and wish.recreate:
+            return
+        routed = [route.hostname for route in self.proxy.routes.values() if route.container == box.id]
+        if routed:
+            self._breach("S5", effect, f"{', '.join(sorted(routed))} still lead there")
+            return
+        left = self.proxy.left.get(box.id)
+        drain = min([item.drain for item in known] + ([10.0] if wish is None else []))
+        if left is not None and self.border.clock.monotonic() - left < drain - 0.01:
+            waited = self.border.clock.monotonic() - left
+            self._breach("S5", effect, f"it was given {waited:.2f} of {drain:g} seconds to drain")
+
+    # S6, and volumes that are never shared
+
+    def _counts(self, effect: Effect) -> None:
+        if effect.op not in ("docker.start", "docker.create", "docker.unpause", "docker.restart"):
+            return
+        box = self.engine.by_name(effect.target)
+        if box is None or box.job:
+            return
+        alive = [item for item in self.engine.boxes.values() if item.owned and item.stage == box.stage and not item.job]
+        running = [item for item in alive if item.state in ("running", "paused", "restarting") or item.id == box.id]
+        same = [item for item in alive if item.tag == box.tag]
+        if len(same) > 3:
+            self._breach("S6", effect, f"{len(same)} containers of {box.stage} {box.tag}")
+        fresh = [item for item in running if item.tag == box.tag and not item.passed and not self._was_routed(item)]
+        if effect.op == "docker.start" and len(fresh) > 2:
+            self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
+        wish = self.wishes().get(box.stage)
+        if wish is not None and wish.recreate and effect.op == "docker.start" and len(running) > 1:
+            others = ", ".join(item.name for item in running if item is not box)
+            self._breach("S6", effect, f"runs beside {others}, which has the same volume")
+
+    def _was_routed(self, box: Box) -> bool:
+        return box.id in self.proxy.left or any(route.container == box.id for route in self.proxy.routes.values())
+
+    # Parts
+
+    def _snapshot(self) -> Snapshot:
+        engine, proxy = self.engine, self.proxy
+        foreign = [repr(box) for box in engine.boxes.values() if not box.owned]
+        return Snapshot(
+            serving=frozenset(name for name, route in proxy.routes.items() if self.answers(route)),
+            routes=dict(proxy.routes),
+            foreign="".join([*foreign, *sorted(proxy.foreign)]),
+            boxes={box.id: (box.state, box.passed) for box in engine.boxes.values()},
+        )
+
+    def answers(self, route: Route) -> bool:
+        """A client of this hostname is served now, by the container that was meant."""
+        box = target(self.engine, route)
+        return box is not None and box.id == route.container and self.engine.serves(box)
+
+    def _breach(self, number: str, effect: Effect, what: str) -> None:
+        self.breaches.append(f"{number} at {effect}: {what}")
+
+
+def mismatches(wishes: dict[str, Wish], engine: Engine, proxy: ProxyState, oracles: Oracles) -> list[str]:
+    """How the world differs from what is declared when everything declared can run; empty: they match (L1, S7)."""
+    found: list[str] = []
+    owned = [box for box in engine.boxes.values() if box.owned]
+    hosts: dict[str, tuple[str, str]] = {}
+    for wish in wishes.values():
+        hosts |= {hostname: (wish.key, tag) for hostname, tag in wish.hosts().items()}
+        for tag in wish.wanted:
+            mine = [box for box in owned if box.stage == wish.key and box.tag == tag and not box.job]
+            if len(mine) != 1:
+                found.append(f"{wish.key} {tag} has {len(mine)} containers")
+            for box in mine:
+                spec = dict(sorted((item.name, str(item.value)) for item in box.spec.env)) if box.spec else {}
+                if box.state != "running" or not box.passed or not box.connected:
+                    found.append(f"{box.name} is {box.state}, passed {box.passed}, connected {box.connected}")
+                if spec != dict(wish.env):
+                    found.append(f"{box.name} has {spec}, not {dict(wish.env)}")
+    for box in owned:
+        wish_or_none = wishes.get(box.stage)
+        if wish_or_none is None or box.tag not in wish_or_none.wanted:
+            found.append(f"{box.name} ({box.state}) should not be there")
+    for hostname, (key, tag) in hosts.items():
+        route = proxy.routes.get(hostname)
+        if route is None:
+            found.append(f"{hostname} has no route")
+        elif (route.stage, route.tag) != (key, tag):
+            found.append(f"{hostname} leads to {route.stage} {route.tag}, not {key} {tag}")
+        elif not oracles.answers(route):
+            found.append(f"{hostname} is not answered")
+    found.extend(f"{hostname} should not be routed" for hostname in proxy.routes if hostname not in hosts)
+    return sorted(found)

@@ -1,0 +1,165 @@
+"""`Proxy` and `Prober` of the simulated world: a proxy that forgets when restarted, or one that keeps and stumbles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from controller.core.desired import Check
+from controller.core.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
+from controller.core.observed import Container, Route, RouteChange, RouteTable
+from controller.interfaces import Answer, Probe, Prober, Proxy
+from tests.sim.border import Border, Life
+from tests.sim.engine import Box, Engine
+
+WRITE_SECONDS = 0.02
+
+
+@dataclass
+class ProxyState:
+    """The proxy's own memory. `batch` and `forgets`: like Caddy; neither: like Nginx Proxy Manager."""
+
+    border: Border
+    batch: bool = True
+    forgets: bool = True
+    routes: dict[str, Route] = field(default_factory=dict)
+    foreign: dict[str, str] = field(default_factory=dict)
+    down: bool = False
+    stumbles: int = 0
+    """So many writes to come take effect and are answered with an error (F41)."""
+    refuses: bool = False
+    """Every write is refused and changes nothing."""
+    left: dict[str, float] = field(default_factory=dict)
+    """When the last route went away from a container: container id to virtual seconds."""
+    writes: int = 0
+
+    def set(self, hostname: str, route: Route | None) -> None:
+        """Point a hostname somewhere, or nowhere, whoever does it."""
+        old = self.routes.pop(hostname, None)
+        if route is not None:
+            self.routes[hostname] = route
+        kept = {item.container for item in self.routes.values()}
+        if old is not None and old.container not in kept:
+            self.left[old.container] = self.border.clock.monotonic()
+
+    def restart(self) -> None:
+        """It comes back, like Caddy without what it was told."""
+        self.border.note("proxy", "restart", "")
+        if self.forgets:
+            for hostname in tuple(self.routes):
+                self.set(hostname, None)
+
+
+def target(engine: Engine, route: Route) -> Box | None:
+    """The container that a request through this route really reaches now."""
+    return engine.at(route.host)
+
+
+class SimProxy(Proxy):
+    """One connection to the proxy; dead with its life."""
+
+    def __init__(self, border: Border, life: Life, state: ProxyState, engine: Engine) -> None:
+        self._border = border
+        self._life = life
+        self._state = state
+        self._engine = engine
+        self.batch = state.batch
+
+    async def read(self) -> RouteTable:
+        """All our routes and the hostnames that others hold."""
+
+        def act() -> RouteTable:
+            self._up()
+            return RouteTable(dict(self._state.routes), dict(self._state.foreign))
+
+        return await self._border.look(self._life, "proxy.read", "", act, 0.003)
+
+    async def write(self, changes: Sequence[RouteChange]) -> None:
+        """Make these changes; in one go, or one by one."""
+        for part in (changes,) if self.batch else [(change,) for change in changes]:
+            await self._write(part)
+
+    async def ask(self, route: Route) -> Answer:
+        """One request through the proxy's public side."""
+
+        def act() -> Answer:
+            self._up()
+            found = self._state.routes.get(route.hostname)
+            if found is None:
+                return Answer("", 404)
+            box = target(self._engine, found)
+            if box is None or not self._engine.ready(box):
+                return Answer(found.marker, 502)
+            return Answer(found.marker, self._engine.answer(box))
+
+        return await self._border.look(self._life, "proxy.ask", route.hostname, act, 0.002)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def _write(self, changes: Sequence[RouteChange]) -> None:
+        state = self._state
+        if not state.down and all(state.routes.get(change.hostname) == change.route for change in changes):
+            return
+
+        def act() -> None:
+            self._up()
+            for change in changes:
+                if change.hostname in state.foreign:
+                    raise Conflict(f"{change.hostname} is held by {state.foreign[change.hostname]}")
+            if state.refuses:
+                raise WorldBad("the proxy refuses the configuration", reason="ProxyRefused")
+            for change in changes:
+                state.set(change.hostname, change.route)
+            state.writes += 1
+
+        names = ", ".join(f"{c.hostname}→{c.route.container[:6] if c.route else '∅'}" for c in changes)
+        await self._border.effect(self._life, "proxy.write", names, act, WRITE_SECONDS)
+        if state.stumbles:
+            state.stumbles -= 1
+            raise OutcomeUnknown("the proxy answered 500")
+
+    def _up(self) -> None:
+        if self._state.down:
+            raise Unreachable("no proxy: connection refused")
+
+
+class SimProber(Prober):
+    """Asks whoever has the container's address, as a real request would."""
+
+    def __init__(self, border: Border, life: Life, engine: Engine) -> None:
+        self._border = border
+        self._life = life
+        self._engine = engine
+
+    async def probe(self, check: Check, container: Container) -> Probe:
+        """One request."""
+        engine = self._engine
+        if check.type == "docker":
+            return Probe(container.health == "healthy", f"health {container.health}")
+        if check.type == "none":
+            return Probe(container.running, container.state)
+        box = engine.at(container.address)
+        try:
+            if box is not None and box.state == "paused":
+                await self._border.look(self._life, "probe", container.name, lambda: None, check.timeout)
+                return Probe(False, "no answer in time")
+            return await self._border.look(self._life, "probe", container.name, lambda: self._ask(check, box), 0.001)
+        except Unreachable:
+            return Probe(False, "the connection broke off")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _ask(self, check: Check, box: Box | None) -> Probe:
+        if box is None or not self._engine.ready(box):
+            return Probe(False, "connection refused", refused=True)
+        status = 200 if check.type == "tcp" else self._engine.answer(box)
+        good = any(low <= status <= high for low, high in check.statuses)
+        box.oks = box.oks + 1 if good else 0
+        box.best = max(box.best, box.oks)
+        return Probe(good, f"status {status}")
+
+
+def edited(route: Route, **changes: str | int) -> Route:
+    """The route as it reads after somebody edited it by hand."""
+    known: Mapping[str, str | int] = changes
+    return replace(route, marker="", **known)  # type: ignore[arg-type]

@@ -1,0 +1,226 @@
+"""`Runtime` of the simulated world: what one life of the controller sees of the Engine, and asks it to do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+from controller.clients.docker_config import body
+from controller.clients.docker_view import number
+from controller.core import names
+from controller.core.actions import ContainerSpec
+from controller.core.desired import SecretRef, StageKey
+from controller.core.errors import RevisionBad, Unreachable, WorldBad
+from controller.core.observed import Container
+from controller.core.policy import PolicyRules, violations
+from controller.interfaces import Runtime, RuntimeEvent
+from tests.sim.border import Border, Life
+from tests.sim.engine import Box, Engine
+
+QUICK = 0.004
+"""Seconds of a short call."""
+
+
+class SimRuntime(Runtime):
+    """One connection to the Engine; dead with its life."""
+
+    def __init__(self, border: Border, life: Life, engine: Engine, controller_id: str) -> None:
+        self._border = border
+        self._life = life
+        self._engine = engine
+        self._id = controller_id
+
+    async def list(self, stage: StageKey | None = None) -> tuple[Container, ...]:
+        """Our containers, of one stage or of all."""
+        return await self._border.look(self._life, "docker.list", stage or "all", lambda: self._list(stage), QUICK)
+
+    async def inspect(self, container_id: str) -> Container | None:
+        """One container now; None when it is gone or not ours."""
+
+        def act() -> Container | None:
+            self._up()
+            box = self._engine.boxes.get(container_id)
+            return self._view(box) if box is not None and self._ours(box) else None
+
+        return await self._border.look(self._life, "docker.inspect", container_id[:12], act, QUICK)
+
+    async def resolve(self, image: str, tag: str) -> str:
+        """Digest that the registry serves under the tag now."""
+        act = lambda: self._engine.registry.digest(image, tag)  # noqa: E731 - passed on, as everywhere here
+        return await self._border.look(self._life, "registry.resolve", f"{image}:{tag}", act, 0.1)
+
+    async def logs(self, container: Container, tail: int) -> tuple[str, ...]:
+        """What a broken application would have said."""
+        box = self._engine.boxes.get(container.id)
+        act = lambda: () if box is None else (f"{box.name} says: status {box.app.status}",)  # noqa: E731
+        return await self._border.look(self._life, "docker.logs", container.name, act, QUICK)
+
+    async def events(self) -> AsyncIterator[RuntimeEvent]:
+        """Hints, some of them lost or doubled; a stage of None after every connection."""
+        queue: asyncio.Queue[RuntimeEvent] = asyncio.Queue()
+
+        def heard(stage: str | None, container: str, action: str) -> None:
+            for _ in range(1 if stage is None else self._border.faults.copies()):
+                queue.put_nowait(RuntimeEvent(stage, container, action))
+
+        self._engine.heard.append(heard)
+        try:
+            heard(None, "", "")
+            while True:
+                event = await queue.get()
+                await asyncio.sleep(0.001)
+                yield event
+        finally:
+            self._engine.heard.remove(heard)
+
+    async def pull(self, image: str, tag: str, digest: str, progress: Callable[[str], None]) -> str:
+        """Make the image available; asks nobody when the digest is here."""
+        if digest and digest in self._engine.images:
+            return await self._border.look(self._life, "docker.image", f"{image}@{digest[7:19]}", lambda: digest, QUICK)
+
+        def act() -> "asyncio.Future[str]":
+            self._up()
+            registry, engine = self._engine.registry, self._engine
+            found = digest or registry.digest(image, tag)
+            if registry.down:
+                raise WorldBad(f"cannot get {image}:{tag}: 503", reason="RegistryError")
+            if found not in registry.apps:
+                raise RevisionBad(f"cannot get {image}@{found}: manifest unknown", reason="ManifestMissing")
+            done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+            def here() -> None:
+                engine.images.add(found)
+                if not done.done():
+                    done.set_result(found)
+
+            progress("pulling")
+            self._border.later(0.0 if found in engine.images else registry.pull_seconds, here)
+            return done
+
+        return await self._border.long(self._life, "docker.pull", f"{image}:{tag}", act, QUICK)
+
+    async def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:
+        """Create a container; a name that is taken by the same gives its holder."""
+        config = body(spec, values, controller_id=self._id, network="holdfast", rotate_logs=True)
+        if found := violations(config, PolicyRules()):
+            raise RevisionBad(f"policy refuses {spec.name}: {'; '.join(found)}", reason="PolicyDenied")
+
+        def act() -> str:
+            self._up()
+            return self._engine.create(spec, self._id)
+
+        return await self._border.effect(self._life, "docker.create", spec.name, act, QUICK)
+
+    async def start(self, container: Container) -> None:
+        """Start it; already running is success."""
+
+        def act(box: Box | None) -> "asyncio.Future[None]":
+            if box is None:
+                raise WorldBad(f"cannot start {container.name}: it is gone", reason="ContainerGone")
+            return _done() if box.state == "running" else self._engine.start(box)
+
+        await self._long("docker.start", container, act)
+
+    async def stop(self, container: Container, grace: float) -> None:
+        """SIGTERM, and SIGKILL after `grace` seconds."""
+        await self._long(
+            "docker.stop", container, lambda box: _done() if box is None else self._engine.stop(box, grace)
+        )
+
+    async def restart(self, container: Container, grace: float) -> None:
+        """Stop and start it again."""
+
+        def act(box: Box | None) -> "asyncio.Future[None]":
+            if box is None:
+                return _done()
+            self._engine.stop(box, grace)
+            self._engine.exit(box, 0, box.runs)
+            return self._engine.start(box)
+
+        await self._long("docker.restart", container, act)
+
+    async def remove(self, container: Container) -> None:
+        """Remove what does not run; gone is success."""
+        await self._short("docker.remove", container, self._engine.remove)
+
+    async def unpause(self, container: Container) -> None:
+        """Undo a pause."""
+        await self._short("docker.unpause", container, self._engine.unpause)
+
+    async def connect(self, container: Container) -> None:
+        """Attach it to the network."""
+        await self._short("docker.connect", container, self._engine.connect)
+
+    async def mark(self, container: Container, passed: bool) -> None:
+        """Restart policy: unless-stopped when passed, else no."""
+        op = "docker.mark" if passed else "docker.unmark"
+        await self._short(op, container, lambda box: self._engine.mark(box, passed))
+
+    # Parts
+
+    async def _short(self, op: str, container: Container, act: Callable[[Box], None]) -> None:
+        def checked() -> None:
+            box = self._same(container)
+            if box is not None:
+                act(box)
+
+        await self._border.effect(self._life, op, container.name, checked, QUICK)
+
+    async def _long(self, op: str, container: Container, act: "Callable[[Box | None], asyncio.Future[None]]") -> None:
+        await self._border.long(self._life, op, container.name, lambda: act(self._same(container)), QUICK)
+
+    def _up(self) -> None:
+        if self._border.clock.monotonic() < self._engine.down_until:
+            raise Unreachable("no Docker Engine: connection refused")
+
+    def _ours(self, box: Box) -> bool:
+        return box.labels.get(names.CONTROLLER) == self._id and names.name_agrees(box.name, box.labels)
+
+    def _same(self, target: Container) -> Box | None:
+        self._up()
+        box = self._engine.boxes.get(target.id)
+        if box is None or not self._ours(box) or box.name != target.name:
+            return None
+        seen = (target.stage, target.tag, target.revision, str(target.attempt))
+        keys = (names.STAGE, names.TAG, names.REVISION, names.ATTEMPT)
+        return box if tuple(box.labels[key] for key in keys) == seen else None
+
+    def _list(self, stage: StageKey | None) -> tuple[Container, ...]:
+        self._up()
+        found = (box for box in self._engine.boxes.values() if self._ours(box) and stage in (None, box.stage))
+        return tuple(sorted(map(self._view, found), key=lambda item: item.name))
+
+    def _view(self, box: Box) -> Container:
+        running, labels = box.state == "running", box.labels
+        ended = box.state in ("exited", "dead")
+        health = ("healthy" if box.app.health == "healthy" else "unhealthy") if self._engine.ready(box) else "starting"
+        return Container(
+            id=box.id,
+            name=box.name,
+            stage=box.stage,
+            tag=box.tag,
+            revision=labels[names.REVISION],
+            template=labels.get(names.TEMPLATE, ""),
+            secrets=labels.get(names.SECRETS, ""),
+            digest=labels.get(names.DIGEST, ""),
+            attempt=int(labels[names.ATTEMPT]),
+            born=number(labels.get(names.BORN, "")),
+            role="preDeploy" if box.job else "app",
+            image=box.image.partition("@")[0],
+            seen=number(labels.get(names.SEEN, "")),
+            source=labels.get(names.SOURCE, ""),
+            state=box.state,
+            started_at=box.started_at,
+            exit_code=box.exit_code if ended else None,
+            oom_killed=box.oom_killed,
+            error=box.error,
+            restart_count=box.restart_count,
+            passed=box.passed,
+            health=health if running and box.app.health is not None else None,  # type: ignore[arg-type]
+            connected=box.connected,
+            address=box.address if running else None,
+        )
+
+
+def _done() -> "asyncio.Future[None]":
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future

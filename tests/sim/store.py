@@ -1,0 +1,161 @@
+"""`Store` and `Secrets` of the simulated world: a state folder that outlives the controller and may be lost."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from controller.core.catalog_types import Sourced
+from controller.core.desired import SecretRef, StageKey
+from controller.core.errors import WorldBad
+from controller.core.memory import StageMemory
+from controller.core.observed import SecretsSeen
+from controller.core.status import StageStatus, Transition
+from controller.interfaces import Secrets, Store
+from tests.sim.border import Border, Life
+from tests.sim.faults import Crash
+
+T = TypeVar("T")
+
+DISK = 0.002
+
+
+@dataclass
+class Row:
+    """One rollout in the history."""
+
+    rollout: str
+    stage: StageKey
+    tag: str
+    revision: str
+    kind: str
+    status: str = "Running"
+    reason: str = ""
+
+
+@dataclass
+class Disk:
+    """What is in the state folder."""
+
+    memory: dict[StageKey, StageMemory] = field(default_factory=dict)
+    statuses: dict[StageKey, StageStatus] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    lines: list[tuple[float, StageKey, Transition]] = field(default_factory=list)
+    good: dict[str, tuple[Sourced, ...]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    """Sentences about a history that never happened (S19)."""
+
+    def wipe(self) -> None:
+        """The folder is lost, or thrown away."""
+        for part in (self.memory, self.statuses, self.rows, self.lines, self.good):
+            part.clear()
+
+    def write(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
+        """One transaction."""
+        self.memory[stage] = memory
+        for item in transitions:
+            self.lines.append((now, stage, item))
+            self._row(stage, item)
+
+    def _row(self, stage: StageKey, item: Transition) -> None:
+        if item.kind in ("step", "notice"):
+            return
+        row = self.rows.get(item.rollout)
+        if item.kind == "started":
+            if row is not None:
+                self.wrong.append(f"rollout {item.rollout} of {stage} {item.tag} began twice")
+            self.rows[item.rollout] = Row(item.rollout, stage, item.tag, item.revision, item.rollout_kind)
+        elif row is None:
+            self.wrong.append(f"rollout {item.rollout} of {stage} {item.tag} ended ({item.kind}) without a beginning")
+        elif row.status != "Running":
+            self.wrong.append(f"rollout {item.rollout} of {stage} {item.tag} ended twice: {row.status}, {item.kind}")
+        else:
+            row.status, row.reason = item.kind, item.reason
+
+
+class SimStore(Store):
+    """The open store of one life of the controller."""
+
+    def __init__(self, border: Border, life: Life, disk: Disk) -> None:
+        self._border = border
+        self._life = life
+        self._disk = disk
+
+    async def memory(self, stage: StageKey) -> StageMemory:
+        """What is remembered of a stage."""
+        act = lambda: self._disk.memory.get(stage) or StageMemory()  # noqa: E731
+        return self._read(act)
+
+    async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
+        """Memory and transitions in one transaction."""
+        kinds = " ".join(f"{item.tag}:{item.step or item.kind}" for item in transitions)
+        await self._border.effect(
+            self._life,
+            "store.record",
+            f"{stage} {kinds}".strip(),
+            lambda: self._disk.write(stage, memory, transitions, now),
+            DISK,
+        )
+
+    async def report(self, status: StageStatus) -> None:
+        """The newest status; written only when more than its time differs."""
+        old = self._disk.statuses.get(status.key)
+        if old is not None and _timeless(old) == _timeless(status):
+            return
+        act = lambda: self._disk.statuses.__setitem__(status.key, status)  # noqa: E731
+        await self._border.effect(self._life, "store.report", status.key, act, DISK)
+
+    async def forget(self, stage: StageKey) -> None:
+        """Memory and status of a stage that is gone."""
+
+        def act() -> None:
+            self._disk.memory.pop(stage, None)
+            self._disk.statuses.pop(stage, None)
+
+        if stage in self._disk.memory or stage in self._disk.statuses:
+            await self._border.effect(self._life, "store.forget", stage, act, DISK)
+
+    async def last_good(self, source: str) -> tuple[Sourced, ...] | None:
+        """What the guard last accepted."""
+        return self._read(lambda: self._disk.good.get(source))
+
+    async def keep_good(self, source: str, documents: Sequence[Sourced]) -> None:
+        """Remember what the guard accepted."""
+        if self._disk.good.get(source) != tuple(documents):
+            act = lambda: self._disk.good.__setitem__(source, tuple(documents))  # noqa: E731
+            await self._border.effect(self._life, "store.keep_good", source, act, DISK)
+
+    def _read(self, act: Callable[[], T]) -> T:
+        if self._life.dead:
+            raise Crash
+        return act()
+
+
+def _timeless(status: StageStatus) -> StageStatus:
+    conditions = tuple(item.model_copy(update={"since": 0.0}) for item in status.conditions)
+    return status.model_copy(update={"observed_at": 0.0, "conditions": conditions})
+
+
+class SimSecrets(Secrets):
+    """Secrets that can be missing or change; never written down."""
+
+    def __init__(self, border: Border, life: Life, values: Mapping[SecretRef, str]) -> None:
+        self._border = border
+        self._life = life
+        self._values = values
+
+    async def look(self, refs: Sequence[SecretRef]) -> SecretsSeen:
+        """Keyed digest of the values now."""
+        if not refs:
+            return SecretsSeen()
+        missing = tuple(f"{ref.kind}:{ref.name} does not exist" for ref in refs if ref not in self._values)
+        text = "" if missing else "\0".join(self._values[ref] for ref in refs)
+        digest = "" if missing else hashlib.sha256(text.encode()).hexdigest()[:16]
+        return SecretsSeen("k1", digest, missing, tuple(refs))
+
+    async def resolve(self, refs: Sequence[SecretRef]) -> Mapping[SecretRef, str]:
+        """Values, or what is missing."""
+        for ref in refs:
+            if ref not in self._values:
+                raise WorldBad(f"{ref.kind}:{ref.name} does not exist", reason="SecretMissing")
+        return {ref: self._values[ref] for ref in refs}
