@@ -147,6 +147,7 @@ def container(
         attempt=int(labels[names.ATTEMPT]),
         born=number(labels.get(names.BORN, "")),
         role="preDeploy" if labels.get(names.ROLE) == "preDeploy" else "app",
+        image=repository(found),
         seen=number(labels.get(names.SEEN, "")),
         source=labels.get(names.SOURCE, ""),
         state=cast(ContainerState, status),
@@ -171,6 +172,12 @@ def endpoint(
         if name in (network, network_id) or (network_id and (end or {}).get("NetworkID") == network_id):
             return end or {}
     return None
+
+
+def repository(found: Mapping[str, Any]) -> str:
+    """`repository` of the `repository@sha256:…` that a container was made from; empty when only an id is told."""
+    name, at, _ = str((found.get("Config") or {}).get("Image") or found.get("Image") or "").partition("@")
+    return name if at else ""
 
 
 def published(found: Mapping[str, Any]) -> int | None:

@@ -39,6 +39,10 @@ class Rollout(_Memory):
     """Last step that was written to the log."""
     tries: int = 0
     """Containers of this rollout that failed while nothing had passed yet."""
+    retry_at: float = 0.0
+    """Unix seconds before which no further container is made after such a failure."""
+    discarded: tuple[str, ...] = ()
+    """Ids of its containers that failed; they are on their way out."""
 
 
 class InstanceMemory(_Memory):
@@ -48,6 +52,8 @@ class InstanceMemory(_Memory):
     seen: float = 0.0
     digest: str = ""
     """Pinned once, used for every later container of the instance."""
+    image: str = ""
+    """Repository that the digest belongs to."""
     attempts: dict[str, int] = {}
     """Highest attempt number recorded, by revision."""
     passed: tuple[str, ...] = ()
@@ -55,7 +61,9 @@ class InstanceMemory(_Memory):
     quarantine: Quarantine | None = None
     rollout: Rollout | None = None
     switched_at: float = 0.0
-    """When traffic last moved to this instance's newest container; starts bake and drain."""
+    """When the newest container was first seen to serve everything it shall; starts the bake."""
+    settled: str = ""
+    """Container (64-hex id) that has proven itself: passed, marked, verified, baked."""
     expired: bool = False
     """TTL ended; stays away until undeclared."""
     moved: str = ""
@@ -70,6 +78,8 @@ class StageMemory(_Memory):
     instances: dict[str, InstanceMemory] = {}
     draining: dict[str, float] = {}
     """Containers (64-hex ids) that leave, with the time since when no route leads to them."""
+    previous: dict[str, str] = {}
+    """By hostname the container (64-hex id) that served it before the last switch, until that has proven itself."""
     suspended: bool = False
     """`holdfast suspend`."""
     retries: dict[str, float] = {}

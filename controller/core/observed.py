@@ -37,6 +37,8 @@ class Container:
     born: float
     """Birth of the instance, not of this container (label)."""
     role: Role = "app"
+    image: str = ""
+    """Repository it was made from, without tag or digest; empty when Docker does not tell."""
     seen: float = 0.0
     """When its DeployRequest was first seen; 0 for listed instances (label)."""
     source: str = ""

@@ -1,0 +1,142 @@
+"""A plan in the making: what the steps of one pass add to, one after the other.
+
+Only `plan.plan` makes one; it lives for one call, so that the plan as a whole stays a pure function.
+"""
+
+from dataclasses import dataclass, field
+
+from controller.core import backoff
+from controller.core.actions import Action
+from controller.core.desired import DesiredStage
+from controller.core.errors import Failure
+from controller.core.memory import InstanceMemory, StageMemory
+from controller.core.observed import Container, Fact, Observed
+from controller.core.plan_types import Rules
+from controller.core.status import Phase, Transition
+
+UNCHECKED = ("Watch", "CheckDigest")
+"""Actions that look and change nothing: a stage with only these going on is at rest."""
+
+
+@dataclass
+class View:
+    """What a person is told of one instance after this pass; the last step that has something to say wins."""
+
+    phase: Phase = "Pending"
+    reason: str = ""
+    message: str = ""
+    busy: bool = False
+    """Something is going on or will be tried again."""
+
+    def say(self, phase: Phase, reason: str = "", message: str = "", *, busy: bool) -> None:
+        """Set everything at once."""
+        self.phase, self.reason, self.message, self.busy = phase, reason, message, busy
+
+
+@dataclass
+class Draft:
+    """The inputs of a pass, and what was decided so far."""
+
+    desired: DesiredStage
+    observed: Observed
+    rules: Rules
+    now: float
+    memory: StageMemory
+    actions: list[Action] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+    keep: set[str] = field(default_factory=set)
+    views: dict[str, View] = field(default_factory=dict)
+    busy: bool = False
+    """Something of the stage is going on that belongs to no declared instance, such as a container that leaves."""
+    wake: float | None = None
+
+    def view(self, tag: str) -> View:
+        """What is told of this tag."""
+        return self.views.setdefault(tag, View())
+
+    def remember(self, tag: str, **changes: object) -> InstanceMemory:
+        """Change what is remembered of a tag."""
+        changed = self.memory.of(tag).model_copy(update=changes)
+        if changed != self.memory.of(tag):
+            self.memory = self.memory.with_instance(tag, changed)
+        return changed
+
+    def change(self, **changes: object) -> None:
+        """Change what is remembered of the stage."""
+        self.memory = self.memory.model_copy(update=changes)
+
+    def wake_at(self, when: float) -> None:
+        """Come back then, if nothing happens before."""
+        self.wake = when if self.wake is None else min(self.wake, when)
+
+    def fact(self, key: str) -> Fact | None:
+        """What is known of an operation, which this stage goes on to go by."""
+        found = self.observed.fact(key)
+        if found is not None:
+            self.keep.add(key)
+        return found
+
+    def ask(self, action: Action) -> Fact | None:
+        """Have this done once: begun when nothing is known of it, and again when a failure of the world is due.
+
+        Returns what is known: None when it begins now.
+        """
+        fact = self.fact(action.key)
+        if fact is None or (_failed_by_world(fact) and self._due(fact)):
+            self._issue(action)
+        return fact
+
+    def enforce(self, action: Action) -> Fact | None:
+        """Have this done although it succeeded before: the world, which is the truth, does not show it."""
+        fact = self.fact(action.key)
+        if fact is None or fact.status == "succeeded" or (fact.status == "failed" and self._due(fact)):
+            self._issue(action)
+        return fact
+
+    def running(self, key: str) -> bool:
+        """True while this operation is under way."""
+        fact = self.fact(key)
+        return fact is not None and fact.status == "running"
+
+    def log(self, step: str, message: str, *, tag: str = "", level: str = "info", **data: object) -> None:
+        """A log line; of the tag's open rollout if it has one."""
+        rollout = self.memory.of(tag).rollout if tag else None
+        self.transitions.append(
+            Transition(
+                rollout=rollout.id if rollout else "",
+                tag=tag,
+                kind="step" if rollout else "notice",
+                step=step,
+                level=level,
+                message=message,
+                rollout_kind=rollout.kind if rollout else "",
+                revision=rollout.revision if rollout else "",
+                data=data,
+            )
+        )
+
+    def _issue(self, action: Action) -> None:
+        self.keep.add(action.key)
+        self.actions.append(action)
+
+    def _due(self, fact: Fact) -> bool:
+        when = backoff.due(fact)
+        if when > self.now:
+            self.wake_at(when)
+        return when <= self.now
+
+
+def _failed_by_world(fact: Fact) -> bool:
+    return fact.status == "failed" and not (fact.failure and fact.failure.revision_bad)
+
+
+def failure(fact: Fact | None) -> Failure | None:
+    """Why an operation failed, if it did."""
+    if fact is None or fact.status != "failed":
+        return None
+    return fact.failure or Failure("Unknown", "it failed without a reason", False)
+
+
+def runs(container: Container) -> bool:
+    """True while a process of the container may be there."""
+    return container.state in ("running", "paused", "restarting")

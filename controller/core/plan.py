@@ -1,0 +1,103 @@
+"""One pass of one stage: from what is declared, seen and remembered to what is safe to do now.
+
+Read from top to bottom it is a rollout: who should run → bring up what is declared → route → prove → let the old go.
+Each pass goes as far as it can without waiting. Rollback is nothing special: the target is then what passed before.
+"""
+
+from collections.abc import Mapping
+
+from controller.core import leave, repair, report, rollout, routes, settle
+from controller.core.desired import DesiredStage
+from controller.core.draft import Draft
+from controller.core.observed import Container, Observed
+from controller.core.plan_types import Plan, Rules
+from controller.core.slots import Slot, slots
+from controller.core.wanted import Selection, select
+
+
+def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
+    """Decide one pass. Pure: equal inputs give an equal plan. `now`: Unix seconds."""
+    draft = Draft(desired, observed, rules, now, observed.memory)
+    _first_seen(draft)
+    if desired.suspend or observed.memory.suspended:
+        return report.suspended(draft, slots(draft))
+    _forget_what_is_mended(draft)
+    selection = select(draft, slots(draft))
+    _bring_up(draft, slots(draft), selection)
+    found = slots(draft)
+    selection = select(draft, found)
+    routing = routes.route(draft, found, selection)
+    for tag in selection.kept:
+        settle.settle(draft, found[tag], routing)
+    found = slots(draft)
+    selection = select(draft, found)
+    leave.leave(draft, found, selection)
+    return report.plan(draft, found, selection, routing)
+
+
+def _first_seen(draft: Draft) -> None:
+    """Remember when an instance was born and first seen: ages and TTLs count from there."""
+    for tag, slot in slots(draft).items():
+        if slot.declared is None:
+            continue
+        memory = slot.memory
+        labelled = max((item.seen for item in slot.containers), default=0.0)
+        seen = memory.seen or labelled or (draft.now if slot.declared.request else 0.0)
+        draft.remember(tag, born=memory.born or slot.born, seen=seen)
+
+
+def _forget_what_is_mended(draft: Draft) -> None:
+    """Forget quarantines that no longer fit what is declared, and those that somebody asked to forget."""
+    for tag in draft.memory.retries:
+        slot = slots(draft).get(tag)
+        if slot is not None and slot.quarantined:
+            pin = {} if slot.proven or slot.memory.passed else {"digest": "", "image": ""}
+            draft.remember(tag, quarantine=None, **pin)
+            draft.log("retry", "somebody asked for another try", tag=tag)
+    if draft.memory.retries:
+        draft.change(retries={})
+    for tag, slot in slots(draft).items():
+        settle.cleared(draft, tag, slot)
+
+
+def _bring_up(draft: Draft, found: Mapping[str, Slot], selection: Selection) -> None:
+    """Take the next step of every tag that stays, as many replacements at a time as the settings allow."""
+    moving = [tag for tag in selection.wanted if _replaces(found[tag])]
+    begun = [tag for tag in moving if found[tag].candidate is not None or found[tag].memory.rollout is not None]
+    allowed = [*begun, *[tag for tag in moving if tag not in begun]][: max(len(begun), draft.rules.surge)]
+    successor = found.get(selection.designated or "")
+    waits = draft.desired.recreate and successor is not None and _under_way(successor)
+    serving = _serving(found, selection)
+    for tag in selection.kept:
+        slot = found[tag]
+        if slot.declared is not None and settle.broken(draft, slot, _fallback(found, slot)):
+            continue
+        if slot.serving is not None:
+            repair.maintain(draft, slot, slot.serving, may_start=not waits)
+        if tag not in selection.wanted or slot.current is not None:
+            if slot.current is not None:
+                repair.look_at_tag(draft, slot)
+            continue
+        if slot.quarantined:
+            continue
+        if tag in moving and tag not in allowed:
+            draft.view(tag).say("Running", "WaitsForSurge", "another replacement is under way", busy=True)
+            continue
+        rollout.deploy(draft, slot, serving)
+
+
+def _replaces(slot: Slot) -> bool:
+    return slot.current is None and slot.stable is not None and not slot.quarantined
+
+
+def _under_way(slot: Slot) -> bool:
+    return slot.current is None and slot.candidate is not None
+
+
+def _serving(found: Mapping[str, Slot], selection: Selection) -> Container | None:
+    slot = found.get(selection.target or "")
+    return slot.serving if slot is not None else None
+
+
+def _fallback(found: Mapping[str, Slot], slot: Slot) -> bool:
+    return bool(slot.former) or any(other.proven and other.tag != slot.tag for other in found.values())

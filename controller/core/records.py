@@ -1,0 +1,33 @@
+"""Attempt numbers and one-off containers: what is counted and remembered so that nothing is done twice."""
+
+from controller.core import names
+from controller.core.draft import Draft, failure
+from controller.core.slots import Slot
+
+REMEMBERED = 8
+"""Revisions of a tag whose attempt numbers are kept."""
+
+
+def attempt(draft: Draft, found: Slot) -> int:
+    """Number of the container to create, recorded before it is created.
+
+    The number recorded last is used again while the outcome of its creation is not known: its name is the lock.
+    """
+    memory = draft.memory.of(found.tag)
+    recorded = memory.attempts.get(found.revision, 0)
+    name = names.container_name(draft.desired.key, found.tag, found.revision, recorded)
+    fact = draft.fact(f"create:{name}")
+    if recorded and failure(fact) is not None:
+        return recorded
+    of_tag = [item for item in draft.observed.containers if item.tag == found.tag and item.revision == found.revision]
+    number = max([recorded, *(item.attempt for item in of_tag)]) + 1
+    kept = [item for item in memory.attempts.items() if item[0] != found.revision][-(REMEMBERED - 1) :]
+    draft.remember(found.tag, attempts=dict([*kept, (found.revision, number)]))
+    return number
+
+
+def pre_deployed(found: Slot) -> bool:
+    """True when the one-off container of this revision ended with 0."""
+    return any(
+        item.revision == found.revision and item.state == "exited" and item.exit_code == 0 for item in found.one_offs
+    )

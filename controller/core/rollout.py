@@ -1,0 +1,171 @@
+"""Bring one tag to what is declared: pull → create → start and connect → (preDeploy) → gate.
+
+Each function takes the next safe step of one slot and says what it waits for; nothing here waits. Where containers must
+not overlap (Recreate) everything old is stopped, and kept, between create and start, and preDeploy runs before the new
+one starts, because the one-off container has the volume too.
+"""
+
+from controller.core import history, records
+from controller.core.actions import Connect, Create, Gate, Pull, RunPreDeploy, Start, Stop, Unpause
+from controller.core.draft import Draft, failure, runs
+from controller.core.errors import Failure
+from controller.core.observed import Container
+from controller.core.slots import Slot, gate_key, slot
+from controller.core.specs import container_spec
+
+START_TRIES = 3
+"""Failures of the world after which a start that keeps the old one stopped is given up (Recreate)."""
+
+
+def deploy(draft: Draft, found: Slot, control: Container | None) -> None:
+    """Take the next step of a tag whose declared revision has not passed. `control`: what serves the stage now."""
+    found = history.opened(draft, found)
+    if found.candidate is None:
+        pulled = _pull(draft, found)
+        if pulled is None:
+            return
+        found = pulled
+        if found.candidate is None:
+            _create(draft, found)
+            return
+    _bring_up(draft, found, found.candidate, control)
+
+
+def _pull(draft: Draft, found: Slot) -> Slot | None:
+    """The slot with its image here and its digest pinned, None while that is not so."""
+    rollout = draft.memory.of(found.tag).rollout
+    view = draft.view(found.tag)
+    if draft.observed.secrets.missing:
+        view.say("Pending", "SecretMissing", "; ".join(draft.observed.secrets.missing), busy=True)
+        return None
+    if rollout is not None and rollout.retry_at > draft.now:
+        draft.wake_at(rollout.retry_at)
+        view.busy = True
+        return None
+    image = draft.desired.template.image
+    key = f"pull:{image}:{found.tag}@{found.digest}"
+    fact = draft.ask(Pull(image, found.tag, found.digest, f"{found.tag} is declared", key))
+    problem = failure(fact)
+    if problem is not None and problem.revision_bad:
+        history.failed(draft, found, None, problem)
+        return None
+    if fact is None or fact.status != "succeeded":
+        history.step(draft, found.tag, "pull", f"pulling {image}:{found.tag}")
+        view.say("Pulling", problem.reason if problem else "", _note(fact, problem), busy=True)
+        return None
+    if not found.digest:
+        draft.remember(found.tag, digest=fact.data.get("digest", ""), image=image, moved="")
+        found = slot(draft, found.tag)
+        if found.current is not None or found.quarantined:
+            draft.wake_at(draft.now)
+            return None
+        found = history.opened(draft, found)
+    return found
+
+
+def _create(draft: Draft, found: Slot) -> None:
+    attempt = records.attempt(draft, found)
+    spec = container_spec(draft, found, attempt)
+    history.step(draft, found.tag, "create", f"creating {spec.name}")
+    fact = draft.ask(
+        Create(spec, found.tag, f"revision {found.revision} of {found.tag} has no container", f"create:{spec.name}")
+    )
+    problem = failure(fact)
+    view = draft.view(found.tag)
+    if problem is not None and problem.revision_bad:
+        history.failed(draft, found, None, problem)
+        return
+    if problem is not None and problem.reason == "ImageGone":
+        draft.keep.discard(f"pull:{draft.desired.template.image}:{found.tag}@{found.digest}")
+    view.say("Creating", problem.reason if problem else "", _note(fact, problem), busy=True)
+
+
+def _bring_up(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
+    """Start, connect, preDeploy and gate one container that exists."""
+    tag, view = found.tag, draft.view(found.tag)
+    early = draft.desired.recreate
+    if item.state in ("created", "exited") and early and not _alone(draft, item):
+        history.step(draft, tag, "stop", "stopping what has the volume now")
+        view.say("Starting", "StopsOldFirst", "waiting until the old container has stopped", busy=True)
+        return
+    if early and not _pre_deployed(draft, found, item):
+        return
+    if item.state == "created" or (item.state == "exited" and _ended_before_pre_deploy(draft, found, item)):
+        history.step(draft, tag, "start", f"starting {item.name}")
+        view.say("Starting", busy=True)
+        fact = draft.ask(Start(item, f"{item.name} is new", f"start:{item.id}:{item.started_at}"))
+        _unless(draft, found, item, failure(fact), fact.failures if fact else 0)
+        return
+    if item.state == "paused":
+        draft.ask(Unpause(item, "somebody paused it", f"unpause:{item.id}"))
+    if item.running and not item.connected:
+        draft.ask(Connect(item, "it is not on the network", f"connect:{item.id}"))
+        view.say("Starting", "NotConnected", "connecting it to the network", busy=True)
+        return
+    if not early and not _pre_deployed(draft, found, item):
+        return
+    _gate(draft, found, item, control)
+
+
+def _gate(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
+    desired = draft.desired
+    history.step(draft, found.tag, "gate", f"checking the health of {item.name}")
+    begun = item.started_at or draft.now
+    deadline = begun + desired.progress_deadline
+    stable = found.stable or control
+    other = stable if stable is not None and stable.running and stable.id != item.id else None
+    action = Gate(item, desired.check, deadline, other, f"{item.name} has not passed yet", gate_key(draft, item))
+    fact = draft.ask(action)
+    problem = failure(fact)
+    draft.view(found.tag).say("Gating", problem.reason if problem else "", _note(fact, problem), busy=True)
+    if problem is not None and problem.revision_bad:
+        history.failed(draft, found, item, problem)
+
+
+def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
+    """True when preDeploy is not asked for, or ended with 0 for this revision."""
+    step = draft.desired.pre_deploy
+    if step is None or found.once_passed or records.pre_deployed(found):
+        return True
+    spec = container_spec(draft, found, item.attempt, step)
+    history.step(draft, found.tag, "preDeploy", f"running {' '.join(step.command)[:200]}")
+    fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", f"pre:{spec.name}"))
+    problem = failure(fact)
+    draft.view(found.tag).say("PreDeploy", problem.reason if problem else "", _note(fact, problem), busy=True)
+    if problem is not None and problem.revision_bad:
+        history.failed(draft, found, item, problem)
+    return False
+
+
+def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool:
+    """True for a container that ended while preDeploy had not: it gets one more start, the migration was missing."""
+    if draft.desired.pre_deploy is None or found.once_passed or not records.pre_deployed(found):
+        return False
+    done = [one.started_at or 0.0 for one in found.one_offs if one.revision == found.revision and one.exit_code == 0]
+    return item.started_at is not None and item.started_at <= max(done, default=0.0)
+
+
+def _alone(draft: Draft, item: Container) -> bool:
+    """True when nothing else of the stage runs; has everything else stopped, and kept."""
+    others = [
+        other for other in draft.observed.containers if other.id != item.id and other.role == "app" and runs(other)
+    ]
+    for other in others:
+        if other.state == "paused":
+            draft.ask(Unpause(other, "a paused container cannot be stopped", f"unpause:{other.id}"))
+        reason = f"{item.name} must not run beside it"
+        draft.enforce(Stop(other, draft.desired.stop_grace, reason, f"halt:{other.id}:{other.started_at}"))
+    return not others
+
+
+def _unless(draft: Draft, found: Slot, item: Container, problem: Failure | None, failures: int) -> None:
+    """Give the revision up when its start failed for good."""
+    if problem is None:
+        return
+    draft.view(found.tag).say("Starting", problem.reason, problem.message, busy=True)
+    if problem.revision_bad or (draft.desired.recreate and failures >= START_TRIES):
+        history.failed(draft, found, item, problem)
+
+
+def _note(fact: object, problem: Failure | None) -> str:
+    return problem.message if problem else str(getattr(fact, "note", ""))

@@ -1,0 +1,93 @@
+"""When a rollout is finished: passed, marked in Docker, proven through the proxy, baked. Then the old one may go."""
+
+from controller.core import diff, history, repair, revision
+from controller.core.draft import Draft
+from controller.core.errors import Failure
+from controller.core.observed import Container
+from controller.core.routes import Routing
+from controller.core.slots import Slot
+
+
+def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
+    """True when a rollout's container failed after its gate, before it had proven itself: the revision is given up.
+
+    Without a `fallback`, something that can serve instead, it is repaired like anything that passed.
+    """
+    item, rollout = found.current, found.memory.rollout
+    if item is None or found.settled or rollout is None or rollout.kind not in ("deploy", "update") or not fallback:
+        return False
+    why = _why(draft, item)
+    if not why:
+        return False
+    history.failed(draft, found, item, Failure("FailedAfterGate", f"{item.name} {why}", True))
+    draft.wake_at(draft.now)
+    return True
+
+
+def settle(draft: Draft, found: Slot, routing: Routing) -> None:
+    """Mark the container of a slot as passed, and close its rollout once it has proven itself."""
+    item, tag = found.current, found.tag
+    if item is None or not item.running:
+        return
+    view = draft.view(tag)
+    marked = repair.mark(draft, item)
+    if not marked or not routing.proven(tag):
+        if not view.busy:
+            view.say("Routing", busy=True)
+        return
+    memory = draft.memory.of(tag)
+    if memory.settled != item.id and not _baked(draft, found):
+        return
+    passed = [name for name in memory.passed if name != item.revision]
+    draft.remember(
+        tag,
+        settled=item.id,
+        passed=(*passed, item.revision)[-history.REMEMBERED :],
+        digest=found.digest or item.digest,
+        image=draft.desired.template.image,
+        spec=diff.flatten(draft.desired, tag),
+    )
+    if not view.busy:
+        message = f"{tag} runs as declared" + (" and answers through the proxy" if draft.desired.port else "")
+        history.close(draft, tag, "succeeded", "Succeeded", message)
+    _forget_former(draft, tag, routing)
+
+
+def _baked(draft: Draft, found: Slot) -> bool:
+    tag, bake = found.tag, draft.desired.bake
+    memory = draft.memory.of(tag)
+    if not memory.switched_at:
+        memory = draft.remember(tag, switched_at=draft.now)
+    end = memory.switched_at + bake
+    if bake <= 0 or end <= draft.now:
+        return True
+    history.step(draft, tag, "bake", f"the old one stays warm for {bake:g} s")
+    draft.view(tag).say("Baking", "", f"{end - draft.now:.0f} s to go", busy=True)
+    draft.wake_at(end)
+    return False
+
+
+def _forget_former(draft: Draft, tag: str, routing: Routing) -> None:
+    mine = {hostname for hostname, owner in routing.claimed.items() if owner == tag}
+    left = {name: item for name, item in draft.memory.previous.items() if name not in mine}
+    if left != draft.memory.previous:
+        draft.change(previous=left)
+
+
+def _why(draft: Draft, item: Container) -> str:
+    if item.state in ("exited", "dead"):
+        return f"ended with {item.exit_code} after it had passed"
+    if item.state == "restarting" or item.restart_count > 0:
+        return "was restarted after it had passed"
+    if item.running:
+        return repair.sick(draft, item)
+    return ""
+
+
+def cleared(draft: Draft, tag: str, found: Slot) -> None:
+    """Forget a quarantine when another revision is declared, or another way to check it."""
+    quarantine = draft.memory.of(tag).quarantine
+    if quarantine is None or found.declared is None:
+        return
+    if (quarantine.revision, quarantine.gate) != (found.revision, revision.gate_hash(draft.desired)):
+        draft.remember(tag, quarantine=None)
