@@ -1,0 +1,152 @@
+"""The one writer of the proxy: gathers the route changes of all stages, commits them together, keeps the table.
+
+Operations call `change` and `verify`, passes call `table`. Changes that arrive while a write runs go into the next one,
+in one go where the proxy can (`Proxy.batch`), else one by one. A refused batch is tried again in halves, down to single
+changes, so that a bad one fails alone and soon. Whether a change is needed at all is the proxy's own question: the
+table kept here may be old.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from controller.core.errors import HoldfastError, OutcomeUnknown, Unreachable, WorldBad
+from controller.core.observed import Route, RouteChange, RouteTable
+from controller.interfaces import Clock, Proxy
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.5
+"""Seconds between two questions of `verify`: doubled from the one to the other."""
+NO_UPSTREAM = range(502, 505)
+"""Status codes by which a proxy says that it got nothing from the container."""
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A change and the caller that waits for its outcome."""
+
+    change: RouteChange
+    done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Routing:
+    """Routes of all stages on one proxy."""
+
+    def __init__(self, proxy: Proxy, clock: Clock) -> None:
+        self._proxy = proxy
+        self._clock = clock
+        self._calls = asyncio.Lock()
+        self._table: RouteTable | None = None
+        self._read_at = 0.0
+        self._waiting: list[_Waiting] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def table(self, max_age: float | None = None) -> RouteTable:
+        """The routes as last read; read now when they never were, or longer than `max_age` seconds ago.
+
+        Calls that come together share one read. Raises `Unreachable`.
+        """
+        oldest = float("-inf") if max_age is None else self._clock.monotonic() - max_age
+        if self._table is not None and self._read_at >= oldest:
+            return self._table
+        async with self._calls:
+            if self._table is None or self._read_at < oldest:
+                return await self._read()
+            return self._table
+
+    def forget(self) -> None:
+        """Make the next `table` read."""
+        self._table = None
+
+    async def change(self, change: RouteChange) -> None:
+        """Have the change written, and return when the proxy was read back.
+
+        A caller that is cancelled takes back a change that has not been begun; a write under way goes on. Raises what
+        `Proxy.write` raises for this change.
+        """
+        mine = _Waiting(change)
+        self._waiting.append(mine)
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        try:
+            await asyncio.shield(mine.done)
+        except asyncio.CancelledError:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                mine.done.cancel()
+            else:
+                mine.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
+
+    async def close(self) -> None:
+        """Wait until every change that was asked for is written or refused."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    async def verify(self, route: Route, deadline: float) -> None:
+        """Ask through the proxy until this very route answers, and not with 502 to 504.
+
+        Asks at least once, and until `deadline` (Unix seconds). Raises `WorldBad` (VerifyFailed) with the last answer.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                answer = await self._proxy.ask(route)
+            except WorldBad as error:
+                last = error.message
+            else:
+                if answer.marker == route.marker and answer.status not in NO_UPSTREAM:
+                    return
+                whose = "" if answer.marker == route.marker else " from another configuration"
+                last = f"{answer.detail or f'status {answer.status}'}{whose}"
+            if self._clock.now() + pause > deadline:
+                text = f"{route.hostname} does not answer through the proxy with its new route: {last}"
+                raise WorldBad(text, reason="VerifyFailed")
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            async with self._calls:
+                await self._write(self._gather())
+
+    def _gather(self) -> list[_Waiting]:
+        """The changes of the next write: all that wait, of one hostname only the first."""
+        taken: dict[str, _Waiting] = {}
+        for item in self._waiting:
+            if self._proxy.batch or not taken:
+                taken.setdefault(item.change.hostname, item)
+        chosen = list(taken.values())
+        self._waiting = [item for item in self._waiting if item not in chosen]
+        return chosen
+
+    async def _write(self, group: Sequence[_Waiting]) -> None:
+        """Write a group and tell each caller its outcome, after the table was read back."""
+        [outcome] = await asyncio.gather(self._proxy.write([item.change for item in group]), return_exceptions=True)
+        if len(group) > 1 and _says_little(outcome):
+            middle = len(group) // 2
+            await self._write(group[:middle])
+            await self._write(group[middle:])
+            return
+        self.forget()
+        [after] = await asyncio.gather(self._read(), return_exceptions=True)
+        for item in group:
+            if item.done.done():
+                continue
+            if outcome is not None:
+                item.done.set_exception(outcome)
+            elif after is not None and not isinstance(after, RouteTable | HoldfastError):
+                item.done.set_exception(after)
+            else:
+                item.done.set_result(None)
+
+    async def _read(self) -> RouteTable:
+        started = self._clock.monotonic()
+        self._table = await self._proxy.read()
+        self._read_at = started
+        return self._table
+
+
+def _says_little(outcome: BaseException | None) -> bool:
+    """True when a batch was refused for what may be only one of its changes."""
+    return isinstance(outcome, HoldfastError) and not isinstance(outcome, Unreachable | OutcomeUnknown)
