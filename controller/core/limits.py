@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_FILES = 2_000
+MAX_ENTRIES = 20_000
 MAX_DOCUMENTS = 1_000
 MAX_NODES = 25_000
 MAX_DEPTH = 32
@@ -41,6 +42,7 @@ class Limit(NamedTuple):
 LIMITS: tuple[Limit, ...] = (
     Limit("size of a file", MAX_FILE_BYTES, "bytes"),
     Limit("files of a folder", MAX_FILES, "files"),
+    Limit("entries of a folder, of whatever kind", MAX_ENTRIES, "entries"),
     Limit("documents of a file", MAX_DOCUMENTS, "documents"),
     Limit("values of a file", MAX_NODES, "values"),
     Limit("depth of nesting", MAX_DEPTH, "levels"),

@@ -6,26 +6,30 @@ Each field's docstring is what `kubectl explain`, editors and the reference page
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from controller.core.limits import (
+    MAX_ARGS,
+    MAX_DOMAINS,
+    MAX_ENV,
+    MAX_ENV_VALUE,
+    MAX_INSTANCES,
+    MAX_LABELS,
+    MAX_STAGES,
+    MAX_VOLUMES,
+)
 
 API_VERSION: Literal["holdfast.dev/v1alpha1"] = "holdfast.dev/v1alpha1"
-
-MAX_STAGES = 32
-MAX_INSTANCES = 64
-MAX_ENV = 256
-MAX_ENV_VALUE = 32_768
-MAX_DOMAINS = 64
-MAX_VOLUMES = 32
-MAX_ARGS = 128
-MAX_LABELS = 64
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"
 TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
 MEMORY_PATTERN = r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|k|K|M|G)?$"
 CPUS_PATTERN = r"^[0-9]+(\.[0-9]+)?m?$"
-HOSTNAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
+HOSTNAME_PATTERN = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""The last label begins with a letter, so that an address is no hostname."""
 IMAGE_PATTERN = (
     r"^([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?/)?"
     r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$"
@@ -33,6 +37,11 @@ IMAGE_PATTERN = (
 ENV_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]{0,254}$"
 STATUSES_PATTERN = r"^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$"
 LABEL_KEY_PATTERN = r"^[A-Za-z0-9]([-A-Za-z0-9._/]{0,253}[A-Za-z0-9])?$"
+URL_PATH_PATTERN = r"^/[!-~]*$"
+MOUNT_PATTERN = r"^/[^\x00-\x1f:,]*$"
+USER_PATTERN = r"^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$"
+SECRET_ENV_PATTERN = r"^HOLDFAST_SECRET_[A-Za-z0-9_]+$"
+OBJECT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)]
 Tag = Annotated[str, StringConstraints(pattern=TAG_PATTERN, max_length=128)]
@@ -69,12 +78,26 @@ class ValueFrom(Model):
 
     file: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
     """File below one of `policy.secretRoots`; one trailing newline is dropped."""
-    env: Annotated[str, StringConstraints(pattern=r"^HOLDFAST_SECRET_[A-Za-z0-9_]+$")] | None = None
+    env: Annotated[str, StringConstraints(pattern=SECRET_ENV_PATTERN)] | None = None
     """Variable of the controller whose name begins with HOLDFAST_SECRET_."""
     sops: str | None = None
     """Value in a SOPS file. Not available yet: refused."""
     secret_key_ref: SecretKeyRef | None = None
     """Key of a Kubernetes Secret. Not available yet: refused."""
+
+    @field_validator("sops", "secret_key_ref", mode="before")
+    @classmethod
+    def _not_yet(cls, value: object) -> object:
+        if value is not None:
+            raise PydanticCustomError("not_yet", "this kind of secret cannot be used yet", {"help": "use file or env"})
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.file is None) == (self.env is None):
+            help = "'file: /run/secrets/NAME' or 'env: HOLDFAST_SECRET_NAME'"
+            raise PydanticCustomError("exactly_one", "write exactly one of 'file' and 'env'", {"help": help})
+        return self
 
 
 class EnvVar(Model):
@@ -90,7 +113,8 @@ class EnvVar(Model):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.value is None) == (self.value_from is None):
-            raise ValueError("write exactly one of 'value' and 'valueFrom'")
+            help = 'an empty variable is written value: ""'
+            raise PydanticCustomError("exactly_one", "write exactly one of 'value' and 'valueFrom'", {"help": help})
         return self
 
 
@@ -100,7 +124,7 @@ class HealthCheck(Model):
     type: Literal["http", "tcp", "docker", "none"] | None = None
     """http asks `path`, tcp connects, docker waits for the image's HEALTHCHECK, none trusts a running process.
     Default: http with a port, else none."""
-    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=1024)] = "/"
+    path: Annotated[str, StringConstraints(pattern=URL_PATH_PATTERN, max_length=1024)] = "/"
     """Path that is asked, on the container's own address; redirects are not followed."""
     port: Port | None = None
     """Port that is probed; default: the project's port."""
@@ -136,11 +160,11 @@ class Volume(Model):
 
     name: Name
     """Name of the volume inside the stage."""
-    mount_path: Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f:,]*$", max_length=4096)]
+    mount_path: Annotated[str, StringConstraints(pattern=MOUNT_PATTERN, max_length=4096)]
     """Absolute path inside the container."""
     read_only: bool = False
     """Mount read-only; such a volume may be shared by containers side by side."""
-    host_path: Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f:,]*$", max_length=4096)] | None = None
+    host_path: Annotated[str, StringConstraints(pattern=MOUNT_PATTERN, max_length=4096)] | None = None
     """Bind this folder of the host instead of a named volume; only below `policy.bindRoots`."""
 
 
@@ -173,9 +197,7 @@ class Shared(Model):
     """Replaces the image's entrypoint, as in Kubernetes."""
     args: Annotated[list[Text], Field(max_length=MAX_ARGS)] | None = None
     """Arguments of the entrypoint, as in Kubernetes."""
-    user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?$", max_length=64)] | None = (
-        None
-    )
+    user: Annotated[str, StringConstraints(pattern=USER_PATTERN, max_length=64)] | None = None
     """User, or user:group, that the process runs as."""
     labels: Annotated[
         dict[Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN)], Text], Field(max_length=MAX_LABELS)
@@ -224,7 +246,7 @@ class Stage(Shared):
 
     name: Name
     """Name of the stage, such as dev or prod."""
-    host: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    host: Name | None = None
     """Only the controller with this id takes the stage; absent: every controller."""
     max_instances: Annotated[int, Field(ge=1, le=MAX_INSTANCES, strict=True)] | None = None
     """How many instances may run; beyond that the oldest are evicted once the newer have passed. Default: no limit."""
@@ -265,7 +287,7 @@ class DeployRequestSpec(Model):
 class Metadata(Model):
     """Name of a document, and what Kubernetes adds to it."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", max_length=253)]
+    name: Annotated[str, StringConstraints(pattern=OBJECT_NAME_PATTERN, max_length=253)]
     """Name, unique per kind."""
     namespace: str | None = None
     """Namespace of a custom resource."""
@@ -277,6 +299,13 @@ class Metadata(Model):
     """Set by Kubernetes."""
 
 
+class ProjectMetadata(Metadata):
+    """Name of the project, part of hostnames and of names of containers and volumes."""
+
+    name: Name
+    """Name of the project."""
+
+
 class Project(Model):
     """A project: one image, its stages and which tags run there."""
 
@@ -284,7 +313,7 @@ class Project(Model):
     """Version of this format."""
     kind: Literal["Project"] = "Project"
     """Project."""
-    metadata: Metadata
+    metadata: ProjectMetadata
     """Name of the project."""
     spec: ProjectSpec
     """What is deployed, and where."""
