@@ -1,0 +1,143 @@
+"""Variables that beat the file: HOLDFAST_PROXY__ADMIN is proxy.admin, HOLDFAST_API__LISTEN is api.listen.
+
+Two underscores separate blocks from keys. Text is taken as it is; numbers, lists, blocks and null are JSON.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from controller.core.diagnostics import did_you_mean, path_text
+from controller.core.errors import Diagnostic
+from controller.core.nodes import Loc
+from controller.settings.model import Block, Settings
+
+PREFIX = "HOLDFAST_"
+PLACE = "environment"
+"""Source of a mistake in a variable."""
+UNKNOWN_VARIABLE = "E0301"
+UNREADABLE_VARIABLE = "E0302"
+
+_NOT_SETTINGS = re.compile(r"HOLDFAST_(SECRET_.*|CONFIG|DEBUG|TEST_.*|SERVICE_.*|PORT(_.*)?)")
+"""Secrets, the program's own switches, and what Kubernetes sets for a Service named holdfast."""
+
+MAX_DEPTH = 16
+
+
+@dataclass
+class Overlay:
+    """What the variables say: `places` names the variable behind each value."""
+
+    values: list[tuple[Loc, Any]] = field(default_factory=list)
+    places: dict[Loc, str] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def onto(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The data with these values in place of its own."""
+        result = dict(data)
+        for loc, value in self.values:
+            inner = result
+            for name in loc[:-1]:
+                below = inner.get(str(name))
+                inner[str(name)] = dict(below) if isinstance(below, dict) else {}
+                inner = inner[str(name)]
+            inner[str(loc[-1])] = value
+        return result
+
+    def variable(self, loc: Loc) -> str:
+        """The variable that a place comes from; empty when it comes from the file."""
+        for end in range(len(loc), 0, -1):
+            if loc[:end] in self.places:
+                return self.places[loc[:end]]
+        return ""
+
+
+def read(environ: Mapping[str, str]) -> Overlay:
+    """The settings among the variables; blocks come before their keys, so that the more exact one wins."""
+    known = dict(_variables(Settings))
+    overlay = Overlay()
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or _NOT_SETTINGS.fullmatch(name):
+            continue
+        found = known.get(_plain(name))
+        if found is None:
+            help = did_you_mean(name, (item.name for item in known.values()))
+            overlay.diagnostics.append(Diagnostic(UNKNOWN_VARIABLE, f"unknown variable {name}", PLACE, help=help))
+            continue
+        try:
+            value = _value(environ[name], found.annotation)
+        except (ValueError, RecursionError):
+            message, help = f"the value of {name} is not JSON", f"it stands for {path_text(found.loc)}"
+            overlay.diagnostics.append(Diagnostic(UNREADABLE_VARIABLE, message, PLACE, path=name, help=help))
+            continue
+        overlay.values.append((found.loc, value))
+        overlay.places[found.loc] = name
+    return overlay
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One key that a variable may set."""
+
+    name: str
+    loc: Loc
+    annotation: Any
+
+
+def variables() -> tuple[Variable, ...]:
+    """Every variable that is a setting, in the order of the keys."""
+    return tuple(variable for _, variable in _variables(Settings))
+
+
+def block_of(annotation: Any) -> type[Block] | None:
+    """The block that an annotation such as `Api | None` or a list of blocks holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation if issubclass(annotation, Block) else None
+    return next((found for found in map(block_of, get_args(annotation)) if found is not None), None)
+
+
+def is_list(annotation: Any) -> bool:
+    """True for a list of anything."""
+    return getattr(annotation, "__origin__", None) is list
+
+
+def _variables(block: type[Block], prefix: str = PREFIX, loc: Loc = ()) -> Iterator[tuple[str, Variable]]:
+    for name, info in block.model_fields.items():
+        here = prefix + name.upper()
+        place = (*loc, info.alias or name)
+        yield _plain(here), Variable(here, place, info.annotation)
+        below = block_of(info.annotation)
+        if below is not None and not is_list(info.annotation):
+            yield from _variables(below, here + "__", place)
+
+
+def _plain(name: str) -> str:
+    """GUARD_PERCENT and GUARDPERCENT are one key."""
+    return "__".join(part.replace("_", "") for part in name.removeprefix(PREFIX).split("__")).upper()
+
+
+def _value(text: str, annotation: Any) -> Any:
+    members = get_args(annotation) or (annotation,)
+    if text == "null" and type(None) in members:
+        return None
+    if is_list(annotation) or block_of(annotation) is not None:
+        return _bounded(json.loads(text, parse_constant=_refuse), 0)
+    if int in members and re.fullmatch(r"-?[0-9]{1,18}", text):
+        return int(text)
+    return text
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _bounded(value: Any, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _bounded(item, depth + 1)
+    return value

@@ -1,0 +1,87 @@
+"""Reads the settings: the file, the variables that beat it, and every mistake of both in one run."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from controller.core.codes import Code
+from controller.core.diagnostics import Page, Problem, path_text
+from controller.core.errors import Diagnostic, InvalidInput
+from controller.core.limits import MAX_FILE_BYTES
+from controller.core.nodes import Fields, Mark, Node, locate, plain
+from controller.settings import environment, mistakes
+from controller.settings.model import Settings
+from controller.yaml_text import scan
+
+NO_FILE = "E0303"
+
+_PRIVATE = re.compile(r"(?i)(secret|url|password|passwd|token|credential)[a-z_]*[\"']?\s*:")
+"""Lines that may hold a secret in plain text, written by mistake; they are not shown again."""
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of a file and of the variables. Raises `InvalidInput` with everything that is wrong."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        missing = Diagnostic(NO_FILE, f"there is no {path}", str(path), help="'holdfast init' writes one")
+        raise InvalidInput([missing]) from error
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise InvalidInput([Diagnostic(NO_FILE, message, str(path), help="name a file that you may read")]) from error
+    return parse(data, path, environ)
+
+
+def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of a text that stands, or would stand, in `path`. Raises `InvalidInput`."""
+    found = scan(data, str(path))
+    page = found.page
+    root: Node = Fields(Mark(1, 1), {})
+    if len(found.trees) > 1:
+        page.add(Mark(found.trees[1].line, 1), Code.NODES, "there is a second document here", "write one document only")
+    if found.trees:
+        root = found.trees[0].root
+        if not isinstance(root, Fields):
+            page.add(root.mark, Code.NOT_A_MAPPING, "settings are a mapping", "write 'key: value' lines, as init does")
+    overlay = environment.read(environ)
+    unreadable = not isinstance(root, Fields) or (not found.trees and bool(page.diagnostics))
+    if unreadable:
+        raise InvalidInput([_shown(item) for item in (*page.diagnostics, *overlay.diagnostics)])
+    values: dict[str, Any] = overlay.onto(plain(root))
+    problems, values = mistakes.not_yet(values)
+    settings = None
+    file = Path(os.path.abspath(path))
+    try:
+        settings = Settings.model_validate(values, context={"base": file.parent})
+    except ValidationError as error:
+        problems += mistakes.problems(error, values)
+    wrong = _report(problems, page, root, overlay)
+    if wrong or settings is None:
+        raise InvalidInput(wrong)
+    settings._file = file
+    return settings
+
+
+def _report(problems: list[Problem], page: Page, root: Node, overlay: environment.Overlay) -> list[Diagnostic]:
+    """Everything that is wrong: what the file says with its place, what a variable says with its name."""
+    outside: list[Diagnostic] = list(overlay.diagnostics)
+    for problem in problems:
+        variable, path = overlay.variable(problem.loc), path_text(problem.loc)
+        if variable:
+            outside.append(
+                Diagnostic(problem.code, problem.message, environment.PLACE, path=variable, help=problem.help)
+            )
+        else:
+            mark = locate(root, problem.loc, problem.on_key)
+            page.add(mark, problem.code, problem.message, problem.help, path)
+    return [_shown(item) for item in (*page.diagnostics, *outside)]
+
+
+def _shown(item: Diagnostic) -> Diagnostic:
+    return replace(item, excerpt="") if _PRIVATE.search(item.excerpt) else item

@@ -1,0 +1,121 @@
+"""What is wrong with the settings, in words for a person; what documents share with them `core.wording` says."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from controller.core.codes import Code
+from controller.core.diagnostics import Problem, did_you_mean
+from controller.core.nodes import Broken, Implicit, Loc
+from controller.core.wording import Judge
+from controller.settings.environment import block_of
+from controller.settings.model import Block, Reference, Settings
+from controller.settings.values import Bad
+
+_NEEDED = {
+    "id": "write a name for this controller, such as id: home-1",
+    "domain": "write the domain of the hostnames, such as domain: example.com",
+    "files": "write files: {path: ./desired}",
+    "path": "write path: ./desired",
+    "url": "write url: https://HOST/PATH, or url: {env: HOLDFAST_SECRET_NAME}",
+}
+
+
+def problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]:
+    """One problem per mistake."""
+    judge = Judge(Settings, lambda loc: None)
+    found = [_problem(item, data, judge) for item in error.errors(include_url=False) if not _follows(item)]
+    return list(dict.fromkeys(found))
+
+
+def not_yet(data: dict[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
+    """What is planned but cannot be used yet, and the data without it."""
+    found: list[Problem] = []
+    rest = dict(data)
+    proxy, sources = rest.get("proxy"), rest.get("sources")
+    if isinstance(proxy, dict) and proxy.get("kind") == "npm":
+        found.append(Problem(("proxy", "kind"), Code.NOT_YET, "kind npm cannot be used yet", "use kind: caddy"))
+        del rest["proxy"]
+    for number, source in enumerate(sources if isinstance(sources, list) else []):
+        for kind in ("git", "kubernetes"):
+            if isinstance(source, dict) and kind in source:
+                message = f"a source of kind {kind} cannot be used yet"
+                found.append(Problem(("sources", number, kind), Code.NOT_YET, message, _NEEDED["files"], True))
+                rest.pop("sources", None)
+    return found, rest
+
+
+def _follows(item: ErrorDetails) -> bool:
+    """True for what only follows from a mistake that is reported elsewhere."""
+    value = item["input"]
+    return isinstance(value, Broken) or (item["type"] == "too_short" and bool(value))
+
+
+def _problem(item: ErrorDetails, data: dict[str, Any], judge: Judge) -> Problem:
+    kind, value, context = item["type"], item["input"], item.get("ctx", {})
+    loc = _place(item["loc"], data, kind)
+    error = context.get("error")
+    if isinstance(error, Bad):
+        return Problem((*loc, error.at) if error.at else loc, Code.FORM, str(error), error.help)
+    if kind == "missing":
+        return Problem(loc, Code.MISSING_FIELD, f"'{loc[-1]}' is missing", _NEEDED.get(str(loc[-1]), ""))
+    if kind == "extra_forbidden":
+        block = _block(loc[:-1])
+        help = did_you_mean(str(loc[-1]), block.keys()) if block is not None else ""
+        return Problem(loc, Code.UNKNOWN_FIELD, f"unknown key '{loc[-1]}'", help, on_key=True)
+    if kind == "literal_error" and isinstance(value, (Implicit, bool, int)):
+        return _choice(loc, value, re.findall(r"'([^']*)'", str(context["expected"])))
+    found = judge.problem(item, loc)
+    return replace(found, help=_keys(loc)) if kind == "model_type" and value is not None else found
+
+
+def _keys(loc: Loc) -> str:
+    block = _block(loc)
+    if block is Reference:
+        return "write {file: NAME}, a file below policy.secretRoots, or {env: HOLDFAST_SECRET_NAME}"
+    return "its keys are " + ", ".join(block.keys()) if block is not None else ""
+
+
+def _choice(loc: Loc, value: Any, choices: Sequence[str]) -> Problem:
+    """A word or number without quotes where one of some words is wanted: `mode: off` is a yes/no to YAML."""
+    written = value.text if isinstance(value, Implicit) else str(value).lower()
+    if written in choices:
+        message = f"{written} without quotes is no text to YAML"
+        return Problem(loc, Code.QUOTES, message, f'put it in quotes: {loc[-1]}: "{written}"')
+    return Problem(
+        loc, Code.CHOICE, f"{written} is not one of {', '.join(choices)}", f"use {', '.join(map(_quoted, choices))}"
+    )
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if word in ("on", "off") else word
+
+
+def _place(loc: Loc, data: Any, kind: str) -> Loc:
+    """A place as it is written: without the names of union members that pydantic puts in between."""
+    place: list[str | int] = []
+    node = data
+    for number, part in enumerate(loc):
+        here = (isinstance(node, dict) and part in node) or (
+            isinstance(node, list) and isinstance(part, int) and part < len(node)
+        )
+        if here:
+            node = node[part]
+        elif kind != "missing" or number < len(loc) - 1:
+            continue
+        place.append(part)
+    return tuple(place)
+
+
+def _block(loc: Loc) -> type[Block] | None:
+    block: type[Block] | None = Settings
+    for part in loc:
+        if block is None or isinstance(part, int):
+            continue
+        info = next((info for name, info in block.model_fields.items() if (info.alias or name) == part), None)
+        block = block_of(info.annotation) if info is not None else None
+    return block

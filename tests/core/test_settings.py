@@ -1,0 +1,366 @@
+"""holdfast.yaml and its variables: defaults, what comes of them, and every mistake with its place and remedy."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.core.desired import SecretRef
+from controller.core.errors import Diagnostic, InvalidInput
+from controller.settings import Settings, init_text, load_settings
+from controller.settings.environment import variables
+from controller.settings.load import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = Path("/etc/holdfast/holdfast.yaml")
+HEAD = "id: home-1\ndomain: example.com\n"
+
+
+def settings(text: str = "", **environ: str) -> Settings:
+    """Settings of a text after id and domain."""
+    return parse(HEAD + text, FILE, environ)
+
+
+def mistakes(text: str, **environ: str) -> list[Diagnostic]:
+    """What is wrong with a whole text."""
+    with pytest.raises(InvalidInput) as caught:
+        parse(text, FILE, environ)
+    return caught.value.diagnostics
+
+
+def test_the_smallest_file_has_the_documented_defaults() -> None:
+    """id and domain are enough; the rest is what the example says."""
+    assert settings().model_dump() == parse(init_text("home-1", "example.com"), FILE, {}).model_dump()
+    found = settings()
+    assert found.state.history.max_age == 90 * 86400
+    assert found.limits.resync == 30.0
+    assert found.limits.starts == "auto"
+    assert found.proxy.tls.mode == "off"
+    assert found.api is not None
+    assert (found.api.host, found.api.port) == ("127.0.0.1", 8420)
+
+
+def test_relative_paths_are_those_of_the_file() -> None:
+    """State folder, sources, secret roots and Docker's folder do not depend on where the program was started."""
+    found = settings("docker: {config: ../docker}\npolicy: {bindRoots: [data, /srv]}\n")
+    assert found.state.path == Path("/etc/holdfast/.holdfast")
+    assert found.sources[0].files.path == Path("/etc/holdfast/desired")
+    assert found.sources[0].name == "files:./desired"
+    assert found.policy.secret_roots == [Path("/etc/holdfast/secrets"), Path("/run/secrets")]
+    assert found.policy.bind_roots == [Path("/etc/holdfast/data"), Path("/srv")]
+    assert found.docker.config == Path("/etc/docker")
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("", "http://{hostname}"),
+        ('proxy: {listen: ":8080"}', "http://{hostname}:8080"),
+        ('proxy: {listen: "[::1]:443"}', "http://{hostname}:443"),
+        ('proxy: {listen: ":443", tls: {mode: internal}}', "https://{hostname}"),
+        ('proxy: {listen: ":8443", tls: {mode: acme, email: a@example.com}}', "https://{hostname}:8443"),
+    ],
+)
+def test_urls_leave_out_the_usual_port(text: str, url: str) -> None:
+    """A person sees the scheme and port that the proxy serves."""
+    assert settings(text).rules().url == url
+
+
+def test_rules_take_what_plans_and_catalog_need() -> None:
+    """Patterns, names of sources in order, reach and surge arrive where decisions are made."""
+    found = settings(
+        "hostnames: {default: '{project}.{stage}', instance: '{tag}.{project}.{stage}'}\n"
+        "sources: [{files: {path: ./a}}, {files: {path: b.yaml}}]\n"
+        "proxy: {reach: name}\nlimits: {surge: 2}\n"
+    )
+    rules = found.catalog_rules()
+    assert (rules.controller_id, rules.domain) == ("home-1", "example.com")
+    assert (rules.default_pattern, rules.instance_pattern) == ("{project}.{stage}", "{tag}.{project}.{stage}")
+    assert rules.sources == ("files:./a", "files:b.yaml")
+    assert (found.rules().reach, found.rules().surge) == ("name", 2)
+
+
+def test_what_belongs_to_the_controller_is_never_bound() -> None:
+    """Settings, state, secrets, credentials and the sockets of Engine and proxy are protected paths."""
+    found = settings(
+        "docker: {host: 'unix:///srv/docker.sock', config: /srv/docker}\nproxy: {admin: 'unix:///srv/caddy.sock'}\n"
+        "policy: {bindRoots: [/srv], registries: ['ghcr.io/example'], capabilities: [NET_ADMIN]}\n"
+    ).policy_rules()
+    assert found.bind_roots == ("/srv",)
+    assert (found.registries, found.capabilities) == (("ghcr.io/example",), ("NET_ADMIN",))
+    assert set(found.protected) == {
+        "/etc/holdfast/holdfast.yaml", "/etc/holdfast/.holdfast", "/etc/holdfast/secrets", "/run/secrets",
+        "/srv/docker", "/srv/docker.sock", "/srv/caddy.sock",
+    }  # fmt: skip
+
+
+def test_notifications_may_hold_references() -> None:
+    """URL and key of a webhook are text or references to secrets."""
+    found = settings(
+        "notifications:\n"
+        "  - {url: 'https://example.com/hook', secret: {file: hook}}\n"
+        "  - {url: {env: HOLDFAST_SECRET_HOOK}, events: [failure]}\n"
+    ).notifications
+    assert (found[0].url, found[0].secret) == ("https://example.com/hook", SecretRef("file", "hook"))
+    assert found[0].events == ["success", "failure", "rollback"]
+    assert (found[1].url, found[1].secret) == (SecretRef("env", "HOLDFAST_SECRET_HOOK"), None)
+    assert found[1].events == ["failure"]
+
+
+def test_a_variable_beats_the_file() -> None:
+    """Blocks, keys, numbers, lists and null; a key beats its block; what is beside it in the file stays."""
+    found = settings(
+        "proxy: {listen: ':8080', reach: name}\nlimits: {pulls: 1}\ndocker: {host: 'unix:///x'}\n",
+        HOLDFAST_ID="other",
+        HOLDFAST_PROXY__ADMIN="http://127.0.0.1:9999",
+        HOLDFAST_LIMITS='{"pulls": 7, "surge": 3}',
+        HOLDFAST_LIMITS__PULLS="9",
+        HOLDFAST_LIMITS__STARTS="4",
+        HOLDFAST_LIMITS__GUARD_PERCENT="50",
+        HOLDFAST_STATE__HISTORY__MAXAGE="1d",
+        HOLDFAST_SOURCES='[{"files": {"path": "./x"}}]',
+        HOLDFAST_DOCKER__HOST="null",
+        HOLDFAST_API="null",
+        HOLDFAST_SECRET_HOOK="x",
+        HOLDFAST_TEST_ANYTHING="x",
+        HOLDFAST_CONFIG="x",
+        HOLDFAST_DEBUG="1",
+        HOLDFAST_PORT_8420_TCP="set by Kubernetes for a Service",
+        HOLD="x",
+    )
+    assert found.id == "other"
+    assert (found.proxy.admin, found.proxy.listen, found.proxy.reach) == ("http://127.0.0.1:9999", ":8080", "name")
+    assert (found.limits.pulls, found.limits.surge, found.limits.starts) == (9, 3, 4)
+    assert (found.limits.guard_percent, found.state.history.max_age) == (50, 86400.0)
+    assert [source.name for source in found.sources] == ["files:./x"]
+    assert found.sources[0].files.path == Path("/etc/holdfast/x")
+    assert found.docker.host is None
+    assert found.api is None
+
+
+def test_a_variable_reaches_a_block_that_the_file_switched_off() -> None:
+    """`api: null` in the file gives way to a key of it in a variable."""
+    api = settings("api: null\n", HOLDFAST_API__LISTEN="0.0.0.0:80").api
+    assert api is not None
+    assert (api.host, api.port) == ("0.0.0.0", 80)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "help"),
+    [
+        ("HOLDFAST_PROXY_ADMIN", "http://x", "HOLDFAST_PROXY__ADMIN"),
+        ("HOLDFAST_DOMIAN", "x", "HOLDFAST_DOMAIN"),
+        ("HOLDFAST_PROXY__URL", "x", "HOLDFAST_PROXY"),
+        ("HOLDFAST_SOURCES", "[", "sources"),
+        ("HOLDFAST_SOURCES", "[" * 100_000, "sources"),
+        ("HOLDFAST_LIMITS", "NaN", "limits"),
+        ("HOLDFAST_LIMITS__PULLS", "many", "digits"),
+        ("HOLDFAST_LIMITS__PULLS", "0", "at least 1"),
+        ("HOLDFAST_PROXY__TLS__MODE", "of", "'off'"),
+        ("HOLDFAST_DOMAIN", "", "example.com"),
+        ("HOLDFAST_STATE", '{"pth": "x"}', "'path'"),
+    ],
+)
+def test_a_wrong_variable_is_named(name: str, value: str, help: str) -> None:
+    """An unknown variable, or a value that cannot be used, is an error that names the variable and a remedy."""
+    (found,) = mistakes(HEAD, **{name: value})
+    assert found.source == "environment"
+    assert name in (found.path, *found.message.split(), found.path + " " + found.message)
+    assert help in found.message + " " + found.help
+
+
+def test_each_key_has_one_variable() -> None:
+    """Two underscores stand for a step down; no two keys share a variable."""
+    names = [item.name for item in variables()]
+    assert len(set(names)) == len(names)
+    assert {"HOLDFAST_ID", "HOLDFAST_LIMITS__IMAGE_HISTORY", "HOLDFAST_PROXY__TLS__EMAIL"} <= set(names)
+
+
+TLS = 'proxy: {listen: ":443", tls: {mode: '
+HOOK = "notifications:\n- "
+BAD: list[tuple[str, str, int, str]] = [
+    # text after id and domain (or the whole text when it has its own), path, line, a word of message or help
+    ("domain: example.com\n", "id", 1, "home-1"),
+    ("id: home-1\n", "domain", 1, "example.com"),
+    ("id: Home\ndomain: example.com\n", "id", 1, "a-z"),
+    ("id: -a\ndomain: example.com\n", "id", 1, "dashes"),
+    (f"id: {'a' * 41}\ndomain: example.com\n", "id", 1, "40"),
+    ("id: no\ndomain: example.com\n", "id", 1, 'id: "no"'),
+    ("id: 12\ndomain: example.com\n", "id", 1, 'id: "12"'),
+    ("id: 2024-01-01\ndomain: example.com\n", "id", 1, "date"),
+    ("id:\ndomain: example.com\n", "id", 1, "no value"),
+    ('id: "a\\tb"\ndomain: example.com\n', "id", 1, "invisible"),
+    ("id: home-1\ndomain: Example.com\n", "domain", 2, "write example.com"),
+    ("id: home-1\ndomain: https://example.com\n", "domain", 2, "scheme"),
+    ("id: home-1\ndomain: 192.168.1.1\n", "domain", 2, "leads to this address"),
+    ("id: home-1\ndomain: exa mple.com\n", "domain", 2, "example.com"),
+    ("id: home-1\ndomain: [example.com]\n", "domain", 2, "text"),
+    ("domian: x\n", "domian", 3, "'domain'"),
+    ("hostnames: {default: stage}\n", "hostnames.default", 3, "{stage}"),
+    ("hostnames: {default: '{stage}-{project}-{tag}'}\n", "hostnames.default", 3, "unknown part {tag}"),
+    ("hostnames: {instance: '{stage}-{project}'}\n", "hostnames.instance", 3, "lacks {tag}"),
+    ("hostnames: {instance: '{stage}-{project}-{tag!r}'}\n", "hostnames.instance", 3, "brace"),
+    ("hostnames: {default: '{stage}-{project}-{user}'}\n", "hostnames.default", 3, "unknown part {user}"),
+    ("hostnames: {default: '{stage}_{project}'}\n", "hostnames.default", 3, "dashes"),
+    ("hostnames: {default: '{stage}-{project}}'}\n", "hostnames.default", 3, "brace"),
+    ("state: ./x\n", "state", 3, "path, history"),
+    ("state: {path: ~/x}\n", "state.path", 3, "whole path"),
+    ("state: {path: ''}\n", "state.path", 3, "./folder"),
+    ("state: {history: {maxAge: 90}}\n", "state.history.maxAge", 3, "90s"),
+    ("state: {history: {maxAge: 1.5}}\n", "state.history.maxAge", 3, "unit"),
+    ("state: {history: {maxAge: 90 days}}\n", "state.history.maxAge", 3, "90d"),
+    ("state: {history: {maxage: 90d}}\n", "state.history.maxage", 3, "'maxAge'"),
+    ("state: {history: {max_age: 90d}}\n", "state.history.max_age", 3, "'maxAge'"),
+    ("state: {history: {maxCount: 0}}\n", "state.history.maxCount", 3, "at least 1"),
+    ("docker: {host: /var/run/docker.sock}\n", "docker.host", 3, "unix:///PATH"),
+    ("docker: {host: 'ssh://me@there'}\n", "docker.host", 3, "tcp://HOST:PORT"),
+    ("docker: {network: host}\n", "docker.network", 3, "Docker's own"),
+    ("docker: {network: 'a b'}\n", "docker.network", 3, "letters"),
+    ("proxy: {kind: npm, url: 'http://x', identity: y}\n", "proxy.kind", 3, "cannot be used yet"),
+    ("proxy: {kind: nginx}\n", "proxy.kind", 3, "caddy"),
+    ("proxy: {admin: 127.0.0.1:2019}\n", "proxy.admin", 3, "http://HOST:PORT"),
+    ("proxy: {admin: 'unix://caddy.sock'}\n", "proxy.admin", 3, "absolute"),
+    ("proxy: {admin: 'http://127.0.0.1:2019/config/'}\n", "proxy.admin", 3, "no path"),
+    ("proxy: {admin: 'http://127.0.0.1:99999'}\n", "proxy.admin", 3, "http://HOST:PORT"),
+    ("proxy: {listen: 80}\n", "proxy.listen", 3, '":80"'),
+    ("proxy: {listen: ':99999'}\n", "proxy.listen", 3, "65535"),
+    ("proxy: {listen: ':0'}\n", "proxy.listen", 3, "65535"),
+    ("proxy: {address: ':80'}\n", "proxy.address", 3, "HOST:PORT"),
+    ("proxy: {address: example.com}\n", "proxy.address", 3, "HOST:PORT"),
+    ("proxy: {address: 22:22}\n", "proxy.address", 3, '"22:22"'),
+    ("proxy: {reach: tunnel}\n", "proxy.reach", 3, "published"),
+    ("proxy:\n  tls: {mode: off}\n", "proxy.tls.mode", 4, 'mode: "off"'),
+    ("proxy:\n  tls: {mode: on}\n", "proxy.tls.mode", 4, '"off", internal, acme'),
+    ("proxy:\n  tls: {mode: acmee}\n", "proxy.tls.mode", 4, "'acme'"),
+    (TLS + "acme}}\n", "proxy.tls.email", 3, "add email"),
+    (TLS + "acme, email: me}}\n", "proxy.tls.email", 3, "e-mail"),
+    (TLS + "internal, email: a@example.com}}\n", "proxy.tls.email", 3, "remove"),
+    ("proxy: {tls: {mode: internal}}\n", "proxy.listen", 3, ":443"),
+    ("sources: []\n", "sources", 3, "at least 1"),
+    ("sources:\n- files: ./desired\n", "sources[0].files", 4, "path"),
+    ("sources:\n- files: {path: a}\n- files: {path: ./a}\n", "sources", 3, "once"),
+    ("sources:\n- {}\n", "sources[0].files", 4, "path: ./desired"),
+    ("sources:\n- git: {url: x}\n", "sources[0].git", 4, "cannot be used yet"),
+    ("sources:\n- kubernetes: {}\n", "sources[0].kubernetes", 4, "cannot be used yet"),
+    ("sources:\n- files: {path: a}\n  name: x\n", "sources[0].name", 5, "files"),
+    ("sources: {files: {path: a}}\n", "sources", 3, "list"),
+    (HOOK + "url: ftp://example.com\n", "notifications[0].url", 4, "https://HOST/PATH"),
+    (HOOK + "url: 'https://me:hunter2@example.com'\n", "notifications[0].url", 4, "HOLDFAST_SECRET_"),
+    (HOOK + "url: {env: HOOK}\n", "notifications[0].url.env", 4, "HOLDFAST_SECRET_"),
+    (HOOK + "url: {fiel: hook}\n", "notifications[0].url.fiel", 4, "'file'"),
+    (HOOK + "url: {}\n", "notifications[0].url", 4, "exactly one"),
+    (HOOK + "secret: {file: a}\n", "notifications[0].url", 4, "https://"),
+    (HOOK + "url: https://a\n  secret: hunter2\n", "notifications[0].secret", 5, "{file: NAME}"),
+    (HOOK + "url: https://a\n  secret: {file: ../a}\n", "notifications[0].secret.file", 5, "secretRoots"),
+    (HOOK + "url: https://a\n  events: [succes]\n", "notifications[0].events[0]", 5, "'success'"),
+    (HOOK + "url: https://a\n  events: []\n", "notifications[0].events", 5, "at least 1"),
+    ("policy: {registries: 'ghcr.io'}\n", "policy.registries", 3, "list"),
+    ("policy: {registries: ['https://ghcr.io']}\n", "policy.registries[0]", 3, "write ghcr.io"),
+    ("policy: {bindRoots: [/]}\n", "policy.bindRoots", 3, "everything"),
+    ("policy: {secretRoots: [/srv, /]}\n", "policy.secretRoots", 3, "everything"),
+    ("policy: {capabilities: [ALL]}\n", "policy.capabilities[0]", 3, "privileged"),
+    ("policy: {capabilities: [cap_net_admin]}\n", "policy.capabilities[0]", 3, "write NET_ADMIN"),
+    ("limits: {starts: 0}\n", "limits.starts", 3, "auto"),
+    ("limits: {starts: true}\n", "limits.starts", 3, "auto"),
+    ("limits: {pulls: 0}\n", "limits.pulls", 3, "at least 1"),
+    ("limits: {pulls: '2'}\n", "limits.pulls", 3, "without quotes"),
+    ("limits: {pulls: 1.5}\n", "limits.pulls", 3, "whole number"),
+    ("limits: {pulls: true}\n", "limits.pulls", 3, "whole number"),
+    ("limits: {surge: 0}\n", "limits.surge", 3, "at least 1"),
+    ("limits: {resync: 500ms}\n", "limits.resync", 3, "1s"),
+    ("limits: {resync: 30}\n", "limits.resync", 3, "30s"),
+    ("limits: {resync: 9999d}\n", "limits.resync", 3, "3650d"),
+    ("limits: {guardPercent: 101}\n", "limits.guardPercent", 3, "at most 100"),
+    ("limits: {guardPercent: -1}\n", "limits.guardPercent", 3, "at least 0"),
+    ("limits: {guard-percent: 5}\n", "limits.guard-percent", 3, "'guardPercent'"),
+    ("limits: {imageHistory: -1}\n", "limits.imageHistory", 3, "at least 0"),
+    ("limits:\n", "limits", 3, "remove the line"),
+    ("api: true\n", "api", 3, "listen"),
+    ("api: {listen: ':8420'}\n", "api.listen", 3, "HOST:PORT"),
+    ("api: {port: 1}\n", "api.port", 3, "listen"),
+    ("state: {}\nstate: {}\n", "", 4, "twice"),
+    ("limits: &a {pulls: 1}\n", "", 3, "anchor"),
+    ("limits: !!map {pulls: 1}\n", "", 3, "tag"),
+    ("no: x\n", "", 3, "quotes"),
+    ("limits: {pulls: 1\n", "", 4, "bracket"),
+    ("---\nid: b\n", "", 4, "second document"),
+    ("- id: a\n- domain: b\n", "", 1, "mapping"),
+    ("id: home-1\ndomain: example.com\n\x07\n", "", 3, "control"),
+]
+
+
+@pytest.mark.parametrize(("text", "path", "line", "word"), BAD)
+def test_a_mistake_has_its_place_and_a_remedy(text: str, path: str, line: int, word: str) -> None:
+    """Exactly one mistake is reported, at its key, with what to write instead."""
+    whole = text if text.startswith(("id:", "domain:", "- ")) else HEAD + text
+    (found,) = mistakes(whole)
+    assert (found.path, found.line) == (path, line)
+    assert word in found.message + " " + found.help
+    assert found.source == str(FILE)
+    assert found.column > 0
+    assert "hunter2" not in repr(found)
+
+
+def test_all_mistakes_are_told_in_one_run() -> None:
+    """File and variables are checked together, in the order of the file."""
+    found = mistakes("id: A\nlimits: {pulls: 0, surge: 0}\n", HOLDFAST_X="1", HOLDFAST_API__LISTEN="x")
+    assert [(item.path, item.line) for item in found] == [
+        ("domain", 1), ("id", 1), ("limits.pulls", 2), ("limits.surge", 2), ("", 0), ("HOLDFAST_API__LISTEN", 0),
+    ]  # fmt: skip
+
+
+def test_a_variable_mends_the_file() -> None:
+    """A value that a variable replaces is not looked at."""
+    assert parse("id: NO\ndomain: example.com\n", FILE, {"HOLDFAST_ID": "good"}).id == "good"
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, name: str) -> None:
+    """A missing file leads to `holdfast init`; a folder is an error too."""
+    with pytest.raises(InvalidInput) as caught:
+        load_settings(tmp_path / name, {})
+    (found,) = caught.value.diagnostics
+    assert str(tmp_path) in found.message
+    assert name == "." or "holdfast init" in found.help
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_an_empty_file_lacks_id_and_domain(text: str) -> None:
+    """Nothing is assumed of who we are."""
+    assert [item.path for item in mistakes(text)] == ["id", "domain"]
+
+
+def test_loading_a_file_resolves_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path relative to the working folder is the same file."""
+    (tmp_path / "holdfast.yaml").write_text(init_text("home-1", "localhost"))
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(Path("holdfast.yaml"), {}).state.path == tmp_path / ".holdfast"
+
+
+def test_init_refuses_what_would_not_load() -> None:
+    """An id or a domain that cannot be used is an error before anything is written; odd words are quoted."""
+    assert parse(init_text("no", "localhost"), FILE, {}).id == "no"
+    for id, domain in [("A b", "localhost"), ("a\ndomain: x", "localhost"), ("a", "http://x"), ("a # b", "x")]:
+        with pytest.raises(InvalidInput):
+            init_text(id, domain)
+
+
+def keys(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
+    """Every key of a JSON Schema, at any depth."""
+    found: set[str] = set()
+    for inner in [*schema.get("anyOf", []), *schema.get("oneOf", []), *filter(None, [schema.get("items")])]:
+        found |= keys(inner, definitions)
+    if "$ref" in schema:
+        found |= keys(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+    for name, inner in schema.get("properties", {}).items():
+        found |= {name} | keys(inner, definitions)
+    return found
+
+
+def test_the_example_shows_every_key() -> None:
+    """Each key of the settings stands in the example, at work or in a comment."""
+    schema = Settings.model_json_schema()
+    text = (ROOT / "deploy/holdfast.example.yaml").read_text()
+    assert text == init_text("home-1", "example.com")
+    missing = {key for key in keys(schema, schema["$defs"]) if f"{key}:" not in text}
+    assert missing == set()
