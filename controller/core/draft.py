@@ -5,7 +5,7 @@ Only `plan.plan` makes one; it lives for one call, so that the plan as a whole s
 
 from dataclasses import dataclass, field
 
-from controller.core import backoff
+from controller.core import backoff, revision
 from controller.core.actions import Action
 from controller.core.desired import DesiredStage
 from controller.core.errors import Failure
@@ -49,6 +49,13 @@ class Draft:
     busy: bool = False
     """Something of the stage is going on that belongs to no declared instance, such as a container that leaves."""
     wake: float | None = None
+    template: str = ""
+    """Template hash of what is declared."""
+
+    def __post_init__(self) -> None:
+        desired = self.desired
+        publish = desired.port if self.rules.reach == "published" else None
+        self.template = revision.template_hash(desired.template, publish) if desired.declared else ""
 
     def view(self, tag: str) -> View:
         """What is told of this tag."""

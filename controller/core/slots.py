@@ -92,7 +92,7 @@ def slot(draft: Draft, tag: str) -> Slot:
     passed = [item for item in apps if item.passed or gated(draft, item)]
     if declared is None:
         return replace(found, stable=_first(passed), former=tuple(passed))
-    template = revision.template_hash(desired.template, publish(draft))
+    template = draft.template
     digest = pinned(draft, memory, apps)
     seen = draft.observed.secrets
     matching = [item for item in apps if revision.made_from(item, template, digest, seen)]
