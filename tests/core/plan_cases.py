@@ -127,7 +127,7 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
     """Facts under the keys that the plan would use."""
     draft = Draft(stage, found, Rules(), NOW, found.memory)
     facts = {}
-    for subject, told in case.get("facts", {}).items():
+    for subject, short in case.get("facts", {}).items():
         kind, _, name = subject.partition(" ")
         item = found.container(name * 64) if len(name) == 1 else None
         route = found.routes.routes.get(name)
@@ -140,7 +140,7 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
             "Verify": route and f"verify:{name}:{route.marker}",
         }
         key = str(keys[kind])
-        told = {"status": told} if isinstance(told, str) else dict(told)
+        told = {"status": short} if isinstance(short, str) else dict(short)
         bad = told.pop("bad", None)
         failure = Failure(bad, f"{bad} it is", told.pop("revision", True)) if bad else None
         status = "failed" if bad else told.pop("status")
