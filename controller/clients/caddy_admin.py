@@ -6,6 +6,7 @@ has a connection of its own: Caddy replaces its admin listener with every config
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ class CaddyAdmin:
         except TimeoutError as error:
             raise Unreachable(f"no Caddy at {self.address}: no connection within {CONNECT:g} s") from error
         except OSError as error:
-            raise Unreachable(f"no Caddy at {self.address}: {error.strerror or error}") from error
+            why = os.strerror(error.errno).lower() if error.errno else error
+            raise Unreachable(f"no Caddy at {self.address}: {why}") from error
         try:
             yield reader, writer
         finally:

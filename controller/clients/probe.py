@@ -5,6 +5,7 @@ Each question has a connection of its own, so that the answer is the container's
 
 import asyncio
 import errno
+import os
 
 import httpx
 
@@ -111,5 +112,9 @@ def _cause(error: BaseException) -> OSError | None:
 
 
 def _words(error: BaseException) -> str:
-    text = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
+    text = (
+        (os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "")
+        or str(error)
+        or type(error).__name__
+    )
     return text[:1].lower() + text[1:].rstrip(".")
