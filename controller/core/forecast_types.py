@@ -39,10 +39,10 @@ class StageForecast:
     key: StageKey
     changes: tuple[Change, ...] = ()
     downtime: float = 0.0
-    """Predicted seconds without an answer."""
+    """Seconds without an answer at most."""
     downtime_why: str = ""
-    unchanged: int = 0
-    """Instances and routes that are left alone."""
+    unchanged: tuple[str, ...] = ()
+    """Instances and routes that are left alone, such as "instance 1.4.2"."""
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
 

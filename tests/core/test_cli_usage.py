@@ -10,23 +10,7 @@ from controller.cli import tables
 from controller.cli.change import duration
 from controller.cli.main import hoist, run
 from controller.cli.output import yaml_text
-from controller.cli.render_plan import render
-from controller.core.forecast_types import Change, FieldChange, Forecast, StageForecast
 from controller.core.status import InstanceStatus, StageStatus
-
-PLAN = Forecast(
-    (
-        StageForecast(
-            "shop/dev",
-            (
-                Change("+", "instance", "2.0", "declared"),
-                Change("-/+", "instance", "1.0", "spec changed", (FieldChange("env.TOKEN", "***", "***"),)),
-            ),
-            unchanged=3,
-        ),
-    ),
-    "abc",
-)
 
 
 @pytest.mark.parametrize(
@@ -48,21 +32,6 @@ def test_help_loads_no_heavy_library() -> None:
     """The entry point alone imports neither docker nor httpx, fastapi or pydantic."""
     code = "import sys, controller.cli.main; print({'docker','httpx','fastapi','pydantic'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
-
-
-def test_a_plan_reads_as_text() -> None:
-    """Each change has its symbol, reason and fields; the sum is the last line."""
-    assert render(PLAN) == (
-        "shop/dev\n"
-        "  +   instance 2.0  (declared)\n"
-        "  -/+ instance 1.0  (spec changed)\n"
-        "        env.TOKEN: *** → ***\n"
-        "  downtime: 0 s\n"
-        "  left alone: 3\n"
-        "\n"
-        "Plan: 1 to add, 1 to change, 0 to remove.\n"
-    )
-    assert PLAN.to_json()["formatVersion"] == 1
 
 
 def test_an_unknown_key_gets_a_suggestion() -> None:
