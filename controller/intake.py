@@ -1,0 +1,114 @@
+"""From the sources through the guard to the catalog: what is declared now, and what is wrong with the rest."""
+
+import asyncio
+from collections.abc import Sequence
+
+from controller.core import catalog
+from controller.core.catalog_types import Catalog, CatalogRules, Incumbents
+from controller.core.desired import DesiredStage, StageKey
+from controller.core.errors import Diagnostic, WorldBad
+from controller.core.observed import RouteTable
+from controller.guard import Guard
+from controller.interfaces import Delivery, Hold, Source
+from controller.telemetry import log
+
+SOURCE_UNREAD = "E0401"
+"""Code of a source that could not be read as a whole."""
+
+
+class Intake:
+    """Holds the catalog. `keep` False: what is accepted is not remembered as last good."""
+
+    def __init__(self, sources: Sequence[Source], guard: Guard, rules: CatalogRules, *, keep: bool) -> None:
+        self.sources = tuple(sources)
+        self._guard = guard
+        self._rules = rules
+        self._keep = keep
+        self._wrong: dict[str, tuple[Diagnostic, ...]] = {}
+        self._holds: tuple[Hold, ...] = ()
+        self._stages: dict[StageKey, DesiredStage] = {}
+        self.catalog = Catalog()
+
+    async def restore(self) -> None:
+        """Take up what was accepted before the last end."""
+        await self._guard.restore()
+
+    async def load(self, source: Source) -> None:
+        """Read one source and hand what it holds to the guard."""
+        delivery = await source.load()
+        await self._guard.deliver(delivery)
+        wrong = _wrong(delivery)
+        if wrong != self._wrong.get(source.name, ()):
+            for item in wrong:
+                where = f"{item.source}:{item.line}:{item.column}" if item.line else item.source
+                log.warning("document refused", code=item.code, where=where, message=item.message)
+        self._wrong[source.name] = wrong
+
+    async def load_all(self) -> tuple[Diagnostic, ...]:
+        """Read every source; returns everything that is wrong in them."""
+        await asyncio.gather(*(self.load(source) for source in self.sources))
+        return tuple(item for source in self.sources for item in self._wrong.get(source.name, ()))
+
+    async def rebuild(self, incumbents: Incumbents, routes: RouteTable) -> frozenset[StageKey]:
+        """Make the catalog anew; returns the stages for which something changed."""
+        before, known = self.catalog, dict(self._stages)
+        self.catalog = self._guard.catalog(self._rules, incumbents)
+        self._stages = {}
+        self._tell(before)
+        if self._keep:
+            try:
+                await self._guard.keep()
+            except WorldBad as error:
+                log.warning("last good documents not stored", error=error.message)
+        keys = {*before.stages, *self.catalog.stages}
+        return frozenset(
+            key for key in keys if _differs(known.get(key) or catalog.stage(before, key), self.desired(key), routes)
+        )
+
+    def desired(self, key: StageKey) -> DesiredStage:
+        """A stage as it is declared now; the same object until the catalog changes."""
+        if key not in self._stages:
+            self._stages[key] = catalog.stage(self.catalog, key)
+        return self._stages[key]
+
+    @property
+    def complete(self) -> bool:
+        """True once every source has delivered: only then is what is missing no longer declared."""
+        return self._guard.complete
+
+    def holds(self) -> tuple[Hold, ...]:
+        """What the guard holds back now."""
+        return self._guard.holds()
+
+    async def confirm(self, digest: str) -> bool:
+        """Allow exactly the held change with this digest; `rebuild` then takes it over."""
+        return self._guard.confirm(digest)
+
+    def _tell(self, before: Catalog) -> None:
+        for notice in self.catalog.notices:
+            if notice not in before.notices:
+                log.warning("refused", reason=notice.reason, message=notice.message)
+        holds = self._guard.holds()
+        for hold in holds:
+            if hold not in self._holds:
+                log.warning("held back", message=hold.message, allow=f"holdfast confirm {hold.digest}")
+        self._holds = holds
+
+
+def _wrong(delivery: Delivery) -> tuple[Diagnostic, ...]:
+    if delivery.complete or delivery.diagnostics:
+        return delivery.diagnostics
+    return (Diagnostic(SOURCE_UNREAD, delivery.detail or "it cannot be read as a whole", delivery.source),)
+
+
+def _differs(before: DesiredStage, after: DesiredStage, routes: RouteTable) -> bool:
+    """What others claim matters to a stage only for the hostnames that it holds."""
+    if before is after or before == after:
+        return False
+    moved = before.claimed_elsewhere ^ after.claimed_elsewhere
+    mine = {name for name in moved if name in routes.routes and routes.routes[name].stage == after.key}
+    return bool(mine) or _own(before) != _own(after)
+
+
+def _own(stage: DesiredStage) -> dict[str, object]:
+    return {name: value for name, value in vars(stage).items() if name != "claimed_elsewhere"}

@@ -1,0 +1,186 @@
+"""The controller as the command line and the API see it: run it, converge once, look ahead, and nudge it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from controller import parts as clients
+from controller.core import forecast
+from controller.core.actions import CheckDigest
+from controller.core.desired import StageKey
+from controller.core.errors import Diagnostic
+from controller.core.forecast_types import Forecast
+from controller.core.memory import StageMemory
+from controller.core.status import Condition, StageStatus, Transition
+from controller.interfaces import Hold, Source
+from controller.loop import Loop
+from controller.parts import Parts
+from controller.reconcile import Listener
+from controller.telemetry import log
+
+if TYPE_CHECKING:
+    from controller.settings import Settings
+
+
+class Manager:
+    """Implements `interfaces.Control`. Made by `open`, or from parts of one's own; run once, by `run` or `converge`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._on_status: Callable[[StageStatus], None] = lambda status: None
+        self._on_line: Callable[[Transition], None] = lambda transition: None
+        self._loop = Loop(parts, Listener(self._reported, self._logged))
+
+    @staticmethod
+    @asynccontextmanager
+    async def open(
+        settings: "Settings", sources: Sequence[Source] | None = None, lock: bool = True, prune: bool = True
+    ) -> "AsyncIterator[Manager]":
+        """A manager on the real parts. `sources` replace those of the settings; `lock` False: only for `forecast`;
+        `prune` False: stages that no document declares are left alone. Raises `Locked`, `WorldBad`."""
+        async with clients.opened(settings, sources, lock=lock, prune=prune) as found:
+            yield Manager(found)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep everything as declared until `stop` is set; then end within ten seconds, and what runs keeps running."""
+        log.info("controller starts", id=self._parts.catalog_rules.controller_id)
+        seeing = asyncio.create_task(self._loop.until_seen())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({seeing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if seeing.done():
+                seeing.result()
+        finally:
+            stopping.cancel()
+            seeing.cancel()
+            await asyncio.gather(seeing, stopping, return_exceptions=True)
+        await self._loop.serve(stop, follow=True)
+        log.info("controller ended")
+
+    async def converge(
+        self,
+        keys: Sequence[StageKey] | None,
+        timeout: float,
+        on_status: Callable[[StageStatus], None],
+        on_line: Callable[[Transition], None],
+    ) -> Mapping[StageKey, StageStatus]:
+        """Work until these stages (None: all) have settled, a change is held back, or `timeout` seconds are over.
+
+        Raises `InvalidInput` for documents with errors, and `Unreachable` when Docker or the proxy does not answer the
+        first look; nothing was changed then.
+        """
+        self._on_status, self._on_line = on_status, on_line
+        await self._loop.first_look(strict=True)
+        stop = asyncio.Event()
+        serving = asyncio.create_task(self._loop.serve(stop, follow=False))
+        settling = asyncio.create_task(self._settled(keys))
+        try:
+            await asyncio.wait({serving, settling}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            settling.cancel()
+            stop.set()
+            await serving
+        found = self._loop.statuses
+        return {key: found.get(key) or _waiting(key) for key in self._chosen(keys)}
+
+    async def forecast(self) -> Forecast:
+        """What would happen, by one look at everything; changes nothing. Raises `InvalidInput`, `Unreachable`."""
+        await self._loop.first_look(strict=True)
+        wanted = [self._loop.intake.desired(key) for key in self._loop.cared_for()]
+        stages = [(desired, await self._loop.reconciler.observe(desired)) for desired in wanted]
+        digest = self._loop.intake.catalog.digest
+        return forecast.forecast(stages, self._parts.rules, self._parts.clock.now(), digest)
+
+    async def reload(self) -> tuple[Diagnostic, ...]:
+        """Read every source now, enqueue all stages, and return what is wrong with the documents."""
+        loop = self._loop
+        wrong = await loop.intake.load_all()
+        await loop.rebuild()
+        loop.operations.look_again(CheckDigest)
+        loop.reconciler.outdate()
+        loop.enqueue(*loop.stages())
+        return wrong
+
+    async def reconcile(self, keys: Sequence[StageKey]) -> tuple[StageKey, ...]:
+        """Ask for a pass of these stages (empty: all); returns those that exist."""
+        found = tuple(key for key in self.stages() if not keys or key in keys)
+        self._loop.enqueue(*found)
+        return found
+
+    async def retry(self, key: str) -> tuple[str, ...]:
+        """Forget quarantines below a project, project/stage or project/stage/tag; returns project/stage/tag keys."""
+        project, _, rest = key.partition("/")
+        name, _, tag = rest.partition("/")
+        found: list[str] = []
+        for stage in self._known():
+            if stage.partition("/")[0] == project and name in ("", stage.partition("/")[2]):
+                asked: list[str] = []
+                change = partial(_retried, tag, asked, self._parts.clock.now())
+                await self._loop.reconciler.remember(stage, change)
+                found += [f"{stage}/{one}" for one in asked]
+                self._loop.enqueue(stage)
+        return tuple(found)
+
+    async def suspend(self, stage: StageKey, on: bool) -> None:
+        """Suspend or resume a stage by hand. Raises `KeyError` for an unknown stage."""
+        if stage not in self._known():
+            await self._loop.first_look(strict=False)
+        if stage not in self._known():
+            raise KeyError(stage)
+        await self._loop.reconciler.remember(stage, lambda memory: memory.model_copy(update={"suspended": on}))
+        self._loop.enqueue(stage)
+
+    async def confirm(self, digest: str) -> bool:
+        """Allow exactly the held change with this digest; False when there is none."""
+        if not self._loop.intake.complete:
+            await self._loop.first_look(strict=False)
+        if not await self._loop.intake.confirm(digest):
+            return False
+        await self._loop.rebuild()
+        return True
+
+    def holds(self) -> tuple[Hold, ...]:
+        """What the guard holds back now."""
+        return self._loop.intake.holds()
+
+    def statuses(self) -> Mapping[StageKey, StageStatus]:
+        """Newest status of each stage; a stage without a pass yet is missing."""
+        return dict(self._loop.statuses)
+
+    def stages(self) -> tuple[StageKey, ...]:
+        """All declared stages, and undeclared ones that still have something running."""
+        return self._loop.stages()
+
+    def _reported(self, status: StageStatus) -> None:
+        self._on_status(status)
+
+    def _logged(self, _: StageKey, transition: Transition) -> None:
+        self._on_line(transition)
+
+    async def _settled(self, keys: Sequence[StageKey] | None) -> None:
+        news = self._loop.news
+        while not self._at_rest(keys):
+            news.clear()
+            await news.wait()
+
+    def _at_rest(self, keys: Sequence[StageKey] | None) -> bool:
+        found = self._loop.statuses
+        return bool(self.holds()) or all(key in found and found[key].settled for key in self._chosen(keys))
+
+    def _chosen(self, keys: Sequence[StageKey] | None) -> list[StageKey]:
+        return [key for key in self._loop.cared_for() if keys is None or key in keys]
+
+    def _known(self) -> tuple[StageKey, ...]:
+        return tuple(sorted({*self.stages(), *self._loop.statuses, *self._parts.known}))
+
+
+def _retried(tag: str, asked: list[str], now: float, memory: StageMemory) -> StageMemory:
+    """Ask for another try of what is quarantined; puts the tags into `asked`."""
+    asked += [name for name, item in sorted(memory.instances.items()) if item.quarantine and tag in ("", name)]
+    return memory.model_copy(update={"retries": {**memory.retries, **dict.fromkeys(asked, now)}}) if asked else memory
+
+
+def _waiting(key: StageKey) -> StageStatus:
+    return StageStatus(key=key, conditions=(Condition(type="Reconciling", status="True", reason="Waiting"),))

@@ -1,0 +1,127 @@
+"""What a manager works with, and how it is made from the settings."""
+
+import os
+from asyncio import Event, to_thread
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from controller.clients.caddy import CaddyProxy
+from controller.clients.clock import SystemClock
+from controller.clients.docker import DockerRuntime
+from controller.clients.lock import StateLock
+from controller.clients.notify import Notifier
+from controller.clients.probe import HttpProber
+from controller.clients.pulled import PulledFile
+from controller.clients.secrets import FileSecrets
+from controller.clients.store import SqliteStore
+from controller.core.catalog_types import CatalogRules
+from controller.core.desired import StageKey
+from controller.core.plan_types import Rules
+from controller.core.status import StageStatus
+from controller.housekeeping import Housekeeper
+from controller.interfaces import Clock, Prober, Proxy, Runtime, Secrets, Source, Store
+from controller.sources.files import FilesSource
+
+if TYPE_CHECKING:
+    from controller.settings import Settings
+
+SECRET_KEY = "secret.key"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much happens at a time, and how often everything is looked at."""
+
+    starts: int = 4
+    pulls: int = 2
+    resync: float = 30.0
+    guard_percent: float = 25.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The clients and rules of one controller. The manager neither makes nor closes them."""
+
+    runtime: Runtime
+    proxy: Proxy
+    prober: Prober
+    secrets: Secrets
+    store: Store
+    sources: Sequence[Source]
+    clock: Clock
+    rules: Rules
+    catalog_rules: CatalogRules
+    limits: Limits = Limits()
+    prune: bool = True
+    """False: stages that no document declares are left alone, and what is accepted is not remembered as last good."""
+    writes: bool = True
+    """False: only for a forecast, the state folder belongs to somebody else."""
+    known: Mapping[StageKey, StageStatus] = field(default_factory=dict)
+    """Statuses of before the start, for the names of stages."""
+    notify: Callable[[Event], Awaitable[None]] | None = None
+    """Delivers notifications until the event is set."""
+    housekeeper: Housekeeper | None = None
+
+
+@asynccontextmanager
+async def opened(
+    settings: "Settings", sources: Sequence[Source] | None = None, *, lock: bool = True, prune: bool = True
+) -> AsyncIterator[Parts]:
+    """Make the real parts and close them at the end. `sources` replace those of the settings.
+
+    `lock` False opens everything for reading only. Raises `Locked`, `WorldBad`.
+    """
+    async with AsyncExitStack() as stack:
+        folder = settings.state.path
+        if lock:
+            guarded = StateLock(folder)
+            guarded.acquire()
+            stack.callback(guarded.release)
+        clock = SystemClock()
+        history = settings.state.history
+        store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else SqliteStore.reader(folder)
+        stack.callback(store.close)
+        config = settings.docker.config
+        runtime = DockerRuntime(
+            settings.id,
+            settings.docker.network,
+            settings.docker.host,
+            str(config) if config is not None else None,
+            settings.policy_rules(),
+            clock,
+        )
+        stack.push_async_callback(runtime.close)
+        proxy = CaddyProxy(
+            settings.proxy.admin, settings.proxy.listen, settings.proxy.address, settings.proxy.tls, settings.id
+        )
+        stack.push_async_callback(proxy.close)
+        prober = HttpProber()
+        stack.push_async_callback(prober.close)
+        secrets = FileSecrets(settings.policy.secret_roots, os.environ, folder / SECRET_KEY)
+        starts = settings.limits.starts
+        own = [FilesSource(source.files.path, source.name) for source in settings.sources]
+        rules = settings.catalog_rules()
+        yield Parts(
+            runtime=runtime,
+            proxy=proxy,
+            prober=prober,
+            secrets=secrets,
+            store=store,
+            sources=own if sources is None else sources,
+            clock=clock,
+            rules=settings.rules(),
+            catalog_rules=rules,
+            limits=Limits(
+                starts=2 * (os.cpu_count() or 1) if starts == "auto" else starts,
+                pulls=settings.limits.pulls,
+                resync=settings.limits.resync,
+                guard_percent=settings.limits.guard_percent,
+            ),
+            prune=prune,
+            writes=lock,
+            known=await to_thread(store.statuses),
+            notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if lock else None,
+            housekeeper=Housekeeper(runtime, PulledFile(folder), settings.limits.image_history) if lock else None,
+        )

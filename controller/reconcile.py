@@ -1,0 +1,187 @@
+"""One pass over one stage. Read this first: everything else is a detail of one of its six steps.
+
+A pass gets a name, never an event, and is right on its first run after a week off. It never waits for long work: it
+issues what is safe now, and says when to come back. The rollout is nowhere a call stack; it is what the plan says next.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.apply import Applier
+from controller.core import plan
+from controller.core.backoff import delay
+from controller.core.desired import DesiredStage, StageKey
+from controller.core.errors import HoldfastError, WorldBad
+from controller.core.memory import StageMemory
+from controller.core.observed import Observed
+from controller.core.plan_types import Plan, Rules
+from controller.core.status import Condition, StageStatus, Transition
+from controller.interfaces import Clock, Secrets, Store
+from controller.looks import Looks
+from controller.operations import Operations
+from controller.routing import Routing
+from controller.telemetry import log
+
+AT_ONCE = 10
+"""Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What a pass works with."""
+
+    looks: Looks
+    routing: Routing
+    operations: Operations
+    secrets: Secrets
+    store: Store
+    applier: Applier
+    clock: Clock
+    rules: Rules
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what passes report: each status, and each transition with its stage."""
+
+    status: Callable[[StageStatus], None]
+    transition: Callable[[StageKey, Transition], None]
+
+
+class Reconciler:
+    """Runs passes. `desired` gives a stage as it is declared now; `stopping` becomes true when nothing may begin."""
+
+    def __init__(
+        self,
+        world: World,
+        desired: Callable[[StageKey], DesiredStage],
+        stopping: Callable[[], bool],
+        listener: Listener,
+    ) -> None:
+        self._world = world
+        self._desired = desired
+        self._stopping = stopping
+        self._listener = listener
+        self._locks: dict[StageKey, asyncio.Lock] = {}
+        self._rows: dict[StageKey, int] = {}
+        self.statuses: dict[StageKey, StageStatus] = {}
+        """The newest status of each stage that is declared or has something left."""
+
+    async def reconcile(self, key: StageKey) -> float | None:
+        """One pass; returns in how many seconds to come back, None: at the next event or resync.
+
+        Raises `Unreachable` when something could not be looked at, and `WorldBad` when the intent could not be stored;
+        nothing was changed then.
+        """
+        async with self._lock(key):
+            desired = self._desired(key)
+            observed = await self.observe(desired)
+            now = self._world.clock.now()
+            decided = plan.plan(desired, observed, self._world.rules, now)
+            await self._record(key, observed, decided, now)
+            at_once = await self._apply(desired, decided)
+            await self._report(desired, observed, decided)
+        return self._again(key, decided, at_once)
+
+    async def observe(self, desired: DesiredStage) -> Observed:
+        """Everything the plan decides on. Facts come first: what ends while we look is seen as still running."""
+        world = self._world
+        facts = dict(world.operations.facts(desired.key))
+        return Observed(
+            containers=await world.looks.stage(desired.key),
+            routes=await world.routing.table(),
+            facts=facts,
+            secrets=await world.secrets.look(desired.template.secrets),
+            memory=await world.store.memory(desired.key),
+        )
+
+    async def remember(self, key: StageKey, change: Callable[[StageMemory], StageMemory]) -> StageMemory:
+        """Change by hand what is remembered of a stage, never in the middle of a pass; durable when it returns."""
+        async with self._lock(key):
+            known = await self._world.store.memory(key)
+            changed = change(known)
+            if changed != known:
+                await self._world.store.record(key, changed, (), self._world.clock.now())
+            return changed
+
+    def outdate(self) -> None:
+        """Take every status for one of before now: whoever waits for an outcome must not be given an old one."""
+        self.statuses = {key: item.model_copy(update={"observed_at": 0.0}) for key, item in self.statuses.items()}
+
+    async def unseen(self, key: StageKey, error: HoldfastError) -> None:
+        """Report that a pass failed: what runs is left alone, and nothing is known of it."""
+        known = self.statuses.get(key) or StageStatus(key=key)
+        conditions = (
+            Condition(type="Ready", status="Unknown", reason=error.reason, message=error.message),
+            Condition(type="Reconciling", status="True", reason=error.reason, message="will be tried again"),
+        )
+        now = self._world.clock.now()
+        changes = {"conditions": conditions, "reason": error.message, "observed_at": now}
+        await self._publish(known.model_copy(update=changes))
+
+    async def _record(self, key: StageKey, observed: Observed, decided: Plan, now: float) -> None:
+        if decided.memory != observed.memory or decided.transitions:
+            await self._world.store.record(key, decided.memory, decided.transitions, now)
+
+    async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
+        """Carry out the actions in order, until something newer is declared; True when a look shows something new."""
+        key = desired.key
+        self._world.operations.keep(key, decided.keep)
+        quick = False
+        for action in decided.actions:
+            if self._stopping() or self._desired(key) != desired:
+                return True
+            quick = await self._world.applier.apply(key, action) or quick
+        return quick
+
+    async def _report(self, desired: DesiredStage, observed: Observed, decided: Plan) -> None:
+        for transition in decided.transitions:
+            _log(desired.key, transition)
+            self._listener.transition(desired.key, transition)
+        if self._desired(desired.key) != desired:
+            return  # a status of what is no longer declared would mislead whoever waits for the new one
+        if _nothing_left(desired, observed, decided):
+            await self._forget(desired.key, observed.memory)
+        else:
+            await self._publish(decided.status)
+
+    async def _publish(self, status: StageStatus) -> None:
+        known = self.statuses.get(status.key)
+        self.statuses[status.key] = status
+        if known is None or known.reason != status.reason:
+            log.info("pass", stage=status.key, reason=status.reason)
+        self._listener.status(status)
+        try:
+            await self._world.store.report(status)
+        except WorldBad as error:
+            log.warning("status not stored", stage=status.key, error=error.message)
+
+    async def _forget(self, key: StageKey, memory: StageMemory) -> None:
+        known = self.statuses.pop(key, None)
+        self._world.operations.keep(key, frozenset())
+        if known is not None or memory != StageMemory():
+            log.info("stage is gone", stage=key)
+            await self._world.store.forget(key)
+
+    def _again(self, key: StageKey, decided: Plan, at_once: bool) -> float | None:
+        seconds = None if decided.wake is None else max(0.0, decided.wake - self._world.clock.now())
+        if not at_once and seconds != 0.0:
+            self._rows.pop(key, None)
+            return seconds
+        self._rows[key] = self._rows.get(key, 0) + 1
+        return delay(self._rows[key] - AT_ONCE, key)
+
+    def _lock(self, key: StageKey) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
+
+
+def _nothing_left(desired: DesiredStage, observed: Observed, decided: Plan) -> bool:
+    routed = any(route.stage == desired.key for route in observed.routes.routes.values())
+    return not (desired.declared or observed.containers or routed or decided.actions or observed.facts)
+
+
+def _log(key: StageKey, transition: Transition) -> None:
+    write = {"info": log.info, "warning": log.warning, "error": log.error}[transition.level]
+    more = {name: value for name, value in (("tag", transition.tag), ("reason", transition.reason)) if value}
+    write(transition.step, stage=key, kind=transition.kind, **more, message=transition.message)
