@@ -1,20 +1,23 @@
 """Commands that only read the state folder: get, describe, explain, history, logs, events."""
 
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from controller.cli import context
-from controller.cli.output import OPTIONS, emit, fail
+from controller.cli.output import OPTIONS, emit, fail, say
 
 if TYPE_CHECKING:
     from controller.clients.store import SqliteStore
-    from controller.core.status import LogLine, StageStatus
+    from controller.core.status import StageStatus
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="project, project/stage or project/stage/tag")]
 MaybeKey = Annotated[str | None, typer.Argument(metavar="[KEY]")]
+RECENT = 20
+"""Log lines that `explain` shows of each stage."""
+SEARCHED = 5000
+"""Log lines of a stage among which those of one tag are looked for."""
 
 
 def _chosen(store: "SqliteStore", key: str | None) -> "dict[str, StageStatus]":
@@ -36,6 +39,9 @@ def get(key: MaybeKey = None) -> None:
     if OPTIONS.data:
         _emit(found)
         return
+    if not found:
+        say("nothing runs yet; 'holdfast apply' makes run what is declared")
+        return
     from controller.cli import tables
 
     print(tables.stages(found, time.time(), OPTIONS.output == "wide"), end="")
@@ -49,34 +55,49 @@ def describe(key: Key) -> None:
         return
     from controller.cli import tables
 
-    for item in found.values():
-        print(tables.describe(item), end="")
+    print("\n".join(tables.describe(item, time.time()) for _, item in sorted(found.items())), end="")
 
 
 def explain(key: Key) -> None:
-    """Say why something happened or did not: reasons, conditions and the last log lines."""
-    store = context.store(context.settings())
-    found = _chosen(store, key)
-    from controller.cli import tables
+    """Say why something happened or did not: reasons, what comes next, and the last log lines."""
+    from controller.cli import explanation, tables
 
-    _, tag = tables.split(key)
-    logs = {name: [x for x in store.lines(name, None, 50, 0) if tag in ("", x.tag)][-20:] for name in found}
+    store = context.store(context.settings())
+    prefix, tag = tables.split(key)
+    stages = _chosen(store, prefix if tag else key)
+    rows = store.history(prefix, 200)
+    lines = store.lines(prefix, None, 200, 0)
+    known = {item.tag for status in stages.values() for item in status.instances} | {row.tag for row in rows}
+    if tag and tag not in known:
+        _chosen(store, key)
+    parts: dict[str, dict[str, Any]] = {}
+    texts: list[str] = []
+    for name, status in sorted(stages.items()):
+        memory = store.remembered(name)
+        own = [row for row in rows if row.key == name]
+        recent = [line for line in lines if line.key == name and tag in ("", line.tag)][-RECENT:]
+        texts.append(explanation.explain(status, memory, own, recent, time.time(), tag=tag))
+        parts[name] = {
+            "status": status.model_dump(mode="json"),
+            "memory": memory.model_dump(mode="json", exclude={"instances": {"__all__": {"spec"}}}),
+            "lines": [line.model_dump(mode="json") for line in recent],
+        }
     if OPTIONS.data:
-        lines = {name: [x.model_dump(mode="json") for x in items] for name, items in logs.items()}
-        emit({n: {"status": s.model_dump(mode="json"), "lines": lines[n]} for n, s in found.items()})
-        return
-    for name, item in found.items():
-        print(tables.describe(item, tag), end="")
-        for entry in logs[name]:
-            print("  " + tables.line(entry, _stamp(entry)))
+        emit(parts)
+    else:
+        print("\n".join(texts), end="")
 
 
 def history(key: MaybeKey = None, limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
     """Show past rollouts."""
     from controller.cli import tables
 
+    store = context.store(context.settings())
     prefix, tag = tables.split(key) if key else (None, "")
-    rows = [row for row in context.store(context.settings()).history(prefix, limit) if tag in ("", row.tag)]
+    found = store.history(prefix, SEARCHED if tag else limit)
+    rows = [row for row in found if tag in ("", row.tag)][:limit]
+    if key and not rows:
+        _chosen(store, key)
     if OPTIONS.data:
         emit([row.model_dump(mode="json") for row in rows])
         return
@@ -85,11 +106,17 @@ def history(key: MaybeKey = None, limit: Annotated[int, typer.Option(min=1)] = 5
 
 def logs(
     key: Key,
-    follow: Annotated[bool, typer.Option("-f", "--follow")] = False,
-    limit: Annotated[int, typer.Option()] = 200,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Begin with so many lines.")] = 200,
+    app: Annotated[bool, typer.Option("--app", help="Output of the container that serves, or that failed.")] = False,
 ) -> None:
-    """Show the log lines of rollouts; -f goes on."""
-    _lines(key, follow, limit)
+    """Show the log lines of rollouts, or with --app what the container prints; -f goes on."""
+    if app:
+        from controller.cli import app_logs
+
+        app_logs.show(context.settings(), key, follow, limit)
+    else:
+        _lines(key, follow, limit)
 
 
 def events(key: MaybeKey = None, follow: Annotated[bool, typer.Option("-f", "--follow")] = False) -> None:
@@ -101,24 +128,18 @@ def _lines(key: str | None, follow: bool, limit: int) -> None:
     from controller.cli import tables
 
     store = context.store(context.settings())
-    if key:
-        _chosen(store, key)
     prefix, tag = tables.split(key) if key else (None, "")
     after = 0
     while True:
-        for item in store.lines(prefix, None, limit, after):
-            after = max(after, item.id)
-            if tag in ("", item.tag):
-                emit(item.model_dump(mode="json")) if OPTIONS.data else print(
-                    tables.line(item, _stamp(item)), flush=True
-                )
+        found = store.lines(prefix, None, SEARCHED if tag else limit, after)
+        if key and not found and not after:
+            _chosen(store, key)
+        after = max([after, *(item.id for item in found)])
+        for item in [item for item in found if tag in ("", item.tag)][-limit:]:
+            emit(item.model_dump(mode="json")) if OPTIONS.data else print(tables.line(item), flush=True)
         if not follow:
             return
         time.sleep(0.5)
-
-
-def _stamp(item: "LogLine") -> str:
-    return datetime.fromtimestamp(item.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 COMMANDS = {

@@ -1,6 +1,7 @@
 """Status, history and log lines as text; pure, the time is a value."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 from controller.core.status import HistoryRow, InstanceStatus, LogLine, StageStatus
@@ -42,28 +43,32 @@ def stages(found: Mapping[str, StageStatus], now: float, wide: bool = False) -> 
     return "".join(line + "\n" for line in needs) + table(HEAD + (WIDE if wide else ()), rows)
 
 
-def describe(status: StageStatus, tag: str = "") -> str:
-    """Everything known of a stage, or of one of its tags."""
+def describe(status: StageStatus, now: float) -> str:
+    """Everything the status of a stage says."""
     lines = [f"{status.key}: {status.reason or 'no pass yet'}"]
     lines += [f"  {c.type}={c.status} {c.reason}: {c.message}".rstrip(": ") for c in status.conditions]
     lines += [f"  {url}" for url in status.urls]
     for item in status.instances:
-        if tag in ("", item.tag):
-            lines += _instance(item)
+        lines += _instance(item, now)
     return "\n".join(lines) + "\n"
 
 
-def _instance(item: InstanceStatus) -> list[str]:
+def headline(item: InstanceStatus) -> str:
+    """Tag, phase, sync and health of an instance, and whether the default route points at it."""
+    return "  ".join([item.tag, item.phase, item.sync, item.health, *["default"] * item.default])
+
+
+def _instance(item: InstanceStatus, now: float) -> list[str]:
     fields = {
         "reason": f"{item.reason}: {item.message}" if item.message else item.reason,
         "revision": item.revision,
         "digest": item.digest,
         "container": item.container,
         "urls": " ".join(item.urls),
+        "age": age(now - item.born) if item.born else "",
         "declared": "" if item.declared else "no",
     }
-    head = f"  {item.tag}  {item.phase}  {item.sync}  {item.health}" + ("  default" if item.default else "")
-    return [head, *(f"    {name}: {value}" for name, value in fields.items() if value)]
+    return [f"  {headline(item)}", *(f"    {name}: {value}" for name, value in fields.items() if value)]
 
 
 def history(rows: Sequence[HistoryRow], now: float) -> str:
@@ -77,11 +82,14 @@ def _rollout(row: HistoryRow, now: float) -> tuple[str, ...]:
     return (age(now - row.started_at), row.key, row.tag, row.kind, row.status, took, row.message or row.reason)
 
 
-def line(item: LogLine, stamp: str) -> str:
-    """One log line."""
-    extra = "".join(f" {key}={value}" for key, value in sorted(item.data.items()))
+def line(item: LogLine) -> str:
+    """One log line; the output of a container that it carries follows below it."""
+    stamp = datetime.fromtimestamp(item.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    extra = "".join(f" {key}={value}" for key, value in sorted(item.data.items()) if key != "logs")
     where = f"{item.key}/{item.tag}" if item.tag else item.key
-    return f"{stamp} {item.level:<7} {where} {item.step}: {item.message}{extra}"
+    output = item.data.get("logs")
+    below = [f"  | {text}" for text in output] if isinstance(output, list | tuple) else []
+    return "\n".join([f"{stamp} {item.level:<7} {where} {item.step}: {item.message}{extra}", *below])
 
 
 def split(key: str) -> tuple[str, str]:
@@ -101,6 +109,8 @@ def select(found: Mapping[str, StageStatus], key: str | None) -> dict[str, Stage
         chosen = {n: chosen[n].model_copy(update={"instances": items}) for n, items in kept.items() if items}
     if chosen:
         return chosen
+    if not found:
+        raise KeyError(f"nothing is known of {key}: no stage has had a pass yet; 'holdfast apply' gives them one")
     known = {name.split("/")[0] for name in found} | set(found)
     known |= {f"{name}/{item.tag}" for name, status in found.items() for item in status.instances}
     near = get_close_matches(key, sorted(known), 1)

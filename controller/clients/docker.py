@@ -7,7 +7,7 @@ so that a slow stop never delays a look. Single steps live in the `docker_*` mod
 import asyncio
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -33,6 +33,8 @@ from controller.interfaces import Clock, Runtime, RuntimeEvent
 QUICK_THREADS = 8
 SLOW_THREADS = 32
 PULL_THREADS = 8
+FOLLOW_TIMEOUT = 86_400.0
+"""Seconds that a followed container may print nothing."""
 
 T = TypeVar("T")
 
@@ -90,6 +92,22 @@ class DockerRuntime(Runtime):
     async def logs(self, container: Container, tail: int) -> tuple[str, ...]:
         """Last lines of its output, control characters replaced, at most 2,000 characters each."""
         return await self._run(self._quick, self._logs, container, tail)
+
+    def follow(self, container: Container, tail: int) -> Iterator[str]:
+        """Its last lines and those that come, until it ends; blocks, for the command line. Raises `Unreachable`."""
+        found = self._writer.look(container.id)
+        if found is None:
+            return
+        params = {"stdout": "1", "stderr": "1", "follow": "1", "tail": str(max(0, tail))}
+        path = f"/containers/{container.id}/logs"
+        response = self._engine.request("GET", path, params=params, stream=True, timeout=FOLLOW_TIMEOUT)
+        try:
+            chunks = response.raw.stream(65536, decode_content=True)
+            yield from docker_logs.follow(chunks, bool((found.get("Config") or {}).get("Tty")))
+        except TRANSPORT_ERRORS as error:
+            raise Unreachable(f"the logs of {container.name} broke off: {type(error).__name__}") from error
+        finally:
+            response.close()
 
     def events(self) -> AsyncIterator[RuntimeEvent]:
         """Hints, for ever; yields `stage=None` after every (re)connection."""

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import requests
 
@@ -41,6 +41,25 @@ def clean(line: bytes) -> str:
     text = _ESCAPES.sub("", line[: 8 * LINE_MAX].decode("utf-8", "replace").rstrip("\r"))
     text = _CONTROLS.sub("\ufffd", text.replace("\t", "    "))
     return text if len(text) <= LINE_MAX else text[: LINE_MAX - 1] + "\u2026"
+
+
+def follow(chunks: Iterable[bytes], tty: bool) -> Iterator[str]:
+    """Clean lines as they come in; a last one without its end comes when the stream ends."""
+    unframed, rest = b"", {0: b"", 1: b"", 2: b""}
+    for chunk in chunks:
+        if tty:
+            *whole, rest[0] = (rest[0] + chunk).split(b"\n")
+            yield from map(clean, whole)
+            continue
+        unframed += chunk
+        while len(unframed) >= 8:
+            kind, size = struct.unpack_from(">BxxxL", unframed)
+            if len(unframed) < 8 + size:
+                break
+            *whole, rest[kind] = (rest.get(kind, b"") + unframed[8 : 8 + size]).split(b"\n")
+            unframed = unframed[8 + size :]
+            yield from map(clean, whole)
+    yield from (clean(item) for item in rest.values() if item)
 
 
 def _split(raw: bytes) -> Iterator[bytes]:

@@ -71,6 +71,8 @@ class SqliteStore:
 
     async def memory(self, stage: StageKey) -> StageMemory:
         """What is remembered of a stage; blank when nothing is."""
+        if self._thread is None:
+            return self.remembered(stage)
         return await self._run(lambda db: store_read.memory(db, stage))
 
     async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
@@ -97,6 +99,8 @@ class SqliteStore:
 
     async def last_good(self, source: str) -> tuple[Sourced, ...] | None:
         """Documents that the guard last accepted from a source; None when nothing is known."""
+        if self._thread is None:
+            return self._look(lambda db: store_read.last_good(db, source), None)
         return await self._run(lambda db: store_read.last_good(db, source))
 
     async def keep_good(self, source: str, documents: Sequence[Sourced]) -> None:
@@ -126,6 +130,10 @@ class SqliteStore:
     def statuses(self) -> dict[StageKey, StageStatus]:
         """The newest status of each stage. `observed_at` may lag behind: see `report`."""
         return self._look(store_read.statuses, {})
+
+    def remembered(self, stage: StageKey) -> StageMemory:
+        """The same as `memory`, for the command line and without waiting for the writer."""
+        return self._look(lambda db: store_read.memory(db, stage), StageMemory())
 
     def history(self, prefix: str | None, limit: int) -> list[HistoryRow]:
         """The newest rollouts at or below `project` or `project/stage` (None: all), newest first."""

@@ -1,0 +1,61 @@
+"""What `logs --app` does: print what a container of an instance prints."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from controller.cli import tables
+from controller.cli.output import OPTIONS, Exit, emit, fail
+from controller.core.observed import Container
+
+if TYPE_CHECKING:
+    from controller.clients.docker import DockerRuntime
+    from controller.settings import Settings
+
+
+def show(settings: "Settings", key: str, follow: bool, limit: int) -> None:
+    """Print the last lines of the container behind KEY, and with `follow` those that come. Raises `Unreachable`."""
+    from controller.clients.clock import SystemClock
+    from controller.clients.docker import DockerRuntime
+
+    stage, tag = tables.split(key)
+    if "/" not in stage:
+        fail(f"error: name a stage or a tag, such as {key}/prod", Exit.USAGE)
+    engine = settings.docker
+    config = str(engine.config) if engine.config else None
+    runtime = DockerRuntime(settings.id, engine.network, engine.host, config, settings.policy_rules(), SystemClock())
+    asyncio.run(_show(runtime, stage, tag, follow, limit))
+
+
+async def _show(runtime: "DockerRuntime", stage: str, tag: str, follow: bool, limit: int) -> None:
+    try:
+        found = await runtime.list(stage)
+        chosen = choose(found, tag)
+        if chosen is None:
+            fail(f"error: nothing of {stage}{'/' + tag if tag else ''} has a container{_others(found)}")
+        if follow:
+            for line in runtime.follow(chosen, limit):
+                _print(chosen, line)
+            return
+        for line in await runtime.logs(chosen, limit):
+            _print(chosen, line)
+    finally:
+        await runtime.close()
+
+
+def choose(containers: Iterable[Container], tag: str) -> Container | None:
+    """The container of a tag, or of the newest tag: what passed and runs before what passed before the newest."""
+    mine = [item for item in containers if tag in ("", item.tag) and item.role == "app"]
+    return max(mine, key=lambda item: (item.passed, item.running, item.born, item.attempt), default=None)
+
+
+def _others(containers: Iterable[Container]) -> str:
+    tags = sorted({item.tag for item in containers})
+    return f"; there are {', '.join(tags)}" if tags else ""
+
+
+def _print(container: Container, line: str) -> None:
+    if OPTIONS.data:
+        emit({"container": container.name, "line": line})
+    else:
+        print(line, flush=True)

@@ -1,0 +1,97 @@
+"""The reading commands over a real state folder: what they find, and what they say when there is nothing."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from controller.cli.main import run
+from controller.clients.store import SqliteStore
+from controller.core.memory import InstanceMemory, Quarantine, StageMemory
+from controller.core.status import Condition, InstanceStatus, StageStatus, Transition
+
+SETTINGS = "id: home-1\ndomain: example.com\n"
+OUTPUT = ("cannot reach the database",)
+QUARANTINE = Quarantine(revision="bbbb", reason="HealthCheckFailed", message="status 503", at=1.0, logs=OUTPUT)
+STATUS = StageStatus(
+    key="shop/dev",
+    reason="1.5.0 was rolled back",
+    conditions=(Condition(type="Ready", status="False", reason="RolledBack"),),
+    instances=(InstanceStatus(tag="1.5.0", phase="RolledBack", reason="HealthCheckFailed"),),
+)
+
+
+def step(tag: str, kind: str, message: str) -> Transition:
+    """One logged step of a rollout."""
+    return Transition.model_validate(
+        {"rollout": f"r-{tag}", "tag": tag, "kind": kind, "step": kind, "message": message, "rollout_kind": "deploy"}
+    )
+
+
+@pytest.fixture
+async def config(tmp_path: Path) -> str:
+    """Settings beside a state folder with one stage: 1.5.0 was rolled back, 1.3.0 is gone."""
+    path = tmp_path / "holdfast.yaml"
+    path.write_text(SETTINGS)
+    store = SqliteStore.open(tmp_path / ".holdfast", 86400.0, 100)
+    memory = StageMemory(instances={"1.5.0": InstanceMemory(quarantine=QUARANTINE)})
+    steps = [step("1.3.0", "started", "begun"), step("1.3.0", "succeeded", "done")]
+    steps += [step("1.5.0", "started", "begun"), step("1.5.0", "rolledBack", "status 503")]
+    await store.record("shop/dev", memory, steps, time.time())
+    await store.report(STATUS)
+    store.close()
+    return str(path)
+
+
+async def test_a_reader_remembers_what_the_writer_recorded(config: str, tmp_path: Path) -> None:
+    """Forecast and explain read intent and quarantine beside a controller that runs."""
+    reader = SqliteStore.reader(tmp_path / ".holdfast")
+    assert (await reader.memory("shop/dev")).of("1.5.0").quarantine == QUARANTINE
+    assert reader.remembered("shop/other") == StageMemory()
+    assert await reader.last_good("files:./desired") is None
+
+
+def test_explain_puts_status_memory_and_log_together(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Why it failed, what it printed, what helps, and what was logged."""
+    assert run(["explain", "shop/dev/1.5.0", "--config", config]) == 0
+    text = capsys.readouterr().out
+    for part in ("1.5.0 was rolled back", "| cannot reach the database", "holdfast retry shop/dev/1.5.0", "status 503"):
+        assert part in text
+    assert "1.3.0" not in text
+    assert run(["explain", "shop", "-o", "json", "--config", config]) == 0
+    found = json.loads(capsys.readouterr().out)["shop/dev"]
+    assert found["memory"]["instances"]["1.5.0"]["quarantine"]["logs"] == list(OUTPUT)
+    assert [line["message"] for line in found["lines"]] == ["begun", "done", "begun", "status 503"]
+
+
+def test_a_tag_that_is_gone_can_still_be_asked_for(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its history and log outlive it."""
+    assert run(["explain", "shop/dev/1.3.0", "--config", config]) == 0
+    assert "1.3.0  not declared, and nothing of it is there\n    last rollout: deploy" in capsys.readouterr().out
+    assert run(["logs", "shop/dev/1.3.0", "--limit", "1", "--config", config]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert run(["history", "shop/dev/1.3.0", "--limit", "1", "--config", config]) == 0
+    assert "1.3.0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["get", "describe", "explain", "history", "logs", "events"])
+def test_an_unknown_key_fails_with_a_suggestion(verb: str, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every reading command answers a key that is nearly right with the right one."""
+    assert run([verb, "shop/dve", "--config", config]) == 1
+    assert "did you mean shop/dev?" in capsys.readouterr().err
+
+
+def test_before_the_first_pass_there_is_a_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty state folder is no error of `get`, and other commands say what fills it."""
+    config = tmp_path / "holdfast.yaml"
+    config.write_text(SETTINGS)
+    assert run(["get", "--config", str(config)]) == 0
+    assert run(["explain", "shop", "--config", str(config)]) == 1
+    assert capsys.readouterr().err.count("'holdfast apply'") == 2
+
+
+def test_the_output_of_an_app_needs_a_stage(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A whole project has no one container."""
+    assert run(["logs", "shop", "--app", "--config", config]) == 64
+    assert "shop/prod" in capsys.readouterr().err
