@@ -4,6 +4,7 @@ Nothing here waits. A day of the world takes as long as the code that runs in it
 """
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -94,14 +95,15 @@ class SimClock:
 
     def __init__(self) -> None:
         self.skew = 0.0
+        self._loop = asyncio.get_running_loop()
 
     def now(self) -> float:
         """Wall clock, Unix seconds."""
-        return EPOCH + self.skew + asyncio.get_running_loop().time()
+        return EPOCH + self.skew + self._loop.time()
 
     def monotonic(self) -> float:
         """Seconds since the world began."""
-        return asyncio.get_running_loop().time()
+        return self._loop.time()
 
     async def sleep(self, seconds: float) -> None:
         """Let virtual seconds pass."""
@@ -112,10 +114,9 @@ def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in a world of its own and end everything that it left running."""
     loop = VirtualLoop()
     try:
-        result = loop.run_until_complete(main())
-        _end_all(loop)
-        return result
+        return loop.run_until_complete(main())
     finally:
+        _end_all(loop)
         asyncio.set_event_loop(None)
         loop.close()
 
@@ -127,4 +128,5 @@ def _end_all(loop: VirtualLoop) -> None:
             return
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+        with contextlib.suppress(Circles):
+            loop.run_until_complete(asyncio.wait(left, timeout=1.0))

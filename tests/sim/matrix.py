@@ -1,0 +1,84 @@
+"""The crash matrix: one story again and again, each time with a fault at another effect (L2).
+
+Sieve's two oracles: the end must be the end of the run without a fault, and what is made and removed on the way may
+differ by no more than one repair.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.sim.faults import Call, FaultAt, Mode
+from tests.sim.scenarios import Scenario
+from tests.world import Simulation, simulate
+
+LONG = ("docker.pull", "docker.start", "docker.stop", "docker.restart")
+MAKES = ("docker.create", "docker.remove", "docker.start", "docker.stop")
+SPARE = 2
+"""So many more of each call than without a fault may be made."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault in one story."""
+
+    effect: int
+    mode: Mode
+
+
+@dataclass
+class Reference:
+    """The story without a fault."""
+
+    scenario: Scenario
+    npm: bool
+    calls: tuple[Call, ...]
+    end: object
+    made: Counter[str]
+
+    @staticmethod
+    def of(scenario: Scenario, npm: bool = False) -> "Reference":
+        """Play it once; nothing may be written once it is over."""
+        sim = simulate(_resting(scenario), npm=npm)
+        return Reference(scenario, npm, tuple(sim.border.issued), sim.canonical(), _made(sim))
+
+    def cases(self) -> Iterator[Case]:
+        """Every fault that makes sense for every effect."""
+        for number, call in enumerate(self.calls):
+            for mode in modes(call):
+                yield Case(number, mode)
+
+    def play(self, *cases: Case) -> Simulation:
+        """Play it with these faults; everything about it is judged."""
+        faults = FaultAt({case.effect: case.mode for case in cases})
+        sim = simulate(_resting(self.scenario), faults, self.npm)
+        sim.history_closed()
+        assert sim.canonical() == self.end, f"{_differences(self.end, sim.canonical())}\n{sim.trace()}"
+        spare = SPARE * len(cases)
+        more = {op: n - self.made[op] for op, n in _made(sim).items() if n - self.made[op] > spare}
+        assert not more, f"so many more calls than without the fault: {more}\n{sim.trace()}"
+        return sim
+
+
+def modes(call: Call) -> tuple[Mode, ...]:
+    """The faults that an effect can meet. The store is a local file: it only dies with the controller."""
+    crashes: tuple[Mode, ...] = ("before", "during", "after") if call.op in LONG else ("before", "after")
+    return crashes if call.op.startswith("store.") else (*crashes, "lost", "fail", "hang")
+
+
+def _resting(scenario: Scenario) -> Scenario:
+    async def played(sim: Simulation) -> None:
+        await scenario(sim)
+        await sim.rest()
+
+    return played
+
+
+def _made(sim: Simulation) -> Counter[str]:
+    return Counter(item.op for item in sim.effects if item.actor == "controller" and item.op in MAKES)
+
+
+def _differences(expected: object, found: object) -> str:
+    assert isinstance(expected, dict)
+    assert isinstance(found, dict)
+    return "\n".join(f"{key}: {expected[key]}\n  now: {found[key]}" for key in expected if expected[key] != found[key])

@@ -1,0 +1,33 @@
+"""The real controller on the simulated clients: what `controller.parts` makes, with other parts."""
+
+from typing import TYPE_CHECKING
+
+from controller.core.catalog_types import CatalogRules
+from controller.parts import Limits, Parts
+from tests.sim.border import Life
+from tests.sim.declared import CONTROLLER, DOMAIN
+from tests.sim.proxy import SimProber, SimProxy
+from tests.sim.runtime import SimRuntime
+from tests.sim.sources import SimSource
+from tests.sim.store import SimSecrets, SimStore
+
+if TYPE_CHECKING:
+    from tests.world import Simulation
+
+
+def parts(sim: "Simulation", life: Life) -> Parts:
+    """Everything that one life of the controller works with."""
+    source = SimSource(sim.border, life, sim.folder)
+    return Parts(
+        runtime=SimRuntime(sim.border, life, sim.engine, CONTROLLER),
+        proxy=SimProxy(sim.border, life, sim.proxy, sim.engine),
+        prober=SimProber(sim.border, life, sim.engine),
+        secrets=SimSecrets(sim.border, life, sim.secrets),
+        store=SimStore(sim.border, life, sim.disk),
+        sources=(source,),
+        clock=sim.clock,
+        rules=sim.rules,
+        catalog_rules=CatalogRules(CONTROLLER, DOMAIN, sources=(source.name,)),
+        limits=Limits(guard_percent=sim.guard_percent),
+        known=dict(sim.disk.statuses),
+    )

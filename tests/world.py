@@ -1,0 +1,335 @@
+"""A whole host in memory, with a controller in it that may die at any call: deterministic, in virtual time.
+
+`simulate(scenario)` makes a world, starts the real controller in it, plays the scenario as its user and judges every
+effect on the way. The same scenario with the same faults gives the same trace.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Literal
+
+from controller.core import names
+from controller.core.desired import SecretRef
+from controller.core.observed import Route
+from controller.core.plan_types import Rules
+from controller.core.spec import Document
+from controller.core.status import StageStatus
+from controller.manager import Manager
+from tests.sim.apps import App, Registry
+from tests.sim.border import Border, Effect, Life
+from tests.sim.clock import SimClock, owner, run_virtual
+from tests.sim.declared import CONTROLLER, Wish, wishes
+from tests.sim.engine import Box, Engine
+from tests.sim.faults import FaultAt, Faults, Mode, NoFaults
+from tests.sim.oracles import Oracles, mismatches
+from tests.sim.proxy import ProxyState, edited
+from tests.sim.sources import IMAGE, Folder
+from tests.sim.store import Disk
+from tests.sim.wiring import parts
+
+QUIET = 65.0
+"""Seconds without an effect that count as rest: two resyncs, and more than any drain of the scenarios."""
+AGAIN = 1.0
+"""Seconds until a controller that died is started again, as systemd does."""
+END = 10.0
+"""Seconds in which an orderly end must be over (L10)."""
+
+
+_COMPARED = (names.TEMPLATE, names.DIGEST, names.ROLE)
+
+
+class Unsettled(AssertionError):
+    """The world did not come to rest in time (L1)."""
+
+
+class Simulation:
+    """The world and its user; see the module."""
+
+    def __init__(self, faults: Faults | None = None, npm: bool = False, rules: Rules | None = None) -> None:
+        self.clock = SimClock()
+        self.border = Border(self.clock, faults or NoFaults())
+        self.registry = Registry()
+        self.engine = Engine(self.border, self.registry)
+        self.proxy = ProxyState(self.border, batch=not npm, forgets=not npm)
+        self.disk = Disk()
+        self.folder = Folder()
+        self.secrets: dict[SecretRef, str] = {}
+        self.rules = rules or Rules()
+        self.guard_percent = 100.0
+        self.life: Life | None = None
+        self.lives = 0
+        self._ever: dict[str, list[Wish]] = {}
+        self._written: list[int] = [0]
+        self._running: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+        self._warden: asyncio.Task[None] | None = None
+        self.manager: Manager | None = None
+        """The running controller, for what a person asks of it."""
+        self.oracles = Oracles(self.border, self.engine, self.proxy, self.wishes, lambda key: self._ever.get(key, []))
+        self.border.before, self.border.after = self.oracles.before, self.oracles.after
+        self._neighbours()
+
+    # The user
+
+    def push(self, tag: str, app: App | None = None, image: str = IMAGE) -> str:
+        """Serve an application under a tag; returns its digest."""
+        return self.registry.push(image, tag, app or App())
+
+    async def write(self, *documents: Document) -> None:
+        """Replace all documents at once by these."""
+        self.border.note("user", "write", ", ".join(item.metadata.name for item in documents))
+        self._written.append(len(self.border.effects))
+        self.folder.files = {f"{item.kind.lower()}-{item.metadata.name}.yaml": item for item in documents}
+        for key, wish in wishes(documents).items():
+            if wish not in self._ever.setdefault(key, []):
+                self._ever[key].append(wish)
+        self.folder.touched()
+        await asyncio.sleep(0)
+
+    def wishes(self) -> dict[str, Wish]:
+        """What is declared now."""
+        return wishes(self.folder.documents)
+
+    # Others
+
+    def vandal(self, what: Literal["kill", "drop", "pause", "disconnect"], box: Box) -> None:
+        """Let a third party hurt a container."""
+        self.border.note("vandal", what, box.name)
+        hurt: dict[str, Callable[[Box], None]] = {
+            "kill": self.engine.kill,
+            "drop": self.engine.drop,
+            "pause": self.engine.pause,
+            "disconnect": self.engine.disconnect,
+        }
+        hurt[what](box)
+
+    def edit_route(self, hostname: str, address: str | None) -> None:
+        """Let a third party point a route of ours elsewhere, or delete it."""
+        self.border.note("vandal", "edit route", hostname)
+        route = self.proxy.routes[hostname]
+        self.proxy.set(hostname, None if address is None else edited(route, host=address))
+
+    # The controller
+
+    async def start(self) -> None:
+        """Begin a life of the controller."""
+        self.lives += 1
+        self._stop = asyncio.Event()
+        life = self.life = Life(self.lives)
+        token = owner.set(life.tasks)
+        try:
+            self.manager = Manager(parts(self, life))
+            self._running = asyncio.ensure_future(self.manager.run(self._stop))
+        finally:
+            owner.reset(token)
+        if self._warden is None:
+            self._warden = asyncio.ensure_future(self._watch())
+
+    async def crash(self) -> None:
+        """Kill the controller now; it is started again soon."""
+        assert self.life is not None
+        self.border.note("user", "kill -9", "")
+        self.life.end()
+        await asyncio.sleep(AGAIN + 0.1)
+
+    async def restart(self, lose_store: bool = False) -> None:
+        """End the controller in order and start it again."""
+        assert self._running is not None
+        assert self.life is not None
+        self.border.note("user", "restart", "store lost" if lose_store else "")
+        life, self.life = self.life, None
+        self._stop.set()
+        done, _ = await asyncio.wait([self._running], timeout=END)
+        assert done, "the controller did not end within 10 seconds of SIGTERM (L10)"
+        life.end()
+        await _bury(life)
+        if lose_store:
+            self.disk.wipe()
+        await self.start()
+
+    def crash_at(self, effect: int, mode: Mode = "after") -> None:
+        """Let this effect, counted from the beginning of the world, meet a fault."""
+        self.border.faults = FaultAt({effect: mode})
+
+    async def settle(self, limit: float = 1800.0, quiet: float = QUIET) -> None:
+        """Let time pass until nothing has happened for `quiet` seconds and every stage says it is settled."""
+        end = self.clock.monotonic() + limit
+        while self.clock.monotonic() < end:
+            await asyncio.sleep(2.5)
+            last = self.border.effects[-1].time if self.border.effects else 0.0
+            if self.clock.monotonic() - last >= quiet and self._settled():
+                return
+        open_stages = {key: status.reason for key, status in self.disk.statuses.items() if not status.settled}
+        raise Unsettled(f"no rest within {limit:g} seconds; open: {open_stages}\n{self.trace(60)}")
+
+    async def wait(self, fact: Callable[[], object], limit: float = 300.0) -> None:
+        """Let time pass until the fact is true."""
+        end = self.clock.monotonic() + limit
+        while not fact():
+            if self.clock.monotonic() >= end:
+                raise Unsettled(f"not within {limit:g} seconds\n{self.trace(60)}")
+            await asyncio.sleep(0.05)
+
+    async def rest(self, seconds: float = 600.0) -> None:
+        """Let time pass in which nothing at all may be changed or written (S12)."""
+        before = len(self.border.effects)
+        await asyncio.sleep(seconds)
+        more = self.border.effects[before:]
+        assert not more, "at rest, and yet:\n" + "\n".join(map(str, more))
+
+    # Looking
+
+    @property
+    def effects(self) -> list[Effect]:
+        """Everything that happened, in order."""
+        return self.border.effects
+
+    def ops(self, *ops: str) -> list[str]:
+        """Targets of the controller's effects of these kinds, in order."""
+        return [item.target for item in self.border.effects if item.actor == "controller" and item.op in ops]
+
+    def containers(self, stage: str | None = None) -> list[Box]:
+        """Containers that the controller made and that are still there, sorted by name."""
+        owned = (box for box in self.engine.boxes.values() if box.owned and stage in (None, box.stage))
+        return sorted(owned, key=lambda box: box.name)
+
+    def box(self, tag: str, stage: str = "shop/dev") -> Box:
+        """The one container of an instance."""
+        found = [box for box in self.containers(stage) if box.tag == tag and not box.job]
+        assert len(found) == 1, f"{stage} {tag} has {len(found)} containers\n{self.trace(40)}"
+        return found[0]
+
+    def routes(self) -> dict[str, str]:
+        """Hostname to tag."""
+        return {name: route.tag for name, route in sorted(self.proxy.routes.items())}
+
+    def route(self, hostname: str) -> Route:
+        """One route."""
+        return self.proxy.routes[hostname]
+
+    def status(self, stage: str = "shop/dev") -> StageStatus:
+        """The newest status of a stage."""
+        return self.disk.statuses[stage]
+
+    def phases(self, stage: str = "shop/dev") -> dict[str, str]:
+        """Tag to phase, as reported."""
+        return {item.tag: item.phase for item in self.status(stage).instances}
+
+    def answered(self, hostname: str) -> bool:
+        """A client of this hostname is served."""
+        route = self.proxy.routes.get(hostname)
+        return route is not None and self.oracles.answers(route)
+
+    def outcomes(self) -> list[tuple[str, str, str, str]]:
+        """Stage, tag, kind and outcome of each rollout in the history."""
+        return sorted((row.stage, row.tag, row.kind, row.status) for row in self.disk.rows.values())
+
+    def canonical(self) -> dict[str, Any]:
+        """The end state without ids and times: what two runs of one scenario must agree on (L2)."""
+        boxes = [
+            (box.stage, box.tag, *(box.labels[key] for key in _COMPARED), box.state, box.policy, box.connected)
+            for box in self.containers()
+        ]
+        routes = {
+            name: (route.stage, route.tag, route.kind, self.oracles.answers(route))
+            for name, route in self.proxy.routes.items()
+        }
+        phases = {
+            key: [(item.tag, item.phase, item.health, item.default) for item in status.instances]
+            for key, status in self.disk.statuses.items()
+        }
+        return {"containers": sorted(boxes), "routes": routes, "phases": phases}
+
+    def trace(self, last: int | None = None) -> str:
+        """What happened, one line per effect."""
+        shown: Iterable[Effect] = self.border.effects if last is None else self.border.effects[-last:]
+        return "\n".join(map(str, shown))
+
+    # Judging
+
+    def matches(self) -> None:
+        """Assert that everything declared is there and nothing else of ours (L1, S7)."""
+        found = mismatches(self.wishes(), self.engine, self.proxy, self.oracles)
+        assert not found, "\n".join([*found, self.trace(60)])
+
+    def safe(self) -> None:
+        """Assert that no effect so far broke a safety property."""
+        found = [*self.oracles.breaches, *self.disk.wrong]
+        assert not found, "\n".join([*found, self.trace(80)])
+
+    def history_closed(self) -> None:
+        """Assert that no rollout is still open (L3)."""
+        still = [row for row in self.disk.rows.values() if row.status == "Running"]
+        assert not still, f"{still}\n{self.trace(60)}"
+
+    # Parts
+
+    def _settled(self) -> bool:
+        if self.life is None or self.life.dead:
+            return False
+        known = self.disk.statuses
+        return all(key in known for key in self.wishes()) and all(status.settled for status in known.values())
+
+    async def _watch(self) -> None:
+        """Start a controller that died again."""
+        while True:
+            life = self.life
+            if life is None:
+                await asyncio.sleep(0.01)
+                continue
+            await life.ended.wait()
+            if life is not self.life:
+                continue
+            await _bury(life)
+            await asyncio.sleep(AGAIN)
+            if life is self.life:
+                await self.start()
+
+    def _neighbours(self) -> None:
+        """Put things beside ours that look like ours and are not (S1)."""
+        ours = {
+            names.CONTROLLER: CONTROLLER,
+            names.STAGE: "shop/dev",
+            names.TAG: "1.0",
+            names.REVISION: "r1",
+            names.ATTEMPT: "1",
+        }
+        others = {**ours, names.CONTROLLER: "sim-2"}
+        theirs = names.container_name("shop/dev", "1.0", "r1", 1)
+        for name, labels in (("shop", {}), ("shop-dev-1-0", ours), (theirs, others), ("web", {"a": "b"})):
+            box = self.engine.add(name, f"{IMAGE}@sha256:0", labels, None, App())
+            self.engine.run(box)
+        self.proxy.foreign = {"blog.test": "a proxy host of somebody else"}
+
+
+async def _bury(life: Life) -> None:
+    """End every task of a life, as the end of a process would."""
+    for _ in range(200):
+        left = [task for task in life.tasks if not task.done()]
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+    raise AssertionError(f"tasks that do not end: {left}")
+
+
+def simulate(
+    scenario: Callable[[Simulation], Awaitable[None]],
+    faults: Faults | None = None,
+    npm: bool = False,
+    rules: Rules | None = None,
+) -> Simulation:
+    """Play a scenario in a new world and return the world as it was at the end; safety is asserted."""
+
+    async def main() -> Simulation:
+        sim = Simulation(faults, npm, rules)
+        await sim.start()
+        await scenario(sim)
+        return sim
+
+    sim = run_virtual(main)
+    sim.safe()
+    return sim
