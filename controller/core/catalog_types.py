@@ -56,3 +56,5 @@ class Catalog:
     """Each hostname's one claimant."""
     digest: str = ""
     """Names exactly this catalog."""
+    prune: bool = True
+    """False: a stage that is not in here must not be taken for one that is gone."""

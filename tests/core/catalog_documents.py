@@ -1,0 +1,85 @@
+"""Documents for the tests of catalog and guard, written as in YAML."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from controller.core import catalog
+from controller.core.catalog_types import Catalog, CatalogRules, Incumbents, Sourced
+from controller.core.desired import StageKey
+from controller.core.spec import API_VERSION, DeployRequest, Project
+
+A, B = "files:./a", "files:./b"
+RULES = CatalogRules("home-1", "example.com", sources=(A, B))
+NOTHING = Incumbents()
+
+
+def project(
+    name: str = "shop", *, at: str = "shop.yaml", source: str = A, line: int = 1, stages: Any = (), **spec: Any
+) -> Sourced:
+    """A project; `stages` as in YAML."""
+    body = {"image": f"registry.example.com/{name}", "port": 8080, "stages": list(stages), **spec}
+    body = {key: value for key, value in body.items() if value is not None}
+    text = {"apiVersion": API_VERSION, "kind": "Project", "metadata": {"name": name}, "spec": body}
+    return Sourced(Project.model_validate(text), source, at, line)
+
+
+def request(
+    tag: str,
+    *,
+    to: StageKey = "shop/dev",
+    name: str = "",
+    source: str = A,
+    at: str = "requests.yaml",
+    created: str | None = None,
+    ttl: str | None = None,
+) -> Sourced:
+    """A DeployRequest of a tag for a stage."""
+    owner, _, stage = to.partition("/")
+    metadata = {"name": name or f"{owner}-{stage}-{tag.lower().replace('_', '-')}", "creationTimestamp": created}
+    spec = {"project": owner, "stage": stage, "tag": tag, "ttl": ttl}
+    text = {"apiVersion": API_VERSION, "kind": "DeployRequest", "metadata": metadata, "spec": spec}
+    return Sourced(DeployRequest.model_validate(text), source, at)
+
+
+def stage(name: str = "dev", *tags: str, **fields: Any) -> dict[str, Any]:
+    """A stage that lists these tags."""
+    return {"name": name, "instances": [{"tag": tag} for tag in tags], **fields}
+
+
+def build(*documents: Sourced, incumbents: Incumbents = NOTHING, rules: CatalogRules = RULES) -> Catalog:
+    """The catalog of these documents."""
+    return catalog.build(documents, rules, incumbents)
+
+
+def running(
+    tags: Mapping[StageKey, Sequence[str]],
+    sources: Mapping[StageKey, str] | None = None,
+    hostnames: Mapping[str, tuple[StageKey, str]] | None = None,
+) -> Incumbents:
+    """What runs: tags by stage, declared by source A unless said otherwise."""
+    sets = {key: frozenset(value) for key, value in tags.items()}
+    return Incumbents(sets, sources if sources is not None else dict.fromkeys(tags, A), hostnames or {})
+
+
+def serving(found: Catalog) -> Incumbents:
+    """Everything of a catalog runs and is routed, as after its last rollout; what is suspended never came up."""
+    up = {key: item for key, item in found.stages.items() if not item.suspend}
+    hostnames: dict[str, tuple[StageKey, str]] = {}
+    for key, item in up.items():
+        for instance in item.instances:
+            hostnames |= dict.fromkeys(item.default_hostnames, (key, instance.tag))
+            if instance.hostname is not None:
+                hostnames[instance.hostname] = (key, instance.tag)
+    tags = {key: frozenset(instance.tag for instance in item.instances) for key, item in up.items()}
+    return Incumbents(tags, {key: item.origin.source for key, item in up.items() if item.instances}, hostnames)
+
+
+def tags(found: Catalog, key: StageKey = "shop/dev") -> list[str]:
+    """Tags of a stage, oldest first."""
+    return [instance.tag for instance in found.stages[key].instances]
+
+
+def reasons(found: Catalog, key: StageKey | None = "shop/dev") -> list[str]:
+    """Reasons of the notices of a stage, or of the catalog itself."""
+    notices = found.notices if key is None else found.stages[key].notices
+    return [notice.reason for notice in notices]
