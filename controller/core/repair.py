@@ -73,7 +73,7 @@ def look_at_tag(draft: Draft, found: Slot) -> None:
     if not seen:
         return
     if seen == found.digest:
-        if found.memory.moved:
+        if found.memory.moved and found.memory.digest == seen:
             draft.remember(tag, moved="")
         return
     if found.memory.moved != seen:
