@@ -1,0 +1,302 @@
+"""Operations: once per key, as facts, called off or awaited; in virtual time."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from controller.core.actions import CheckDigest, Pull, Start, Stop, Watch
+from controller.core.desired import Check
+from controller.core.errors import RevisionBad, WorldBad
+from controller.core.observed import Container
+from controller.operations import Operation, Operations, Progress
+from tests.sim.clock import SimClock, run_virtual
+
+A, B = "shop/dev", "shop/prod"
+ITEM = Container(
+    id="c" * 64, name="shop-dev-1-r1-1", stage=A, tag="1", revision="r1", template="", secrets="", digest="", attempt=1,
+    born=0,
+)  # fmt: skip
+PULL = Pull("registry.test/shop", "1", "", "is declared", "pull:1")
+STOP = Stop(ITEM, 10, "leaves", "stop:1")
+START = Start(ITEM, "is new", "start:1")
+WATCH = Watch(ITEM, Check(), "serves", "watch:1")
+DIGEST = CheckDigest("registry.test/shop", "1", "may move", "digest:1")
+
+
+class Bench:
+    """Operations whose bodies do what `outcome` says: seconds to take, then what to return or raise."""
+
+    def __init__(self, **outcomes: tuple[float, Any]) -> None:
+        self.clock = SimClock()
+        self.outcomes = outcomes
+        self.begun: list[tuple[str, float]] = []
+        self.completed: list[str] = []
+        self.ended: list[tuple[str, float]] = []
+        self.progressed: list[str] = []
+        self.operations = Operations(
+            self._run,
+            self.clock,
+            lambda stage: self.ended.append((stage, self.clock.monotonic())),
+            self.progressed.append,
+        )
+
+    async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
+        self.begun.append((action.key, self.clock.monotonic()))
+        seconds, outcome = self.outcomes[type(action).__name__.lower()]
+        progress.say("under way")
+        await asyncio.sleep(seconds)
+        self.completed.append(action.key)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return dict(outcome)
+
+
+def test_progress_and_result_are_facts() -> None:
+    """While it runs the fact says so with its note; afterwards it holds the result, and the stage was told."""
+
+    async def main() -> None:
+        bench = Bench(pull=(5, {"digest": "sha256:1"}))
+        bench.operations.start(A, PULL)
+        await asyncio.sleep(1)
+        fact = bench.operations.facts(A)["pull:1"]
+        assert (fact.status, fact.note, fact.ended_at) == ("running", "under way", None)
+        await asyncio.sleep(10)
+        fact = bench.operations.facts(A)["pull:1"]
+        assert (fact.status, fact.data, fact.failures) == ("succeeded", {"digest": "sha256:1"}, 0)
+        assert (bench.progressed, bench.ended) == ([A], [(A, 5)])
+
+    run_virtual(main)
+
+
+def test_two_stages_share_one_pull() -> None:
+    """The second stage joins what runs: one body, one fact, both are told of its end."""
+
+    async def main() -> None:
+        bench = Bench(pull=(5, {"digest": "sha256:1"}))
+        bench.operations.start(A, PULL)
+        await asyncio.sleep(2)
+        bench.operations.start(B, PULL)
+        await asyncio.sleep(10)
+        assert bench.begun == [("pull:1", 0)]
+        assert bench.operations.facts(A) == bench.operations.facts(B)
+        assert bench.ended == [(A, 5), (B, 5)]
+
+    run_virtual(main)
+
+
+def test_a_shared_pull_goes_on_for_the_stage_that_keeps_it() -> None:
+    """One owner lets go: the other's pull runs to its end."""
+
+    async def main() -> None:
+        bench = Bench(pull=(5, {}))
+        bench.operations.start(A, PULL)
+        bench.operations.start(B, PULL)
+        bench.operations.keep(A, frozenset())
+        await asyncio.sleep(10)
+        assert bench.completed == ["pull:1"]
+        assert bench.operations.facts(A) == {}
+        assert bench.operations.facts(B)["pull:1"].status == "succeeded"
+
+    run_virtual(main)
+
+
+def test_failures_are_counted_until_it_succeeds() -> None:
+    """Starting a failed key again keeps the count, a success resets it, the other side's wish is kept."""
+
+    async def main() -> None:
+        bench = Bench(pull=(1, WorldBad("busy", reason="RegistryError", retry_after=7)))
+        for count in (1, 2, 3):
+            bench.operations.start(A, PULL)
+            await asyncio.sleep(2)
+            fact = bench.operations.facts(A)["pull:1"]
+            assert (fact.status, fact.failures, fact.retry_after) == ("failed", count, 7)
+            assert fact.failure is not None
+            assert (fact.failure.reason, fact.failure.revision_bad) == (
+                "RegistryError",
+                False,
+            )
+        bench.outcomes["pull"] = (1, {})
+        bench.operations.start(A, PULL)
+        await asyncio.sleep(0.5)
+        assert bench.operations.facts(A)["pull:1"].failures == 3
+        await asyncio.sleep(2)
+        assert bench.operations.facts(A)["pull:1"].failures == 0
+
+    run_virtual(main)
+
+
+def test_what_is_harmless_is_called_off_when_nobody_keeps_it() -> None:
+    """A watch that no plan goes by any more ends at once and leaves no fact."""
+
+    async def main() -> None:
+        bench = Bench(watch=(1000, {}))
+        bench.operations.start(A, WATCH)
+        await asyncio.sleep(1)
+        bench.operations.keep(A, frozenset())
+        assert bench.operations.facts(A) == {}
+        await asyncio.sleep(2000)
+        assert (bench.completed, bench.ended) == ([], [])
+
+    run_virtual(main)
+
+
+def test_what_changes_the_world_runs_to_its_end_and_is_seen_until_then() -> None:
+    """A stop that no plan goes by any more ends in order; until then the stage sees it, then it is told and forgets."""
+
+    async def main() -> None:
+        bench = Bench(stop=(5, {}))
+        bench.operations.start(A, STOP)
+        await asyncio.sleep(1)
+        bench.operations.keep(A, frozenset())
+        assert bench.operations.facts(A)["stop:1"].status == "running"
+        await asyncio.sleep(10)
+        assert bench.completed == ["stop:1"]
+        assert bench.operations.facts(A) == {}
+        assert bench.ended == [(A, 5)]
+
+    run_virtual(main)
+
+
+def test_wanted_again_before_its_end() -> None:
+    """A stop that was let go and is kept again is an ordinary fact at its end."""
+
+    async def main() -> None:
+        bench = Bench(stop=(5, {}))
+        bench.operations.start(A, STOP)
+        await asyncio.sleep(1)
+        bench.operations.keep(A, frozenset())
+        bench.operations.keep(A, frozenset({"stop:1"}))
+        await asyncio.sleep(10)
+        assert bench.operations.facts(A)["stop:1"].status == "succeeded"
+
+    run_virtual(main)
+
+
+def test_the_same_key_never_runs_twice_at_once() -> None:
+    """A key that was called off begins anew only when its predecessor has let go."""
+
+    async def main() -> None:
+        running, most = 0, 0
+
+        async def stubborn(action: Operation, progress: Progress) -> Mapping[str, str]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            try:
+                await asyncio.sleep(100)
+            finally:
+                await asyncio.sleep(3)  # it takes a while to let go
+                running -= 1
+            return {}
+
+        clock = SimClock()
+        operations = Operations(stubborn, clock, lambda stage: None, lambda stage: None)
+        operations.start(A, PULL)
+        await asyncio.sleep(1)
+        operations.keep(A, frozenset())
+        operations.start(A, PULL)
+        await asyncio.sleep(1)
+        assert (running, operations.facts(A)["pull:1"].status) == (1, "running")
+        await asyncio.sleep(200)
+        assert (most, operations.facts(A)["pull:1"].status) == (1, "succeeded")
+
+    run_virtual(main)
+
+
+def test_a_failed_quick_call_is_a_fact_until_it_is_cleared() -> None:
+    """Its failures count up, and a success forgets it."""
+
+    async def main() -> None:
+        bench = Bench()
+        for count in (1, 2):
+            bench.operations.note_failure(A, "create:x", RevisionBad("no", reason="PolicyDenied", logs=("line",)))
+            fact = bench.operations.facts(A)["create:x"]
+            assert (fact.status, fact.failures) == ("failed", count)
+        assert fact.failure is not None
+        assert fact.failure.logs == ("line",)
+        assert bench.operations.facts(B) == {}
+        bench.operations.clear(A, "create:x")
+        assert bench.operations.facts(A) == {}
+
+    run_virtual(main)
+
+
+def test_a_bug_becomes_a_failure_of_the_world(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unexpected exception ends as a fact that is tried again, with its traceback in the log."""
+
+    async def main() -> None:
+        bench = Bench(pull=(1, ZeroDivisionError("oops")))
+        bench.operations.start(A, PULL)
+        await asyncio.sleep(2)
+        failure = bench.operations.facts(A)["pull:1"].failure
+        assert failure is not None
+        assert (failure.reason, failure.revision_bad) == ("Bug", False)
+
+    run_virtual(main)
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError: oops" in told
+    assert "Traceback" in told
+
+
+def test_repeats_of_what_succeeds_in_vain_are_slowed_down() -> None:
+    """A plan that asks for ever for what succeeds costs a bounded number of calls."""
+
+    async def main() -> None:
+        bench = Bench(start=(0.01, {}))
+
+        def again(stage: str) -> None:
+            bench.operations.start(stage, START)
+
+        bench.operations = Operations(bench._run, bench.clock, again, lambda stage: None)
+        bench.operations.start(A, START)
+        await asyncio.sleep(600)
+        assert 5 < len(bench.begun) < 20
+
+    run_virtual(main)
+
+
+def test_a_repeat_in_its_own_time_is_not_slowed_down() -> None:
+    """What is asked for once a minute begins at once each time."""
+
+    async def main() -> None:
+        bench = Bench(checkdigest=(1, {}))
+        for _ in range(8):
+            bench.operations.start(A, DIGEST)
+            await asyncio.sleep(60)
+        assert [begun for _, begun in bench.begun] == [60 * n for n in range(8)]
+
+    run_virtual(main)
+
+
+def test_digests_are_looked_at_anew() -> None:
+    """`look_again` forgets what ended of one kind, and nothing else."""
+
+    async def main() -> None:
+        bench = Bench(checkdigest=(1, {}), stop=(1, {}))
+        bench.operations.start(A, DIGEST)
+        bench.operations.start(A, STOP)
+        await asyncio.sleep(2)
+        bench.operations.look_again(CheckDigest)
+        assert set(bench.operations.facts(A)) == {"stop:1"}
+
+    run_virtual(main)
+
+
+def test_the_end_awaits_what_changes_the_world_for_a_while() -> None:
+    """At the end harmless work is called off, a stop may end in time, a late one is left, and nothing begins."""
+
+    async def main() -> None:
+        bench = Bench(watch=(1000, {}), stop=(5, {}), start=(100, {}))
+        for action in (WATCH, STOP, START):
+            bench.operations.start(A, action)
+        await asyncio.sleep(1)
+        await bench.operations.close(8)
+        assert bench.clock.monotonic() == 9
+        assert bench.completed == ["stop:1"]
+        bench.operations.start(A, DIGEST)
+        await asyncio.sleep(10)
+        assert "digest:1" not in dict(bench.begun)
+
+    run_virtual(main)
