@@ -61,15 +61,18 @@ def describe(key: Key) -> None:
 def explain(key: Key) -> None:
     """Say why something happened or did not: reasons, what comes next, and the last log lines."""
     from controller.cli import explanation, tables
+    from controller.core.status import StageStatus
 
     store = context.store(context.settings())
     prefix, tag = tables.split(key)
-    stages = _chosen(store, prefix if tag else key)
     rows = store.history(prefix, 200)
     lines = store.lines(prefix, None, 200, 0)
-    known = {item.tag for status in stages.values() for item in status.instances} | {row.tag for row in rows}
-    if tag and tag not in known:
-        _chosen(store, key)
+    if any(tag in ("", row.tag) for row in rows):  # what is gone has no status, but its rollouts tell of it
+        gone = "not declared, and nothing of it is there"
+        stages = {row.key: StageStatus(key=row.key, reason=gone) for row in rows}
+        stages |= {name: status for name, status in store.statuses().items() if _below(name, prefix)}
+    else:
+        stages = _chosen(store, key)
     parts: dict[str, dict[str, Any]] = {}
     texts: list[str] = []
     for name, status in sorted(stages.items()):
@@ -86,6 +89,10 @@ def explain(key: Key) -> None:
         emit(parts)
     else:
         print("\n".join(texts), end="")
+
+
+def _below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + "/")
 
 
 def history(key: MaybeKey = None, limit: Annotated[int, typer.Option(min=1)] = 50) -> None:

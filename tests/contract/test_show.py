@@ -1,5 +1,6 @@
 """The reading commands over a real state folder: what they find, and what they say when there is nothing."""
 
+import asyncio
 import json
 import time
 from pathlib import Path
@@ -73,6 +74,22 @@ def test_a_tag_that_is_gone_can_still_be_asked_for(config: str, capsys: pytest.C
     assert capsys.readouterr().out.count("\n") == 1
     assert run(["history", "shop/dev/1.3.0", "--limit", "1", "--config", config]) == 0
     assert "1.3.0" in capsys.readouterr().out
+
+
+async def test_a_stage_that_is_gone_can_still_be_asked_for(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A forgotten stage has no status any more, but its rollouts tell what became of it."""
+    store = SqliteStore.open(tmp_path / ".holdfast", 86400.0, 100)
+    await store.forget("shop/dev")
+    store.close()
+    found = await asyncio.to_thread(run, ["explain", "shop/dev", "--config", config])
+    text = capsys.readouterr().out
+    assert (found, "shop/dev: not declared, and nothing of it is there" in text, "status 503" in text) == (
+        0,
+        True,
+        True,
+    )
 
 
 @pytest.mark.parametrize("verb", ["get", "describe", "explain", "history", "logs", "events"])

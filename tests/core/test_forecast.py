@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from controller.core import course
-from controller.core.desired import Check, DesiredInstance, DesiredStage, Env, Notice, Origin, SecretRef, Template
+from controller.core.desired import (
+    Check,
+    DesiredInstance,
+    DesiredStage,
+    Env,
+    Notice,
+    Origin,
+    PreDeployStep,
+    SecretRef,
+    Template,
+)
 from controller.core.forecast import fingerprint, forecast
 from controller.core.forecast_types import Change, FieldChange, StageForecast
 from controller.core.memory import Quarantine
@@ -223,6 +233,55 @@ def test_drift_is_shown_as_what_mends_it() -> None:
     assert (found.downtime, found.downtime_why) == (0.0, "nothing runs now")
     routes = {name: route for name, route in observed.routes.routes.items() if name != "shop.example.com"}
     assert summary(look(desired, replace(observed, routes=RouteTable(routes)))) == ["+ route shop.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("state", "why"), [({"state": "paused"}, "paused"), ({"connected": False, "address": None}, "network")]
+)
+def test_a_container_that_was_tampered_with_is_mended_in_place(state: dict[str, Any], why: str) -> None:
+    """Paused or cut off the network: the same container goes on, so nothing is replaced."""
+    desired = stage("1.0")
+    observed = world(desired)
+    found = look(desired, replace(observed, containers=tuple(replace(item, **state) for item in observed.containers)))
+    assert summary(found)[0] == "~ instance 1.0"
+    assert why in found.changes[0].reason
+
+
+def test_a_tag_that_moved_is_followed_only_on_demand() -> None:
+    """With trackDigest the digest is the field that changes; without it nothing does."""
+    pushed = "sha256:" + 64 * "b"
+    observed = world(stage("1.0"))
+    moved = observed.memory.of("1.0").model_copy(update={"moved": pushed})
+    observed = replace(observed, memory=observed.memory.with_instance("1.0", moved))
+    assert look(stage("1.0"), observed).changes == ()
+    (field,) = change(look(stage("1.0", track_digest=True), observed), "instance", "1.0").fields
+    assert (field.path, field.new) == ("digest", pushed)
+
+
+def test_a_migration_prolongs_the_gap_of_recreate() -> None:
+    """The one-off container runs while the old one is stopped already."""
+    desired = stage("1.1", strategy="Recreate", pre_deploy=PreDeployStep(("./migrate",), 300.0))
+    assert look(desired, world(stage("1.0", strategy="Recreate"))).downtime == 352.0
+    gentle = replace(desired, strategy="BlueGreen")
+    assert look(gentle, world(stage("1.0"))).downtime == 0.0
+
+
+def test_what_is_held_over_is_named_with_the_reason_of_its_successor() -> None:
+    """A replaced tag whose successor failed stays, and both are told."""
+    observed = world(stage("1.0"))
+    desired = stage("1.1")
+    made = course.play([(desired, observed)], Rules(), NOW)[0]
+    failed = next(item for item in made.last.containers if item.tag == "1.1")
+    quarantine = Quarantine(
+        revision=failed.revision, gate=gate_hash(desired), reason="Exited", message="code 1", at=NOW
+    )
+    pinned = made.last.memory.of("1.1").model_copy(update={"quarantine": quarantine, "passed": (), "settled": ""})
+    found = look(desired, replace(observed, memory=observed.memory.with_instance("1.1", pinned)))
+    assert found.changes == ()
+    assert found.notices == (
+        "1.1 was rolled back: Exited: code 1; 'holdfast retry shop/dev/1.1' tries it again",
+        "1.0 is held over: it serves until its successor has passed",
+    )
 
 
 def test_a_quarantined_tag_is_a_notice_with_the_way_out() -> None:
