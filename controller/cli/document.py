@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from controller.core.errors import Diagnostic
 
 EXAMPLE = """\
-# A project and its stages. `holdfast schema` prints every field.
-apiVersion: holdfast.dev/v1
+# A project and where its tags run. `holdfast validate` checks it, `holdfast plan` shows what would happen,
+# `holdfast apply` makes it so. `holdfast schema >holdfast.schema.json` lets an editor know every field.
+apiVersion: holdfast.dev/v1alpha1
 kind: Project
-metadata: {name: hello}
+metadata:
+  name: hello
 spec:
-  image: ghcr.io/example/hello
-  port: 8080
+  image: docker.io/library/nginx    # repository, without a tag
+  port: 80
   stages:
     - name: dev
-      tags: ["1.0.0"]
+      instances:                    # oldest first, newest last; each gets a hostname of its own
+        - tag: 1.28-alpine
+        - tag: 1.29-alpine
 """
 
 
@@ -47,23 +51,30 @@ def init(
     """Write holdfast.yaml and desired/ with one example; never overwrites."""
     from controller.settings import init_text
 
-    target = folder / "holdfast.yaml"
-    text = init_text(id or f"home-{secrets.token_hex(3)}", domain)
+    files = {
+        folder / "holdfast.yaml": init_text(id or f"home-{secrets.token_hex(3)}", domain),
+        folder / "desired" / "hello.yaml": EXAMPLE,
+    }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with target.open("x", encoding="utf-8") as file:
-            file.write(text)
-        print(target)
-        if not (folder / "desired").exists():
-            (folder / "desired").mkdir()
-            (folder / "desired" / "hello.yaml").write_text(
-                "".join(f"# {line}\n" for line in EXAMPLE.splitlines()), encoding="utf-8"
-            )
-            print(folder / "desired" / "hello.yaml")
-    except FileExistsError:
-        fail(f"error: {target} is there already and stays as it is")
+        _write_new(files)
+    except FileExistsError as error:
+        fail(f"error: {error.filename} is there already and stays as it is")
     except OSError as error:
         fail(f"error: {error.filename}: {error.strerror}")
+
+
+def _write_new(files: Mapping[Path, str]) -> None:
+    """Write the settings, and the example where there is no desired/ yet. Raises `FileExistsError` for the settings."""
+    (settings, text), *examples = files.items()
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    with settings.open("x", encoding="utf-8") as file:
+        file.write(text)
+    print(settings)
+    for path, example in examples:
+        if not path.parent.exists():
+            path.parent.mkdir()
+            path.write_text(example, encoding="utf-8")
+            print(path)
 
 
 def documents(paths: Sequence[Path]) -> list[Path]:
