@@ -28,6 +28,8 @@ TIMEOUT = 5.0
 """Seconds for one attempt as a whole."""
 GIVE_UP = 86400.0
 """Seconds after which an item that was tried is not tried again."""
+IDLE = 3600.0
+"""Seconds between looks into an outbox that nobody filled; a record wakes the notifier at once."""
 LAST_CALL = 3.0
 """Seconds that a stop leaves for what is due."""
 
@@ -72,6 +74,7 @@ class Notifier:
 
         Returns at once when there are no targets.
         """
+        self._stopping.clear()
         failures = 0
         while not await self._aimed() and not stop.is_set():
             failures += 1
@@ -123,7 +126,7 @@ class Notifier:
                 if not due or due[0].next_at > now:
                     if self._stopping.is_set():
                         return
-                    await self._pause(wake, due[0].next_at - now if due else backoff.CAP)
+                    await self._pause(wake, due[0].next_at - now if due else IDLE)
                     continue
                 failures = 0 if await self._attempt(http, name, key, target, due[0]) else failures + 1
             except WorldBad as error:
@@ -158,7 +161,9 @@ class Notifier:
             )
         except WorldBad as error:
             return error.message
-        url = target.url if isinstance(target.url, str) else values[target.url]
+        url = _address(target.url if isinstance(target.url, str) else values[target.url])
+        if url is None:
+            return "the URL is not of the form http(s)://HOST"
         body = item.body.encode()
         headers = {"Content-Type": "application/json", "Holdfast-Delivery": item.id}
         if target.secret is not None:
@@ -170,7 +175,7 @@ class Notifier:
             return f"no answer within {TIMEOUT:g} s"
         except httpx.ConnectError as error:
             return f"cannot connect: {error}"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (httpx.HTTPError, ValueError) as error:
             # The error's own text may hold the URL.
             return type(error).__name__
 
@@ -182,6 +187,16 @@ class Notifier:
         finally:
             for task in tasks:
                 task.cancel()
+
+
+def _address(text: str) -> httpx.URL | None:
+    """The URL, or None when nothing can be sent there."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    usable = url.scheme in ("http", "https") and url.host and (url.port is None or 0 < url.port < 1 << 16)
+    return url if usable else None
 
 
 def signature(secret: str, now: int, body: bytes) -> str:

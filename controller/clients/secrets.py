@@ -95,20 +95,21 @@ class FileSecrets:
         """The file in the first root that has it."""
         if "\0" in name:
             raise Unresolved("is no file name")
-        inside = False
+        outside: list[bool] = []
         for root in self._roots:
             # An absolute name replaces the root here; the check below is the same for both.
             try:
                 base, path = root.resolve(), (root / name).resolve()
             except (OSError, RuntimeError):
                 continue
-            if base == path or not path.is_relative_to(base):
+            outside.append(base == path or not path.is_relative_to(base))
+            if outside[-1]:
                 continue
-            inside = True
             with suppress(FileNotFoundError, NotADirectoryError):
                 return _text(_content(base, path.relative_to(base).parts))
         where = ", ".join(map(str, self._roots)) or "no folder: policy.secretRoots is empty"
-        raise Unresolved(f"was not found below {where}" if inside else f"is not below {where}")
+        refused = all(outside) if os.path.isabs(name) else any(outside)
+        raise Unresolved(f"is not below {where}" if refused else f"was not found below {where}")
 
 
 def _content(base: Path, parts: Sequence[str]) -> bytes:
@@ -131,11 +132,11 @@ def _content(base: Path, parts: Sequence[str]) -> bytes:
             raise
         except OSError as error:
             raise Unresolved(f"cannot be read: {error.strerror}") from None
-    with os.fdopen(file, "rb") as stream:
+        opened.callback(os.close, file)
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise Unresolved("is no regular file")
         try:
-            data = stream.read(MAX_BYTES + 1)
+            data = os.read(file, MAX_BYTES + 1)
         except OSError as error:
             raise Unresolved(f"cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
@@ -161,35 +162,49 @@ def _key(path: Path) -> bytes:
     """The key of the digests; made when it is missing or unusable. Raises `WorldBad` (KeyUnusable)."""
     state_folder.prepare(path.parent)
     try:
-        with suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as file:
-                key = file.read(KEY_BYTES + 1)
-                if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-                    os.fchmod(descriptor, 0o600)
-            if len(key) == KEY_BYTES:
-                return key
+        found = _stored_key(path)
+        if found is not None and len(found) != KEY_BYTES:
             log.warning("secret key is damaged, made anew", path=str(path))
-        return _new_key(path)
+            path.unlink()
+            found = None
+        if found is None:
+            _make_key(path)
+            found = path.read_bytes()
     except OSError as error:
         message = f"the key {path} cannot be used: {error.strerror or error}"
         raise WorldBad(message, reason="KeyUnusable") from error
+    return found
 
 
-def _new_key(path: Path) -> bytes:
-    """A key that is on the disk whole, or not at all."""
-    key = secrets.token_bytes(KEY_BYTES)
-    draft = path.with_name(f"{path.name}.new")
+def _stored_key(path: Path) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            os.fchmod(descriptor, 0o600)
+        return os.read(descriptor, KEY_BYTES + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _make_key(path: Path) -> None:
+    """Put a key on the disk, whole or not at all; when another process was faster, its key stays."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(descriptor)
-    draft.rename(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
-    return key

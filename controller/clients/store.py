@@ -58,7 +58,10 @@ class SqliteStore:
 
     @classmethod
     def reader(cls, path: Path) -> "SqliteStore":
-        """Look at the state folder beside whoever writes it; finds nothing where there is nothing yet."""
+        """Look at the state folder beside whoever writes it; finds nothing where there is nothing yet.
+
+        Methods that write raise `TypeError`.
+        """
         return cls(path, None)
 
     def close(self) -> None:
@@ -73,7 +76,7 @@ class SqliteStore:
         """What is remembered of a stage; blank when nothing is."""
         if self._thread is None:
             return self.remembered(stage)
-        return await self._run(lambda db: store_read.memory(db, stage))
+        return await self._ask(lambda db: store_read.memory(db, stage), StageMemory())
 
     async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
         """Memory, history rows, log lines and outgoing notifications in one durable transaction."""
@@ -101,7 +104,7 @@ class SqliteStore:
         """Documents that the guard last accepted from a source; None when nothing is known."""
         if self._thread is None:
             return self._look(lambda db: store_read.last_good(db, source), None)
-        return await self._run(lambda db: store_read.last_good(db, source))
+        return await self._ask(lambda db: store_read.last_good(db, source), None)
 
     async def keep_good(self, source: str, documents: Sequence[Sourced]) -> None:
         """Remember what the guard accepted from a source."""
@@ -156,6 +159,12 @@ class SqliteStore:
                 return question(connection)
             except sqlite3.Error as error:
                 raise translated(error, self._file) from error
+
+    async def _ask(self, question: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """A question of a pass: behind the writes before it, or beside whoever writes."""
+        if self._thread is None:
+            return await asyncio.to_thread(self._look, question, nothing)
+        return await self._run(question)
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._thread is None:

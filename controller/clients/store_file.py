@@ -111,13 +111,14 @@ def _open(file: Path) -> sqlite3.Connection:
             raise Damaged("the file is empty") from None
     connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None)
     try:
-        _check_version(connection, file)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        version = _check_version(connection, file)
+        _check_tables(connection, version)
         found = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != ("ok",):
             raise Damaged(str(found[0]))
-        _migrate(connection)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        _migrate(connection, version)
     except BaseException:
         connection.close()
         raise
@@ -135,14 +136,16 @@ def _check_version(connection: sqlite3.Connection, file: Path) -> int:
     return version
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+def _check_tables(connection: sqlite3.Connection, version: int) -> None:
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if version == 0 and tables:
         raise Damaged("the file holds tables that are not Holdfast's")
+    if version == len(VERSIONS) and (missing := TABLES - tables):
+        raise Damaged(f"tables are missing: {', '.join(sorted(missing))}")
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
     if version == len(VERSIONS):
-        if missing := TABLES - tables:
-            raise Damaged(f"tables are missing: {', '.join(sorted(missing))}")
         return
     connection.execute("BEGIN IMMEDIATE")
     for statements in VERSIONS[version:]:

@@ -74,8 +74,8 @@ def add(db: sqlite3.Connection, stage: StageKey, item: Transition, now: float) -
 def trim(db: sqlite3.Connection, now: float) -> None:
     """Drop items that are too old or too many."""
     last = db.execute(
-        "SELECT max((SELECT coalesce(max(number), 0) FROM outbox) - ?, "
-        "(SELECT coalesce(max(number), 0) FROM outbox WHERE time < ?))",
+        "SELECT max(coalesce((SELECT number FROM outbox ORDER BY number DESC LIMIT 1 OFFSET ?), 0), "
+        "coalesce((SELECT max(number) FROM outbox WHERE time < ?), 0))",
         (MAX_ITEMS, now - MAX_AGE),
     ).fetchone()[0]
     lost = db.execute(

@@ -73,7 +73,7 @@ def trim(db: sqlite3.Connection, keep: Keep, now: float) -> None:
     oldest = now - keep.max_age
     rows = db.execute(
         "SELECT id FROM history WHERE ended_at IS NOT NULL AND (ended_at < ? OR number <= "
-        "(SELECT coalesce(max(number), 0) FROM history) - ?)",
+        "(SELECT number FROM history ORDER BY number DESC LIMIT 1 OFFSET ?))",
         (oldest, keep.max_count),
     ).fetchall()
     for row in rows:
