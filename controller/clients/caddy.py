@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import httpx
 
 from controller.clients import caddy_config, caddy_routes
-from controller.clients.caddy_admin import AdminRefused, CaddyAdmin, ConfigMoved, ReplyLost, smallest
+from controller.clients.caddy_admin import AdminRefused, CaddyAdmin, ConfigMoved, ConnectionBroke, ReplyLost, smallest
 from controller.clients.caddy_config import Site, Tls
 from controller.core.errors import OutcomeUnknown, WorldBad
 from controller.core.markers import with_marker
@@ -63,6 +63,7 @@ class CaddyProxy:
         for route in wanted.values():
             if route is not None:
                 caddy_routes.check(route, self._site.mode != "off")
+        lost: ReplyLost | None = None
         for _ in range(ATTEMPTS):
             try:
                 config, etag = await self._admin.get()
@@ -72,13 +73,19 @@ class CaddyProxy:
                 await self._admin.send(edit, etag)
             except ConfigMoved:
                 continue
+            except ConnectionBroke as error:
+                # What it asked for is either there when everything is read again, or refused by its old ETag.
+                lost = error
+                continue
+            except ReplyLost as error:
+                lost = error
+                break
             except AdminRefused as error:
                 raise self._refused(error) from error
-            except ReplyLost as error:
-                await self._prove_lost(wanted, error)
-            else:
-                await self._prove(wanted)
+            await self._prove(wanted)
             return
+        if lost is not None:
+            raise OutcomeUnknown(f"Caddy at {self._admin.address}: reply to a change lost: {lost}") from lost
         text = f"Caddy at {self._admin.address}: others change its configuration all the time, {ATTEMPTS} tries failed"
         raise WorldBad(text, reason="ProxyBusy")
 
@@ -106,14 +113,6 @@ class CaddyProxy:
         if wrong:
             text = f"Caddy at {self._admin.address} took the change but does not show it for {', '.join(wrong[:5])}"
             raise WorldBad(text, reason="ProxyUnproven")
-
-    async def _prove_lost(self, wanted: dict[str, Route | None], lost: ReplyLost) -> None:
-        """After a lost reply only what Caddy says now counts. Raises `OutcomeUnknown` when it does not say so."""
-        try:
-            await self._prove(wanted)
-        except WorldBad as error:
-            text = f"Caddy at {self._admin.address}: reply to a change lost, {lost}; {error}"
-            raise OutcomeUnknown(text) from lost
 
     def _refused(self, error: AdminRefused) -> WorldBad:
         return WorldBad(f"Caddy at {self._admin.address} refused: {error}", reason="ProxyRefused")

@@ -21,6 +21,8 @@ CONNECT = 5.0
 """Seconds to connect."""
 DEADLINE = 60.0
 """Seconds for one call; a change of 5,000 routes takes Caddy a third of a second on an idle machine."""
+PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Seconds before a reading whose connection was cut is tried again."""
 ROOT = "/config/"
 """The place that everything is read from and that every write is guarded on."""
 
@@ -51,6 +53,10 @@ class ReplyLost(Exception):
     """The request may have been carried out, but no whole answer came."""
 
 
+class ConnectionBroke(ReplyLost):
+    """The connection was cut: Caddy does that to who connects while it replaces its admin listener."""
+
+
 class CaddyAdmin:
     """One admin endpoint: `http://host:port` or `unix:///path`."""
 
@@ -66,8 +72,12 @@ class CaddyAdmin:
     async def get(self) -> tuple[Any, str]:
         """The whole configuration and its ETag. Raises `Unreachable`, `AdminRefused`."""
         try:
-            body, etag = await self._call("GET", ROOT, b"", {})
-            return json.loads(body), etag
+            for pause in PAUSES:
+                try:
+                    return await self._get()
+                except ConnectionBroke:
+                    await asyncio.sleep(pause)
+            return await self._get()
         except (ReplyLost, ValueError) as error:
             raise Unreachable(f"Caddy at {self.address} does not answer: {error}") from error
 
@@ -80,6 +90,10 @@ class CaddyAdmin:
             if error.status == 412:
                 raise ConfigMoved(str(error)) from error
             raise
+
+    async def _get(self) -> tuple[Any, str]:
+        body, etag = await self._call("GET", ROOT, b"", {})
+        return json.loads(body), etag
 
     async def _call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[bytes, str]:
         http = h11.Connection(h11.CLIENT)
@@ -95,7 +109,7 @@ class CaddyAdmin:
             except TimeoutError as error:
                 raise ReplyLost(f"no answer within {self._deadline:g} s") from error
             except (OSError, h11.RemoteProtocolError) as error:
-                raise ReplyLost(f"the connection broke: {error}") from error
+                raise ConnectionBroke(f"the connection broke: {error}") from error
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -107,6 +121,8 @@ class CaddyAdmin:
                     reader, writer = await asyncio.open_connection(self._host, self._port)
         except TimeoutError as error:
             raise Unreachable(f"no Caddy at {self.address}: no connection within {CONNECT:g} s") from error
+        except ConnectionResetError as error:
+            raise ConnectionBroke(f"the connection broke: {error}") from error
         except OSError as error:
             why = os.strerror(error.errno).lower() if error.errno else error
             raise Unreachable(f"no Caddy at {self.address}: {why}") from error
@@ -117,7 +133,7 @@ class CaddyAdmin:
 
 
 async def _reply(http: h11.Connection, reader: asyncio.StreamReader) -> tuple[bytes, str]:
-    """Body and ETag, which comes as a header or as a trailer. Raises `AdminRefused`, `ReplyLost`."""
+    """Body and ETag, which comes as a header or as a trailer. Raises `AdminRefused`, `ConnectionBroke`."""
     status, etag, body = 0, b"", bytearray()
     while True:
         event = http.next_event()
@@ -131,7 +147,7 @@ async def _reply(http: h11.Connection, reader: asyncio.StreamReader) -> tuple[by
             etag = dict(event.headers).get(b"etag", etag)
             break
         elif not isinstance(event, h11.InformationalResponse):
-            raise ReplyLost("the connection was closed")
+            raise ConnectionBroke("the connection was closed")
     if status >= 400:
         raise AdminRefused(status, _words(bytes(body)))
     return bytes(body), etag.decode("latin-1")

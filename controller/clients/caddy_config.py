@@ -7,12 +7,11 @@ policy. All else keeps its value and its place.
 """
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from controller.clients import caddy_routes
+from controller.clients import caddy_listen, caddy_routes
 from controller.core.errors import Conflict, HoldfastError, WorldBad
 from controller.core.observed import Route, RouteTable
 
@@ -164,14 +163,14 @@ def _replaced(items: list[Any], name: str, ours: Object | None) -> list[Any]:
 
 def _home(config: Any, site: Site) -> str:
     """Name of the server that our routes belong into: a foreign one that listens on our address, else our own."""
-    plain = _plain_port(config)
+    plain = _port(config, "http_port", 80)
     tls = site.mode != "off"
-    ours = _address(site.listen)
+    ours = caddy_listen.address(site.listen)
     if tls and ours and ours[1] == range(plain, plain + 1):
         text = f"proxy.listen {site.listen}: Caddy never serves TLS on its port for plain HTTP; use :443 with proxy.tls"
         raise WorldBad(text, reason="ProxyRefused")
     for name, server in sorted(_servers(config).items()):
-        if name == site.mark or not any(_covers(text, site.listen) for text in _list(server, "listen")):
+        if name == site.mark or not any(caddy_listen.covers(text, site.listen) for text in _list(server, "listen")):
             continue
         if _serves_tls(server, site, plain) != tls:
             speaks, mode = ("plain HTTP", "off") if tls else ("TLS", "internal or acme")
@@ -187,7 +186,7 @@ def _serves_tls(server: Object, site: Site, plain: int) -> bool:
         return True
     if _at(server, "automatic_https").get("disable"):
         return False
-    places = [_address(text) for text in _list(server, "listen")]
+    places = [caddy_listen.address(text) for text in _list(server, "listen")]
     if all(place is not None and place[1] == range(plain, plain + 1) for place in places):
         return False
     return any(
@@ -213,12 +212,12 @@ def _foreign(config: Any, site: Site) -> Iterator[tuple[str, str]]:
 
     Caddy's two standard ports count as one: whoever has a hostname on the one gets its redirect on the other.
     """
-    ports = _ports([site.listen])
-    pair = {_plain_port(config), _at(config, "apps", "http").get("https_port") or 443}
+    ports = caddy_listen.ports([site.listen])
+    pair = {_port(config, "http_port", 80), _port(config, "https_port", 443)}
     if ports & pair:
         ports |= pair
     for name, server in sorted(_servers(config).items()):
-        if not ports & _ports(_list(server, "listen")):
+        if not ports & caddy_listen.ports(_list(server, "listen")):
             continue
         for item in _list(server, "routes"):
             if not isinstance(item, dict) or _ours(site, item):
@@ -242,35 +241,9 @@ def _ours(site: Site, item: Any) -> bool:
     return isinstance(name, str) and (name == site.mark or name.startswith(f"{site.mark}:"))
 
 
-def _plain_port(config: Any) -> int:
-    return _at(config, "apps", "http").get("http_port") or 80
-
-
-@functools.lru_cache(maxsize=256)
-def _address(text: str) -> tuple[str, range] | None:
-    """Host and ports of a TCP listen address such as `:80`, `tcp/127.0.0.1:8000-8010`, `[::1]:80`; else None."""
-    network, slash, place = text.rpartition("/")
-    if slash and network not in ("tcp", "tcp4", "tcp6"):
-        return None
-    host, colon, ports = place.rpartition(":")
-    low, _, high = ports.partition("-")
-    if not colon or not low.isdigit() or not (high or low).isdigit():
-        return None
-    return host.strip("[]").lower(), range(int(low), int(high or low) + 1)
-
-
-def _ports(listen: Sequence[Any]) -> set[int]:
-    return {port for text in listen if (place := _address(str(text))) for port in place[1]}
-
-
-def _covers(theirs: Any, ours: str) -> bool:
-    """True when who listens on the one address is reached under the other too, so that Caddy refuses to share it."""
-    there, here = _address(str(theirs)), _address(ours)
-    if there is None or here is None:
-        return str(theirs) == ours
-    everywhere = ("", "0.0.0.0", "::")
-    same = there[0] == here[0] or there[0] in everywhere
-    return same and bool(set(there[1]) & set(here[1]))
+def _port(config: Any, name: str, usual: int) -> int:
+    found = _at(config, "apps", "http").get(name)
+    return found if isinstance(found, int) and found else usual
 
 
 def _servers(config: Any) -> Object:

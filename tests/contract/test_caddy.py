@@ -1,0 +1,334 @@
+"""Routes on the real Caddy: written in one go, read back whole, proven through the proxy."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from controller.clients.caddy import CaddyProxy
+from controller.core.desired import Options
+from controller.core.errors import OutcomeUnknown, RevisionBad, Unreachable, WorldBad
+from controller.core.observed import Route, RouteChange, RouteTable
+from tests.contract.caddy_site import Site, Tls, route, site
+from tests.contract.upstream import Upstream
+from tests.parts.caddy import Caddy
+
+TOLD = {
+    "stage": "shop/dev",
+    "tag": "1.0",
+    "kind": "default",
+    "container": "a" * 64,
+    "host": "127.0.0.1",
+    "port": 8080,
+}
+"""What the route of shop.test carries of itself in `test_an_edited_route_is_seen_and_mended`."""
+
+
+@pytest.fixture
+async def home(caddy: Caddy) -> AsyncIterator[Site]:
+    """One controller on a Caddy without any configuration."""
+    async with site(caddy) as found:
+        yield found
+
+
+async def test_a_route_reads_back_as_it_was_written(home: Site) -> None:
+    """After a restart with an empty store every field of every route is known from Caddy alone."""
+    routes = [
+        route("shop.test", 8080),
+        Route("i.shop.test", "shop/prod", "v1_A.b-c", "instance", "b" * 64, "10.1.2.3", 65535),
+        Route("six.test", "a/b", "1", "default", "c" * 64, "fd00::7", 1, Options(websockets=False)),
+        Route("name.test", "a/b", "1", "default", "d" * 64, "shop-dev-1.0_x", 80),
+    ]
+    await home.set(*routes)
+    async with site(home.caddy) as again:
+        table = await again.proxy.read()
+    assert [table.routes[item.hostname].marker == "" for item in routes] == [False] * 4
+    assert table.routes["shop.test"] == routes[0]
+    for item in routes[1:]:
+        found = table.routes[item.hostname]
+        assert found == Route(**{**vars(item), "marker": found.marker})
+
+
+async def test_the_marker_proves_which_configuration_answers(home: Site) -> None:
+    """It comes with the application's answers and with Caddy's own 502, and not from an unknown hostname."""
+    async with Upstream("app", "500 Broken") as app:
+        wanted = route("shop.test", app.port)
+        await home.set(wanted)
+        answer = await home.proxy.ask(wanted)
+        assert (answer.marker, answer.status) == (wanted.marker, 500)
+    gone = await home.proxy.ask(wanted)
+    assert (gone.marker, gone.status) == (wanted.marker, 502)
+    nobody = await home.proxy.ask(route("nobody.test", 1))
+    assert (nobody.marker, nobody.status) == ("", 404)
+
+
+async def test_an_application_cannot_forge_a_marker(home: Site) -> None:
+    """A header of that name from behind is dropped."""
+    async with Upstream("app", headers="Holdfast-Route: forged\r\n") as app:
+        wanted = route("shop.test", app.port)
+        await home.set(wanted)
+        reply = await home.get("shop.test")
+    assert reply.headers.get_list("Holdfast-Route") == [wanted.marker]
+
+
+async def test_ask_follows_no_redirect(home: Site) -> None:
+    """A redirect of the application is its answer."""
+    async with Upstream("app", "302 Found", "Location: http://elsewhere.test/\r\n") as app:
+        wanted = route("shop.test", app.port)
+        await home.set(wanted)
+        assert (await home.proxy.ask(wanted)).status == 302
+
+
+async def test_a_batch_is_one_write_and_an_equal_one_is_none(home: Site) -> None:
+    """Caddy provisions everything anew at each change, so it is asked once, and never for nothing."""
+    routes = [route(f"h{number}.test", 8000 + number) for number in range(60)]
+    await home.set(*routes)
+    assert home.writes() == 1
+    await home.set(*routes)
+    await home.set(routes[7])
+    await home.delete("unknown.test")
+    assert home.writes() == 1
+    mixed = [RouteChange("h3.test", None), RouteChange("h4.test", route("h4.test", 9)), RouteChange("z.test", None)]
+    await home.proxy.write([*mixed, RouteChange("new.test", route("new.test", 10))])
+    assert home.writes() == 2
+    expected = {item.hostname: item for item in routes if item.hostname not in {"h3.test", "h4.test"}}
+    table = await home.proxy.read()
+    assert table.routes == {**expected, "h4.test": route("h4.test", 9), "new.test": route("new.test", 10)}
+
+
+async def test_a_switch_moves_every_later_request(home: Site) -> None:
+    """A client that keeps its connection is served by the new container as soon as the write is done."""
+    async with Upstream("old") as old, Upstream("new") as new:
+        await home.set(route("shop.test", old.port))
+        assert (await home.get("shop.test")).text == "old\n"
+        await home.set(route("shop.test", new.port, "b"))
+        assert {(await home.get("shop.test")).text for _ in range(20)} == {"new\n"}
+    assert len(old.heads) == 1
+
+
+async def test_a_request_in_flight_survives_two_changes(home: Site) -> None:
+    """What the old container is still answering arrives, although its route is gone."""
+    async with Upstream("old") as old, Upstream("new") as new:
+        await home.set(route("shop.test", old.port))
+        flying = asyncio.create_task(home.get("shop.test", "/held"))
+        await old.arrived.wait()
+        await home.set(route("shop.test", new.port, "b"))
+        await home.set(route("other.test", new.port))
+        assert (await home.get("shop.test")).text == "new\n"
+        old.release.set()
+        reply = await flying
+    assert (reply.status_code, reply.text) == (200, "old\n")
+
+
+async def test_the_last_route_takes_the_server_with_it(home: Site) -> None:
+    """Nothing of ours is left when nothing is routed."""
+    await home.set(route("a.test", 1), route("b.test", 1))
+    await home.delete("a.test")
+    assert list((await home.proxy.read()).routes) == ["b.test"]
+    await home.delete("b.test")
+    assert b"holdfast" not in await home.config()
+    assert (await home.proxy.read()) == RouteTable()
+
+
+async def test_a_caddy_that_lost_everything_has_no_routes(home: Site) -> None:
+    """A restart without --resume empties it (F46): that is seen, and the same write brings them back."""
+    async with Upstream("app") as app:
+        wanted = route("shop.test", app.port)
+        await home.set(wanted)
+        home.caddy.restart()
+        assert (await home.proxy.read()).routes == {}
+        await home.set(wanted)
+        assert (await home.get("shop.test")).text == "app\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("id/home:shop.test/handle/2/upstreams/0/dial", "127.0.0.1:9"),
+        ("id/home:shop.test/match/0/host", ["shop.test", "more.test"]),
+        ("id/home:shop.test/handle/0/holdfast/tag", "9.9"),
+        ("id/home:shop.test/handle/0/holdfast", "text"),
+        ("id/home:shop.test/handle/0/holdfast", {**TOLD, "options": {"unheard": True}}),
+        ("id/home:shop.test/handle/1/response/set/Holdfast-Route", ["x"]),
+        ("id/home:shop.test/terminal", False),
+        ("config/apps/http/servers/home/routes/2/handle/0/status_code", 200),
+        ("config/apps/http/servers/home/automatic_https", {"disable": False}),
+    ],
+)
+async def test_an_edited_route_is_seen_and_mended(home: Site, path: str, value: object) -> None:
+    """Whatever a person changes in what is ours, the route reads without a marker until it is written again."""
+    wanted, other = route("shop.test", 8080), route("other.test", 8081)
+    await home.set(wanted, other)
+    await home.edit("PATCH", path.replace("home", "holdfast-home-1"), value)
+    assert (await home.proxy.read()).routes["shop.test"].marker == ""
+    await home.set(wanted)
+    assert (await home.proxy.read()).routes == {"shop.test": wanted, "other.test": other}
+
+
+async def test_a_change_of_one_route_leaves_an_edited_other_alone(home: Site) -> None:
+    """The edited one may belong to a suspended stage: only its own stage may mend it."""
+    await home.set(route("a.test", 1), route("b.test", 2))
+    await home.edit("PATCH", "id/holdfast-home-1:a.test/handle", [{"handler": "static_response", "body": "by hand"}])
+    await home.set(route("b.test", 3))
+    assert (await home.get("a.test")).text == "by hand"
+    assert (await home.proxy.read()).routes["a.test"] == Route("a.test", "", "", "instance", "", "", 0)
+
+
+async def test_settings_that_a_person_added_to_our_server_stay(home: Site) -> None:
+    """Access logs are nobody's business but the owner's (S25)."""
+    await home.set(route("a.test", 1))
+    await home.edit("POST", "config/apps/http/servers/holdfast-home-1/logs", {})
+    await home.set(route("b.test", 2))
+    assert await home.config("apps/http/servers/holdfast-home-1/logs") == b"{}\n"
+    assert all(item.marker for item in (await home.proxy.read()).routes.values())
+
+
+async def test_a_doubled_route_is_seen_and_mended(home: Site) -> None:
+    """A copy of a route is drift."""
+    wanted = route("shop.test", 8080)
+    await home.set(wanted)
+    await home.edit("PUT", "config/apps/http/servers/holdfast-home-1/routes/0", {"@id": "holdfast-home-1:shop.test"})
+    assert (await home.proxy.read()).routes["shop.test"].marker == ""
+    await home.set(wanted)
+    assert (await home.proxy.read()).routes == {"shop.test": wanted}
+
+
+async def test_a_caddy_that_is_away_is_unreachable(home: Site) -> None:
+    """Nothing is known and nothing was changed."""
+    home.caddy.stop()
+    with pytest.raises(Unreachable, match="connection refused"):
+        await home.proxy.read()
+    with pytest.raises(Unreachable):
+        await home.set(route("shop.test", 1))
+    with pytest.raises(WorldBad) as failed:
+        await home.proxy.ask(route("shop.test", 1))
+    assert failed.value.reason == "NoAnswer"
+
+
+async def test_what_caddy_refuses_changes_nothing(home: Site) -> None:
+    """Its own words are in the error, and it goes on as before."""
+    async with Upstream("other") as other, site(home.caddy, listen=f"127.0.0.1:{other.port}") as taken:
+        before = await home.config()
+        with pytest.raises(WorldBad, match="address already in use") as failed:
+            await taken.set(route("shop.test", 1))
+        assert failed.value.reason == "ProxyRefused"
+        assert await home.config() == before
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        route("shop.test", 1, options=Options(certificate="wild")),
+        route("shop.test", 1, options=Options(access_list="staff")),
+        route("shop.test", 1, options=Options(force_tls=True)),
+    ],
+)
+async def test_options_of_other_proxies_are_refused_in_words(home: Site, bad: Route) -> None:
+    """Nothing is left out in silence."""
+    with pytest.raises(RevisionBad, match=r"shop\.test: .*proxy\.") as failed:
+        await home.set(bad)
+    assert failed.value.reason == "UnsupportedOption"
+    assert home.writes() == 0
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"hostname": "{env.HOME}.test"},
+        {"hostname": "*.test"},
+        {"hostname": "a..test"},
+        {"hostname": "shop.test\n"},
+        {"host": "{env.HOME}"},
+        {"host": "10.0.0.1:80,evil"},
+        {"host": ""},
+        {"port": 0},
+        {"tag": "{http.request.header.X}"},
+        {"container": "a b"},
+    ],
+)
+async def test_no_text_becomes_configuration(home: Site, fields: dict[str, str]) -> None:
+    """Placeholders and anything outside the grammar of names never reach Caddy (Q19)."""
+    bad = Route(**{**vars(route("shop.test", 80)), **fields})
+    with pytest.raises(RevisionBad) as failed:
+        await home.set(bad)
+    assert failed.value.reason == "InvalidRoute"
+    assert home.writes() == 0
+
+
+@pytest.mark.parametrize(("websockets", "passed"), [(True, True), (False, False)])
+async def test_websockets_are_passed_on_unless_turned_off(home: Site, websockets: bool, passed: bool) -> None:
+    """Without them the application sees an ordinary request, as behind Nginx Proxy Manager."""
+    async with Upstream("app") as app:
+        await home.set(route("shop.test", app.port, options=Options(websockets=websockets)))
+        await home.get("shop.test", Connection="Upgrade", Upgrade="websocket")
+    assert ("\r\nUpgrade: websocket\r\n" in app.heads[0]) is passed
+    assert "\r\nX-Forwarded-For: 127.0.0.1\r\n" in app.heads[0]
+
+
+async def test_the_admin_api_may_be_a_unix_socket(home: Site, tmp_path: Path) -> None:
+    """Where only the owner of a file may change the proxy."""
+    socket = tmp_path / "admin.sock"
+    await home.edit("POST", "config/admin", {"listen": f"unix/{socket}"})
+    proxy = CaddyProxy(f"unix://{socket}", home.caddy.listen, home.caddy.address, Tls(), "home-1")
+    wanted = route("shop.test", 1)
+    await proxy.write([RouteChange("shop.test", wanted)])
+    assert (await proxy.read()).routes == {"shop.test": wanted}
+    await proxy.close()
+    with pytest.raises(Unreachable, match="no such file"):
+        await CaddyProxy(f"unix://{socket}.no", ":1", ":1", Tls(), "x").read()
+
+
+class Wire:
+    """Between the client and Caddy's admin API: passes requests on and, when told so, loses what must not be lost."""
+
+    def __init__(self, caddy: Caddy) -> None:
+        self.target = int(caddy.admin.rpartition(":")[2])
+        self.lose = ""
+
+    async def __call__(self, app: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        body = await reader.readexactly(size)
+        change = not head.startswith(b"GET")
+        if change and self.lose == "request":
+            return
+        there, on = await asyncio.open_connection("127.0.0.1", self.target)
+        on.write(head.replace(f":{app.port}".encode(), f":{self.target}".encode()) + body)
+        reply = await there.read()
+        on.close()
+        if not (change and self.lose == "reply"):
+            writer.write(reply)
+            await writer.drain()
+
+
+async def test_after_a_lost_reply_the_world_decides(home: Site) -> None:
+    """A change that took effect is done; one that cannot be seen may still come."""
+    wire = Wire(home.caddy)
+    async with Upstream("wire", behaviour=wire) as between:
+        proxy = CaddyProxy(f"http://127.0.0.1:{between.port}", home.caddy.listen, home.caddy.address, Tls(), "home-1")
+        wire.lose = "reply"
+        wanted = route("shop.test", 1)
+        await proxy.write([RouteChange("shop.test", wanted)])
+        assert (await home.proxy.read()).routes == {"shop.test": wanted}
+        wire.lose = "request"
+        with pytest.raises(OutcomeUnknown):
+            await proxy.write([RouteChange("shop.test", route("shop.test", 2))])
+        assert (await home.proxy.read()).routes == {"shop.test": wanted}
+        await proxy.close()
+
+
+async def test_a_frozen_caddy_is_given_up(home: Site) -> None:
+    """A process that accepts and never answers is as good as away."""
+    proxy = home.proxy
+    proxy._admin._deadline = 0.3
+    os.kill(home.caddy.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unreachable):
+            await proxy.read()
+    finally:
+        os.kill(home.caddy.pid, signal.SIGCONT)
+    assert (await proxy.read()) == RouteTable()
