@@ -38,6 +38,9 @@ _DIRECTIVES = re.compile(r"(?:[ \t]*(?:#.*)?\r?\n)*%")
 _OTHER_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+|[-+]?0o[0-7]+")
 """Numbers to readers of YAML 1.2 and to kubectl, though not to PyYAML; a commit such as 1234e56 is one."""
 
+_LETTERS = frozenset("abcdeghijklmpqrsuvwxzABCDEGHIJKLMPQRSUVWXZ/")
+"""Text that begins with one of these is text to everybody; what is left may be on, off, yes, no, true, false or null."""
+
 _KINDS: dict[str, Kind] = {
     "bool": "yes/no", "int": "number", "float": "number", "timestamp": "date", "null": "nothing",
 }  # fmt: skip
@@ -183,19 +186,21 @@ class _Reader:
             return Items(mark, tuple(items))
         return self._fields(events, mark, depth)
 
-    def _fields(self, events: Iterator[yaml.Event], mark: Mark, depth: int) -> Fields:
+    def _fields(self, events: Iterator[yaml.Event], mark: Mark, depth: int) -> Node:
         entries: dict[str, tuple[Mark, Node]] = {}
+        lost = False
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self._node(events, event, depth + 1)
             value = self._node(events, next(events), depth + 1)
             name = self._key(key, isinstance(event, yaml.ScalarEvent) and not event.style)
             if name is None:
+                lost = True
                 continue
             if name in entries:
                 message = f"field '{name}' is here twice, first in line {entries[name][0].line}"
                 self._report(key.mark, Code.DUPLICATE_KEY, message, "keep one of the two")
             entries[name] = (key.mark, value)
-        return Fields(mark, entries)
+        return Unread(mark) if lost and not entries else Fields(mark, entries)
 
     def _key(self, key: Node, bare: bool) -> str | None:
         if isinstance(key, Unread):
@@ -224,7 +229,7 @@ class _Reader:
             what = "a NUL character" if "\0" in text else "half of a character"
             self._report(mark, Code.UNSTORABLE, f"the text holds {what}", "remove it, or write the whole character")
             return Unread(mark)
-        if event.style:
+        if event.style or text[:1] in _LETTERS:
             return Scalar(mark, text)
         if _OTHER_NUMBER.fullmatch(text):
             return Scalar(mark, text, "number")

@@ -21,7 +21,10 @@ LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff\ud800-\udfff]")
 """Control characters, zero-width ones and those that turn the direction of writing."""
 
-_VALUE = re.compile(r"""(\bvalue["']?\s*:\s*)\S.*""")
+_VALUE = re.compile(
+    r"""(?P<flow>\{[^{}]*?)?\bvalue["']?\s*:\s*(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|["'].*|(?(flow)[^,}\s][^,}]*|\S.*))"""
+)
+"""A literal value in a line; inside braces it ends at a comma."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Page:
         self.source = source
         self._text = text
         self._lines: list[str] = []
+        self._hidden: dict[int, list[tuple[int, int]]] = {}
         self._found: list[Diagnostic] = []
         self._suppressed = 0
 
@@ -65,7 +69,10 @@ class Page:
         if len(self._found) >= MAX_DIAGNOSTICS:
             self._suppressed += 1
             return
-        excerpt, cut = _excerpt(self._line(mark.line), mark.column)
+        line = self._line(mark.line)
+        if mark.line not in self._hidden:
+            self._hidden[mark.line] = [found.span("text") for found in _VALUE.finditer(line)]
+        excerpt, cut = _excerpt(line, mark.column, self._hidden[mark.line])
         message, help = escape(message)[:MAX_MESSAGE], escape(help)[:MAX_MESSAGE]
         found = Diagnostic(code, message, self.source, mark.line, mark.column, path, excerpt, help, cut)
         if found not in self._found:
@@ -124,9 +131,8 @@ def _block(item: Diagnostic) -> str:
     gutter = len(str(item.line)) if item.line else 1
     margin = " " * (gutter + 1)
     if item.excerpt.strip():
-        head, lead = item.excerpt[: item.column - 1 - item.cut], "… " if item.cut else ""
-        lines.append(f" {item.line} | {lead}{item.excerpt}")
-        lines.append(f" {margin}| {' ' * len(lead)}{_blank(head)}^")
+        lines.append(f" {item.line} | {item.excerpt}")
+        lines.append(f" {margin}| {_blank(item.excerpt[: item.column - 1 - item.cut])}^")
     if item.help:
         lines.append(f" {margin}= help: {item.help}")
     return "\n".join(lines) + "\n"
@@ -143,15 +149,23 @@ def _width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _excerpt(line: str, column: int) -> tuple[str, int]:
-    """The part of a line around a column, and how many characters were left out before it.
+def _excerpt(line: str, column: int, hidden: Sequence[tuple[int, int]]) -> tuple[str, int]:
+    """The part of a line around a column, and how many characters are left out of it before the column.
 
     What follows `value:` is not shown: it may be a password that somebody wrote down, and this text reaches logs.
     """
-    line = _VALUE.sub(r"\g<1>***", line)
-    cut = 0 if column <= MAX_EXCERPT * 3 // 4 else column - MAX_EXCERPT // 2
-    shown = line[cut : cut + MAX_EXCERPT]
-    return "".join("\t" if char == "\t" else INVISIBLE.sub("\ufffd", char) for char in shown), cut
+    shown, caret, end = "", column - 1, 0
+    for begin, stop in hidden:
+        shown += line[end:begin] + "***"[: stop - begin]
+        if begin < column - 1:
+            caret -= max(0, min(stop, column - 1) - begin - 3)
+        end = stop
+    shown += line[end:]
+    start = 0 if caret <= MAX_EXCERPT * 3 // 4 else caret - MAX_EXCERPT // 2
+    lead = "… " if start else ""
+    shown, caret = lead + shown[start : start + MAX_EXCERPT - len(lead)], caret - start + len(lead)
+    visible = "".join("\t" if char == "\t" else INVISIBLE.sub("\ufffd", char) for char in shown)
+    return visible, column - 1 - caret
 
 
 def _plain(word: str) -> str:

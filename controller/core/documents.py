@@ -3,7 +3,7 @@
 Every door uses this: files, Git and custom resources are judged by the same rules with the same words.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,17 +35,25 @@ def read(data: Any, written: Callable[[Loc], str | None]) -> tuple[Document | No
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
         return None, found
-    found += _nulls(data.get("spec"), ("spec",))
+    if "spec" in data:
+        found += _nulls(data["spec"], ("spec",))
     document: Document | None = None
     try:
         document = model.model_validate(data, by_alias=True, by_name=False)
     except ValidationError as error:
-        known = {item.loc for item in found}
-        found += [item for item in Judge(model, written).problems(error) if item.loc not in known]
+        known = [item.loc for item in found]
+        found += [item for item in Judge(model, written).problems(error) if not _said(item, known)]
     spec = data.get("spec")
     if isinstance(spec, dict):
         found += _CHECKS[model.__name__](spec)
     return (None if found else document), found
+
+
+def _said(item: Problem, known: Sequence[Loc]) -> bool:
+    """True when a mistake at or below the same place explains this one."""
+    if item.code is Code.EXACTLY_ONE:
+        return any(loc[: len(item.loc)] == item.loc for loc in known)
+    return item.loc in known
 
 
 def _header(data: dict[str, Any], field: str, code: Code, known: Any) -> Iterator[Problem]:

@@ -50,7 +50,7 @@ class Diagnostic:
     help: str = ""
     """What to write instead."""
     cut: int = 0
-    """Characters of the line left out before the excerpt."""
+    """Characters of the line that the excerpt leaves out before the column."""
 
 
 class InvalidInput(HoldfastError):

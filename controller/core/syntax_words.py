@@ -37,6 +37,7 @@ _RULES = (
         "close them at the end of the text",
         at_begin=True,
     ),
+    _Rule(("node content",), "expected a value here", "write one, or close the bracket that was opened before"),
     _Rule(
         ("flow sequence", "flow mapping"),
         "expected ',' or the closing bracket here",

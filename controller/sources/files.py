@@ -5,7 +5,7 @@ Read: *.yaml, *.yml and *.json; hidden files and folders are passed over. What c
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class FilesSource:
         """Read everything now. A file that did not change since is not parsed again."""
         return await asyncio.to_thread(self._load)
 
-    async def changes(self) -> AsyncIterator[None]:
+    async def changes(self) -> AsyncGenerator[None, None]:
         """Yields when the folder may differ from what was loaded last, however often it is taken away and put back."""
         while True:
             async with aclosing(self._hints()) as hints:
@@ -45,32 +45,35 @@ class FilesSource:
                     if sure or await asyncio.to_thread(self._differs):
                         yield
 
-    async def _hints(self) -> AsyncIterator[bool]:
-        """True for an event of the file system, False when it is time to look; ends when the watch is worth nothing."""
-        watched = self._path if self._path.is_dir() else self._path.parent
+    async def _hints(self) -> AsyncGenerator[bool, None]:
+        """True for an event of a document, False when it is time to look; ends when the watch is worth nothing."""
+        yield False
+        watched, whole = self._watched()
         before = _identity(watched)
-        if before is None:
-            await asyncio.sleep(PERIOD)
-            yield False
-            return
-        timeout = int(PERIOD * 1000)
         watch = watchfiles.awatch(
-            watched, watch_filter=self._matters, debounce=400, step=50, rust_timeout=timeout, yield_on_timeout=True
+            watched,
+            watch_filter=None,
+            debounce=400,
+            step=50,
+            rust_timeout=int(PERIOD * 1000),
+            yield_on_timeout=True,
+            recursive=whole,
         )
         try:
             async with aclosing(watch):
                 async for events in watch:
-                    yield bool(events)
-                    if _identity(self._path if self._path.is_dir() else self._path.parent) != before:
+                    yield any(self._document(path) for _, path in events)
+                    if _identity(self._watched()[0]) != before:
                         return
         except (OSError, RuntimeError):
             await asyncio.sleep(PERIOD)
-            yield False
 
-    def _matters(self, change: watchfiles.Change, path: str) -> bool:
-        if not self._path.is_dir():
-            return Path(path).name == self._path.name
-        return path.lower().endswith(folder.SUFFIXES) or change is watchfiles.Change.deleted
+    def _watched(self) -> tuple[Path, bool]:
+        """The folder that is watched, and whether with all below it; a file is watched by its name in its folder."""
+        return (self._path, True) if self._path.is_dir() else (self._path.parent, False)
+
+    def _document(self, path: str) -> bool:
+        return path.lower().endswith(folder.SUFFIXES) or Path(path).name == self._path.name
 
     def _differs(self) -> bool:
         return _seen(folder.look(self._path)) != self._seen

@@ -71,7 +71,7 @@ def look(root: Path) -> Look:
 
 
 def content(root: Path, path: str, mark: Mark) -> bytes:
-    """The file's bytes, at most one more than may be read. Raises OSError when it is not the file that was looked at."""
+    """The file's bytes, at most one more than may be read. Raises OSError when it is not what was looked at."""
     full = root / path if path else root
     handle = os.open(full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(handle, "rb") as file:
@@ -104,7 +104,7 @@ def _walk(folder: Path, below: str, found: Look) -> None:
             elif wanted:
                 found.troubles[path] = _kind(mode)
         except OSError as error:
-            if wanted or not full.is_symlink():
+            if wanted or full.is_symlink() or not isinstance(error, FileNotFoundError):
                 found.troubles[path] = _reason(full, error)
 
 
