@@ -54,7 +54,7 @@ def _condition(item: Condition, now: float) -> str:
 def _instance(key: StageKey, item: InstanceStatus, memory: InstanceMemory, now: float) -> Iterator[str]:
     yield tables.headline(item)
     why = ": ".join(part for part in (item.reason, item.message) if part)
-    if why:
+    if why and memory.quarantine is None:  # a quarantine says the same, and more
         yield f"  why: {why}"
     if not item.declared:
         yield "  it is not declared any more"

@@ -132,7 +132,6 @@ def test_explain_says_why_a_tag_does_not_run_and_what_helps() -> None:
         "  Stalled=True  RolledBack: 1.5.0 did not pass\n"
         "\n"
         "  1.5.0  RolledBack  OutOfSync  Missing\n"
-        "    why: HealthCheckFailed: 3 attempts: status 503\n"
         "    revision bbbbbbbb failed 5m ago: HealthCheckFailed: 3 attempts: status 503\n"
         "    it is not tried again by itself; 'holdfast retry shop/dev/1.5.0' does, and so does a change of its spec\n"
         "    last output of it:\n"
@@ -142,6 +141,13 @@ def test_explain_says_why_a_tag_does_not_run_and_what_helps() -> None:
         "  log:\n"
         "    2023-11-14T22:17:50Z info    shop/dev/1.5.0 gate: checking\n"
         "    2023-11-14T22:18:20Z error   shop/dev/1.5.0 end: 3 attempts: status 503 tries=1\n"
+    )
+
+
+def test_explain_says_why_a_tag_waits() -> None:
+    """Without a quarantine the status gives the reason."""
+    assert "    why: HealthCheckFailed: 3 attempts: status 503\n" in explanation.explain(
+        STATUS, StageMemory(), (), (), NOW
     )
 
 

@@ -30,7 +30,7 @@ def test_a_plan_foresees_what_apply_then_does(sandbox: Sandbox) -> None:
     sandbox.write(sandbox.project("shop", "1.0", env=[{"name": "LEVEL", "value": "debug"}]))
     text = sandbox.holdfast("plan").stdout
     assert "  ~   instance 1.0" in text
-    assert "        LEVEL: info → debug" in text.replace("env.", "")
+    assert "        env.LEVEL: info → debug\n" in text
     assert "  downtime: 0 s (BlueGreen" in text
 
 
