@@ -1,0 +1,122 @@
+"""What a change of the documents would cost of what runs (design §5, Emptiness); the guard decides by it.
+
+Two things count: the net loss of running instances of each stage, where a tag that another replaces is none and neither
+is one beyond maxInstances; and default hostnames left without claimant, as by another domain.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from controller.core.catalog_types import Catalog, Incumbents
+from controller.core.desired import DesiredStage, StageKey
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known beside the two catalogs."""
+
+    sources: tuple[str, ...]
+    """The sources of the settings."""
+    silent: frozenset[str] = frozenset()
+    """Those of which nothing is known yet: what only they may declare is neither there nor gone."""
+    released: frozenset[tuple[StageKey, str]] = frozenset()
+    """Running tags that an accepted change has let go; they are on their way out."""
+    rules_known: bool = True
+    """The catalog before was built by the settings that were in force; else they may have been others."""
+    prune: bool = True
+    """False: stages that are not declared are left alone."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The sum of what would be lost."""
+
+    sentences: tuple[str, ...] = ()
+    """One per instance or hostname."""
+    instances: int = 0
+    hostnames: int = 0
+    """All default hostnames left without claimant."""
+    alone: int = 0
+    """Those of them whose stage stays: the others go with their stage and are no further loss."""
+    total: int = 0
+    """Instances that run and default hostnames that are routed."""
+    dropped: tuple[str, ...] = ()
+    """Sources that the settings no longer name and whose instances would go."""
+
+    def too_much(self, percent: float) -> bool:
+        """More than one and more than this share of everything, or anything of a source that was dropped."""
+        share = (self.instances + self.hostnames) * 100 > percent * self.total
+        return bool(self.dropped) or (self.instances + self.alone > 1 and share)
+
+
+def loss(before: Catalog, after: Catalog, incumbents: Incumbents, context: Context) -> Loss:
+    """Compare what runs with what would stay of it. Nothing runs: nothing is lost."""
+    sentences: list[str] = []
+    dropped: set[str] = set()
+    standing = instances = 0
+    for key, tags in sorted(incumbents.running.items()):
+        strangers = frozenset(tag for tag in tags if _unknown(before, key, tag) and (key, tag) not in context.released)
+        stood = len(strangers) + min(len(tags - strangers), _room(before.stages.get(key)))
+        standing += stood
+        kept = after.stages.get(key)
+        lost = stood - len(kept.instances) if kept is not None else stood
+        if lost <= 0 or (kept is None and not _gone(before, key, context)):
+            continue
+        instances += lost
+        sentences += _sentences(key, tags, kept, lost)
+        source = incumbents.sources.get(key, "")
+        if strangers and source and source not in context.sources and context.prune:
+            dropped.add(source)
+    held = list(_default_hostnames(before, after, incumbents, context))
+    left = [hostname for hostname in held if hostname not in after.claims]
+    left = [name for name in left if _declared(after, incumbents, name) or _gone_of(before, incumbents, name, context)]
+    alone = [hostname for hostname in left if _declared(after, incumbents, hostname)]
+    sentences += [f"{incumbents.hostnames[name][0]}: nothing would answer at {name} any more" for name in alone]
+    total = standing + len(held)
+    return Loss(tuple(sentences), instances, len(left), len(alone), total, tuple(sorted(dropped)))
+
+
+def _unknown(before: Catalog, key: StageKey, tag: str) -> bool:
+    stage = before.stages.get(key)
+    return stage is None or stage.instance(tag) is None
+
+
+def _room(stage: DesiredStage | None) -> int:
+    """How many instances were to run; more than that are on their way out."""
+    if stage is None:
+        return 0
+    return min(len(stage.instances), stage.max_instances or len(stage.instances))
+
+
+def _gone(before: Catalog, key: StageKey, context: Context) -> bool:
+    """A stage that is not declared any more counts as gone, unless a source that was not heard yet may declare it."""
+    return context.prune and (not context.silent or key in before.stages)
+
+
+def _gone_of(before: Catalog, incumbents: Incumbents, hostname: str, context: Context) -> bool:
+    return _gone(before, incumbents.hostnames[hostname][0], context)
+
+
+def _declared(after: Catalog, incumbents: Incumbents, hostname: str) -> bool:
+    return incumbents.hostnames[hostname][0] in after.stages
+
+
+def _default_hostnames(before: Catalog, after: Catalog, incumbents: Incumbents, context: Context) -> Iterator[str]:
+    """Routed hostnames of default routes. Where the settings before are not known, also those that nothing explains:
+    neither the documents by the settings of now, nor that their tag went."""
+    for hostname, (key, tag) in sorted(incumbents.hostnames.items()):
+        stage, kept = before.stages.get(key), after.stages.get(key)
+        if stage is not None and hostname in stage.default_hostnames:
+            yield hostname
+        elif not context.rules_known and hostname not in before.claims:
+            replaced = kept is not None and kept.instance(tag) is None
+            if hostname in after.claims or not replaced:
+                yield hostname
+
+
+def _sentences(key: StageKey, tags: frozenset[str], kept: DesiredStage | None, lost: int) -> Iterator[str]:
+    if kept is None:
+        yield from (f"{key}: {tag} would go, the stage is no longer declared" for tag in sorted(tags)[:lost])
+        return
+    leaving = sorted(tag for tag in tags if kept.instance(tag) is None)
+    yield from (f"{key}: {tag} would go, it is no longer declared" for tag in leaving[:lost])
