@@ -80,7 +80,7 @@ class Intake:
         """What the guard holds back now."""
         return self._guard.holds()
 
-    async def confirm(self, digest: str) -> bool:
+    def confirm(self, digest: str) -> bool:
         """Allow exactly the held change with this digest; `rebuild` then takes it over."""
         return self._guard.confirm(digest)
 

@@ -78,6 +78,8 @@ class Loop:
         self._bugs: set[str] = set()
         self.news = asyncio.Event()
         """Set after each pass and each change of the catalog."""
+        self.seen = False
+        """True once Docker, the proxy and the sources have all been looked at."""
 
     @property
     def statuses(self) -> Mapping[StageKey, StageStatus]:
@@ -133,6 +135,7 @@ class Loop:
             here = {item.stage for item in self._containers} | {route.stage for route in routes}
             self._left = here - set(self.intake.catalog.stages)
             self.enqueue(*sorted(changed))
+            self.seen = True
             self.news.set()
 
     async def _look(self) -> None:

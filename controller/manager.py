@@ -29,6 +29,7 @@ class Manager:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._foreseen = False
         self._on_status: Callable[[StageStatus], None] = lambda status: None
         self._on_line: Callable[[Transition], None] = lambda transition: None
         self._loop = Loop(parts, Listener(self._reported, self._logged))
@@ -69,10 +70,11 @@ class Manager:
         """Work until these stages (None: all) have settled, a change is held back, or `timeout` seconds are over.
 
         Raises `InvalidInput` for documents with errors, and `Unreachable` when Docker or the proxy does not answer the
-        first look; nothing was changed then.
+        first look; nothing was changed then. After `forecast` it goes by the very documents that were foreseen.
         """
         self._on_status, self._on_line = on_status, on_line
-        await self._loop.first_look(strict=True)
+        if not self._foreseen:
+            await self._loop.first_look(strict=True)
         stop = asyncio.Event()
         serving = asyncio.create_task(self._loop.serve(stop, follow=False))
         settling = asyncio.create_task(self._settled(keys))
@@ -88,6 +90,7 @@ class Manager:
     async def forecast(self) -> Forecast:
         """What would happen, by one look at everything; changes nothing. Raises `InvalidInput`, `Unreachable`."""
         await self._loop.first_look(strict=True)
+        self._foreseen = True
         wanted = [self._loop.intake.desired(key) for key in self._loop.cared_for()]
         stages = [(desired, await self._loop.reconciler.observe(desired)) for desired in wanted]
         digest = self._loop.intake.catalog.digest
@@ -136,7 +139,7 @@ class Manager:
         """Allow exactly the held change with this digest; False when there is none."""
         if not self._loop.intake.complete:
             await self._loop.first_look(strict=False)
-        if not await self._loop.intake.confirm(digest):
+        if not self._loop.intake.confirm(digest):
             return False
         await self._loop.rebuild()
         return True
@@ -158,6 +161,11 @@ class Manager:
 
     def _logged(self, _: StageKey, transition: Transition) -> None:
         self._on_line(transition)
+
+    @property
+    def ready(self) -> bool:
+        """True once everything was looked at and every source has delivered."""
+        return self._loop.intake.complete and self._loop.seen
 
     async def _settled(self, keys: Sequence[StageKey] | None) -> None:
         news = self._loop.news

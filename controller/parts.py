@@ -4,7 +4,7 @@ import os
 from asyncio import Event, to_thread
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from controller.clients.caddy import CaddyProxy
@@ -102,14 +102,15 @@ async def opened(
         secrets = FileSecrets(settings.policy.secret_roots, os.environ, folder / SECRET_KEY)
         starts = settings.limits.starts
         own = [FilesSource(source.files.path, source.name) for source in settings.sources]
-        rules = settings.catalog_rules()
+        chosen = own if sources is None else sources
+        rules = replace(settings.catalog_rules(), sources=tuple(source.name for source in chosen))
         yield Parts(
             runtime=runtime,
             proxy=proxy,
             prober=prober,
             secrets=secrets,
             store=store,
-            sources=own if sources is None else sources,
+            sources=chosen,
             clock=clock,
             rules=settings.rules(),
             catalog_rules=rules,

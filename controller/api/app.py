@@ -1,6 +1,7 @@
 """The small API of a running controller: what the command line needs, as JSON under /api/v1.
 
-It is served on a unix socket only its owner can open, so there is no other authentication.
+It is served on a unix socket only its owner can open, so there is no other authentication. A part of it that only
+reads is served on a TCP address as well, where the settings give one.
 Errors are problem+json (RFC 9457).
 """
 
@@ -12,7 +13,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
 
 from controller.core.errors import HoldfastError, InvalidInput, Unreachable
@@ -56,6 +58,29 @@ def build(control: Control, lines: Lines | None = None) -> FastAPI:
     _errors(app)
     _changes(app, control)
     _reads(app, control, lines)
+    return app
+
+
+def build_reads(control: Control, ready: Callable[[], bool], host: str) -> FastAPI:
+    """The app for a TCP address: it only reads. `host` is the address it listens on.
+
+    Requests for other host names are refused, so that no web page can reach it through a name of its own (DNS
+    rebinding); on a wildcard address any name is taken.
+    """
+    app = FastAPI(title="Holdfast", version=version("holdfast"), docs_url=None, redoc_url=None, openapi_url=None)
+    hosts = ["*"] if host in ("0.0.0.0", "::", "") else ["localhost", "127.0.0.1", "[", host]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    _errors(app)
+    _status(app, control)
+
+    @app.get("/healthz")
+    async def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz")
+    async def readyz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n") if ready() else PlainTextResponse("not ready\n", 503)
+
     return app
 
 
@@ -107,7 +132,7 @@ async def _suspend(control: Control, key: str, on: bool) -> Response | dict[str,
     return {"key": key, "suspended": on}
 
 
-def _reads(app: FastAPI, control: Control, lines: Lines | None) -> None:
+def _status(app: FastAPI, control: Control) -> None:
     @app.get("/api/v1/status")
     async def status() -> dict[str, Any]:
         return {
@@ -117,6 +142,10 @@ def _reads(app: FastAPI, control: Control, lines: Lines | None) -> None:
             "holds": [asdict(hold) for hold in control.holds()],
             "statuses": {key: item.model_dump(mode="json") for key, item in control.statuses().items()},
         }
+
+
+def _reads(app: FastAPI, control: Control, lines: Lines | None) -> None:
+    _status(app, control)
 
     @app.get("/api/v1/lines", response_model=None)
     async def log_lines(after: int = 0) -> Response | dict[str, Any]:

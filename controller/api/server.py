@@ -1,14 +1,17 @@
-"""Serves the API on a unix socket of mode 0600 until told to stop."""
+"""Serves the API on a unix socket of mode 0600, and what only reads on a TCP address, until told to stop."""
 
 import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
-from controller.api.app import Lines, build
+from controller.api.app import Lines, build, build_reads
+from controller.core.errors import Conflict
 from controller.interfaces import Control
 
 
@@ -22,10 +25,34 @@ class _Server(uvicorn.Server):
 
 async def serve(control: Control, path: Path, stop: asyncio.Event, lines: Lines | None = None) -> None:
     """Serve until `stop` is set; the caller holds the lock, so a socket file found here is a dead one's."""
-    listener = _listen(path)
-    config = uvicorn.Config(
-        build(control, lines), log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
+    try:
+        await _serve(build(control, lines), _listen(path), stop)
+    finally:
+        _forget(path)
+
+
+async def serve_reads(
+    control: Control, ready: Callable[[], bool], listener: socket.socket, host: str, stop: asyncio.Event
+) -> None:
+    """Serve what only reads on a TCP socket made by `listen`, until `stop` is set."""
+    await _serve(build_reads(control, ready, host), listener, stop)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket. Raises `Conflict` when the address cannot be had."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=64)
+    except OSError as error:
+        message = (
+            f"api.listen: {host}:{port} cannot be listened on: {error.strerror or error}; "
+            "set another address, or api: null"
+        )
+        raise Conflict(message, reason="ListenTaken") from error
+
+
+async def _serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
@@ -37,7 +64,6 @@ async def serve(control: Control, path: Path, stop: asyncio.Event, lines: Lines 
         server.should_exit = True
         stopping.cancel()
         listener.close()
-        _forget(path)
 
 
 def _listen(path: Path) -> socket.socket:

@@ -1,7 +1,6 @@
 """Commands that look ahead or change something: plan, apply, run, and the small ones that nudge a controller."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,62 +17,65 @@ if TYPE_CHECKING:
 Files = Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder, instead of the sources.")]
 
 
-def _sources(paths: "list[Path]") -> "list[Source] | None":
+def _sources(paths: "list[Path] | None") -> "list[Source] | None":
+    import sys
+
     from controller.cli.document import documents
     from controller.sources.files import FilesSource
+    from controller.sources.text import TextSource
 
-    documents(paths)
-    return [FilesSource(path) for path in paths] or None
+    documents(paths or [])
+    found: list[Source] = []
+    for path in dict.fromkeys(paths or []):
+        found.append(TextSource(sys.stdin.buffer.read()) if str(path) == "-" else FilesSource(path))
+    return found or None
 
 
 def plan(
     file: Files = None,
     detailed_exitcode: Annotated[bool, typer.Option(help="Exit 2 when there are changes.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Also write the plan as JSON here.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also save the plan here, for 'holdfast apply FILE'.")] = None,
 ) -> None:
     """Show what apply would do, and why; changes nothing."""
+    from controller.cli import converge, saved
     from controller.cli.render_plan import render
-    from controller.manager import Manager
 
-    async def look() -> Any:
-        async with Manager.open(context.settings(), sources=_sources(file or [])) as manager:
-            return await manager.forecast()
-
-    forecast = asyncio.run(look())
+    forecast, holds = asyncio.run(converge.foresee(context.settings(), _sources(file)))
     if out is not None:
-        try:
-            out.write_text(json.dumps(forecast.to_json(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            fail(f"error: {out}: {error.strerror}")
+        saved.write(forecast, out)
     if OPTIONS.data:
-        emit(forecast.to_json())
+        emit({**forecast.to_json(), "holds": holds})
     else:
         print(render(forecast), end="")
-    if detailed_exitcode and any(forecast.counts()):
+    for hold in holds:
+        say(f"held back: {hold['message']}\n  to allow it: holdfast confirm {hold['digest']}")
+    if detailed_exitcode and (holds or any(forecast.counts())):
         raise Stop(Exit.CHANGES)
 
 
 def apply(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...")] = None,
+    saved_plan: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="File that plan --out wrote.")] = None,
     file: Files = None,
     timeout: Annotated[str, typer.Option(help="Give up waiting after this long, such as 90s, 15m, 1h.")] = "15m",
     yes: Annotated[
         bool, typer.Option("-y", "--yes", help="Never ask; accepted for scripts, nothing is asked.")
     ] = False,
 ) -> None:
-    """Make it so, and wait until it is."""
-    from controller.cli import converge
+    """Make it so, and wait until it is. With a saved plan: only while everything is as it was foreseen."""
+    from controller.cli import converge, saved
 
     seconds = duration(timeout)
+    wanted = saved.read(saved_plan) if saved_plan is not None else None
     settings = context.settings()
-    chosen = [*(paths or []), *(file or [])]
     running = context.client(settings)
-    if running is not None:
-        if chosen:
-            fail("error: a controller is running and reads its own sources; change those, or stop it first", Exit.USAGE)
-        converge.beside(running, seconds)
-    else:
-        converge.alone(settings, _sources(chosen), seconds)
+    if running is None:
+        converge.alone(settings, _sources(file), seconds, wanted)
+        return
+    if file:
+        fail("error: a controller is running and reads its own sources; change those, or stop it first", Exit.USAGE)
+    if wanted is not None:
+        saved.require(wanted, asyncio.run(converge.foresee(settings, None))[0])
+    converge.beside(running, seconds)
 
 
 def duration(text: str) -> float:

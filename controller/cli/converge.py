@@ -11,7 +11,8 @@ from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
 from controller.core.status import StageStatus
 
 if TYPE_CHECKING:
-    from controller.interfaces import Source
+    from controller.core.forecast_types import Forecast
+    from controller.interfaces import Hold, Source
     from controller.settings import Settings
 
 
@@ -54,17 +55,37 @@ class Progress:
         """Log lines are for `holdfast logs`; the phases above say enough here."""
 
 
-def alone(settings: "Settings", sources: "list[Source] | None", timeout: float) -> None:
-    """Converge under the lock. Raises `Locked`."""
+async def foresee(settings: "Settings", sources: "list[Source] | None") -> "tuple[Forecast, list[dict[str, Any]]]":
+    """What would happen, and what the guard would hold back; changes nothing, also beside a running controller."""
+    from controller.manager import Manager
+
+    async with Manager.open(settings, sources=sources, lock=False, prune=sources is None) as manager:
+        return await manager.forecast(), _held(manager.holds())
+
+
+def alone(
+    settings: "Settings", sources: "list[Source] | None", timeout: float, plan: "dict[str, str] | None" = None
+) -> None:
+    """Converge under the lock; `sources` in place of those of the settings never prune what they do not name.
+
+    `plan`: fingerprints that must hold before anything is done. Raises `Locked`.
+    """
+    from controller.cli import saved
     from controller.manager import Manager
 
     async def go() -> tuple[Mapping[str, StageStatus], list[dict[str, Any]]]:
-        async with Manager.open(settings, sources=sources) as manager:
+        async with Manager.open(settings, sources=sources, prune=sources is None) as manager:
+            if plan is not None:
+                saved.require(plan, await manager.forecast())
             with Progress() as progress:
                 found = await manager.converge(None, timeout, progress.status, progress.line)
-            return found, [{"digest": hold.digest, "message": hold.message} for hold in manager.holds()]
+            return found, _held(manager.holds())
 
     finish(*asyncio.run(go()))
+
+
+def _held(holds: "Sequence[Hold]") -> list[dict[str, Any]]:
+    return [{"digest": hold.digest, "losses": list(hold.losses), "message": hold.message} for hold in holds]
 
 
 def beside(running: Client, timeout: float) -> None:
