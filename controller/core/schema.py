@@ -82,9 +82,11 @@ def crd(kind: str) -> Schema:
 def _resource(document: type[Model], status: type[Model]) -> Schema:
     definitions = _definitions(document, status)
     whole = definitions[document.__name__]
-    fields = {
-        name: _structural(whole["properties"][name], definitions, name) for name in ("apiVersion", "kind", "spec")
+    fields: Schema = {
+        name: {"type": "string", "description": whole["properties"][name]["description"]}
+        for name in ("apiVersion", "kind")
     }
+    fields["spec"] = _structural(whole["properties"]["spec"], definitions, "spec")
     # the API server allows nothing about metadata but its type and restrictions of the name
     name = _definition(whole["properties"]["metadata"], definitions)["properties"]["name"]
     fields["metadata"] = {"type": "object", "properties": {"name": _structural(name, definitions, "name")}}
@@ -137,12 +139,10 @@ def _structural(schema: Schema, definitions: Mapping[str, Schema], name: str) ->
     """One schema as a CRD may hold it; `name` is the field's."""
     whole = {**_definition(schema, definitions), **schema}
     rules = RULES.get(str(schema.get("$ref", "")).rsplit("/", 1)[-1])
-    drop = ("$ref", "default", "oneOf", "propertyNames", "const", "properties", "items", "additionalProperties")
+    drop = ("$ref", "default", "oneOf", "propertyNames", "properties", "items", "additionalProperties")
     found = {key: value for key, value in whole.items() if key not in drop}
-    if "const" in whole:
-        found["enum"] = [whole["const"]]
     if "description" in found:
-        found["description"] = _with_default(found["description"], None if "const" in whole else whole.get("default"))
+        found["description"] = _with_default(found["description"], whole.get("default"))
     if found["type"] == "string" and "enum" not in found:
         found.setdefault("maxLength", MAX_TEXT)
     if found["type"] == "integer":

@@ -120,7 +120,8 @@ def test_a_crd_is_structural(kind: str) -> None:
         assert set(node) <= ALLOWED, f"{path}: {set(node) - ALLOWED}"
         assert node["type"] in ("object", "array", "string", "integer", "boolean"), path
         assert "description" in node or path.endswith("[]") or path == ".metadata", path
-        assert node["type"] != "string" or "maxLength" in node or "enum" in node, path
+        bounded = "maxLength" in node or "enum" in node or path in (".apiVersion", ".kind")
+        assert node["type"] != "string" or bounded, path
         assert node["type"] != "array" or ("maxItems" in node and "x-kubernetes-list-type" in node), path
         assert node["type"] != "object" or ("properties" in node) != ("additionalProperties" in node), path
         assert isinstance(node.get("minimum", 0), int), path
