@@ -119,7 +119,7 @@ def findings(settings: "Settings") -> Iterator[Callable[[], Finding]]:
     yield lambda: state_folder(state)
     yield lambda: disk("disk", state)
     yield lambda: engine_socket(settings.docker.host)
-    yield lambda: credentials(settings.docker.config and str(settings.docker.config))
+    yield lambda: credentials(str(settings.docker.config) if settings.docker.config else None)
     yield lambda: admin(settings.proxy.admin)
     yield lambda: tcp("proxy address", settings.proxy.address, "start the proxy, or set proxy.address")
 

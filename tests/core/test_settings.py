@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.core.desired import SecretRef
 from controller.core.errors import Diagnostic, InvalidInput
@@ -307,6 +310,38 @@ def test_all_mistakes_are_told_in_one_run() -> None:
     assert [(item.path, item.line) for item in found] == [
         ("domain", 1), ("id", 1), ("limits.pulls", 2), ("limits.surge", 2), ("", 0), ("HOLDFAST_API__LISTEN", 0),
     ]  # fmt: skip
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place inside plain data."""
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [path] * bool(path) + [place for key, value in inner for place in places(value, (*path, key))]
+
+
+FULL: dict[str, Any] = {
+    **yaml.safe_load(init_text("home-1", "example.com")),
+    "notifications": [{"url": "https://a", "secret": {"file": "x"}, "events": ["failure"]}, {"url": {"file": "b"}}],
+}
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+)
+
+
+@given(st.sampled_from(places(FULL)), ANYTHING)
+def test_no_value_in_any_place_breaks_the_reader(place: tuple[Any, ...], value: Any) -> None:
+    """Whatever stands at any key gives settings or a list of mistakes that each have a message, never a crash."""
+    data: Any = yaml.safe_load(yaml.safe_dump(FULL))
+    inner = data
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    found: list[Diagnostic] = []
+    try:
+        assert parse(yaml.safe_dump(data), FILE, {}).id
+    except InvalidInput as error:
+        found = error.diagnostics
+    assert all(item.message and item.line for item in found)
 
 
 def test_a_variable_mends_the_file() -> None:
