@@ -39,7 +39,7 @@ _OTHER_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+|[-+]?0o[0-7]+
 """Numbers to readers of YAML 1.2 and to kubectl, though not to PyYAML; a commit such as 1234e56 is one."""
 
 _LETTERS = frozenset("abcdeghijklmpqrsuvwxzABCDEGHIJKLMPQRSUVWXZ/")
-"""Text that begins with one of these is text to everybody; what is left may be on, off, yes, no, true, false or null."""
+"""Text that begins with one of these is text to everybody; what is left may be a number, on, no, true or null."""
 
 _KINDS: dict[str, Kind] = {
     "bool": "yes/no", "int": "number", "float": "number", "timestamp": "date", "null": "nothing",
