@@ -2,7 +2,8 @@
 
 Called by the manager: each delivery goes in by `deliver`, the catalog that may be acted on comes out of `catalog`. A
 source that fails, in whole or in a file, deletes nothing. A change that loses more than one of what runs and more than
-`percent` of it waits until somebody confirms exactly that change; until then the last accepted documents stay.
+`percent` of it waits until somebody confirms exactly that change; until then the last accepted documents stay. What a
+source declared that the settings no longer name stays until it is confirmed, too; everything else goes on then.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from controller.core import catalog as catalogs
 from controller.core import names
 from controller.core.catalog_types import Catalog, CatalogRules, Incumbents, Sourced
-from controller.core.caution import await_sources, keep_hostnames, without_pruning
+from controller.core.caution import await_sources, keep_hostnames, spare, without_pruning
 from controller.core.desired import StageKey
 from controller.core.loss import Context, Loss, loss
 from controller.interfaces import Delivery, Hold, Store
@@ -82,19 +83,19 @@ class Guard:
         silent = frozenset(self._sources) - self._known
         digest = names.short_hash(repr((rules, sorted(silent), sorted(self._sums.items()))), DIGITS)
         after = self._build(self._current, rules, incumbents)
-        if digest != self._digest:
-            before = self._build(self._accepted, self._rules or rules, incumbents)
-            known = self._rules is not None
-            context = Context(self._sources, silent, self._released, known, self._prune)
-            lost = loss(before, after, incumbents, context)
-            if lost.too_much(self._percent) and digest != self._confirmed:
-                self._hold, self._confirmed = Hold(digest, lost.sentences, _message(lost, self._percent)), ""
-                return self._held(rules, incumbents, silent)
+        allowed = digest in (self._digest, self._confirmed)
+        lost = Loss() if allowed else self._loss(after, rules, incumbents, silent)
+        self._confirmed = ""
+        if lost.too_much(self._percent):
+            self._hold = Hold(digest, lost.sentences + lost.dropped_sentences, _too_much(lost, self._percent))
+            return self._held(rules, incumbents, silent)
+        spared = frozenset(lost.dropped)
+        self._hold = Hold(digest, lost.dropped_sentences, _dropped(lost)) if spared else None
+        self._digest = "" if spared else digest
         self._accepted = {source: self._current[source] for source in self._sources if source in self._known}
-        self._digest, self._rules = digest, None if silent else rules
-        self._released = self._leaving(after, incumbents, bool(silent))
-        self._hold, self._confirmed = None, ""
-        return self._careful(after, incumbents, silent)
+        self._rules = None if silent else rules
+        self._released = self._leaving(after, incumbents, spared, silent)
+        return self._careful(spare(after, spared), incumbents, silent)
 
     def holds(self) -> tuple[Hold, ...]:
         """The change that is held back now, if any."""
@@ -124,6 +125,11 @@ class Guard:
         found = [item for source in self._sources for item in documents.get(source, ())]
         return catalogs.build(found, rules, incumbents)
 
+    def _loss(self, after: Catalog, rules: CatalogRules, incumbents: Incumbents, silent: frozenset[str]) -> Loss:
+        before = self._build(self._accepted, self._rules or rules, incumbents)
+        known = self._rules is not None
+        return loss(before, after, incumbents, Context(self._sources, silent, self._released, known, self._prune))
+
     def _held(self, rules: CatalogRules, incumbents: Incumbents, silent: frozenset[str]) -> Catalog:
         """The last accepted documents, and what a source without any delivered; nothing is pruned meanwhile.
 
@@ -140,15 +146,18 @@ class Guard:
             return without_pruning(await_sources(found, incumbents, silent), instances=True)
         return found if self._prune else without_pruning(found, instances=False)
 
-    def _leaving(self, after: Catalog, incumbents: Incumbents, waiting: bool) -> frozenset[tuple[StageKey, str]]:
-        """Running tags that an accepted change let go. A stage that a silent source may still declare is not."""
+    def _leaving(
+        self, after: Catalog, incumbents: Incumbents, spared: frozenset[StageKey], silent: frozenset[str]
+    ) -> frozenset[tuple[StageKey, str]]:
+        """Running tags that an accepted change let go; no new ones where that is not decided yet."""
         found = set()
         for key, tags in incumbents.running.items():
             stage = after.stages.get(key)
-            if stage is not None or not waiting:
-                found |= {(key, tag) for tag in tags if stage is None or stage.instance(tag) is None}
-            else:
-                found |= {(key, tag) for tag in tags if (key, tag) in self._released}
+            for tag in tags:
+                undecided = key in spared or (stage is None and silent)
+                gone = stage is None or stage.instance(tag) is None
+                if (key, tag) in self._released if undecided else gone:
+                    found.add((key, tag))
         return frozenset(found)
 
 
@@ -179,8 +188,11 @@ def _sum(documents: Iterable[Sourced]) -> str:
     return hashlib.sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _message(lost: Loss, percent: float) -> str:
+def _too_much(lost: Loss, percent: float) -> str:
     count = f"{lost.instances + lost.hostnames} of {lost.total} running instances and default hostnames would go"
-    if lost.dropped:
-        return f"{count}, some were declared by {', '.join(lost.dropped)}, which the settings do not name any more"
     return f"{count}, which is more than {percent:g} %: the last good documents stay until this is confirmed"
+
+
+def _dropped(lost: Loss) -> str:
+    sources = ", ".join(sorted(set(lost.dropped.values())))
+    return f"{', '.join(lost.dropped)}: what {sources} declared stays, although the settings no longer name that source"

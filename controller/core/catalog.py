@@ -48,7 +48,8 @@ def stage(catalog: Catalog, key: StageKey) -> DesiredStage:
     if found is not None:
         return replace(found, claimed_elsewhere=elsewhere)
     project, _, name = key.partition("/")
-    return DesiredStage(key, project, name, declared=False, claimed_elsewhere=elsewhere, prune=catalog.prune)
+    prune = catalog.prune and key not in catalog.spared
+    return DesiredStage(key, project, name, declared=False, claimed_elsewhere=elsewhere, prune=prune)
 
 
 def generation(stage: DesiredStage) -> str:

@@ -58,3 +58,5 @@ class Catalog:
     """Names exactly this catalog."""
     prune: bool = True
     """False: a stage that is not in here must not be taken for one that is gone."""
+    spared: frozenset[StageKey] = frozenset()
+    """Stages that are left alone although they are not in here, until somebody confirms that they may go."""

@@ -15,6 +15,12 @@ def without_pruning(catalog: Catalog, *, instances: bool) -> Catalog:
     return replace(catalog, stages=stages, prune=False)
 
 
+def spare(catalog: Catalog, keys: frozenset[StageKey]) -> Catalog:
+    """These stages are left alone: gone or not, what is not declared of them stays."""
+    stages = {key: replace(stage, prune=False) if key in keys else stage for key, stage in catalog.stages.items()}
+    return replace(catalog, stages=stages, spared=keys)
+
+
 def await_sources(catalog: Catalog, incumbents: Incumbents, silent: frozenset[str]) -> Catalog:
     """Leave alone what runs by the word of a source that has not spoken yet, whoever else declares it or its names."""
     theirs = {

@@ -111,7 +111,7 @@ def _clear_one_off(draft: Draft, slot: Slot, item: Container, selection: Selecti
 def _say_leaving(draft: Draft, slot: Slot, selection: Selection) -> None:
     tag = slot.tag
     if tag in selection.evicted:
-        reason, message = "Evicted", f"{tag} is beyond maxInstances, and every newer one has passed"
+        reason, message = "Evicted", f"evicted: {tag} is beyond maxInstances, and every newer one has passed"
     elif slot.memory.expired:
         reason, message = "Expired", f"the time of {tag} is over"
     elif not draft.desired.declared:

@@ -4,8 +4,8 @@ Two things count: the net loss of running instances of each stage, where a tag t
 is one beyond maxInstances; and default hostnames left without claimant, as by another domain.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from controller.core.catalog_types import Catalog, Incumbents
 from controller.core.desired import DesiredStage, StageKey
@@ -40,19 +40,21 @@ class Loss:
     """Those of them whose stage stays: the others go with their stage and are no further loss."""
     total: int = 0
     """Instances that run and default hostnames that are routed."""
-    dropped: tuple[str, ...] = ()
-    """Sources that the settings no longer name and whose instances would go."""
+    dropped: Mapping[StageKey, str] = field(default_factory=dict)
+    """Stages that lose something only because the settings no longer name their source, and that source."""
+    dropped_sentences: tuple[str, ...] = ()
 
     def too_much(self, percent: float) -> bool:
-        """More than one and more than this share of everything, or anything of a source that was dropped."""
+        """More than one, and more than this share of everything. What a dropped source declared is not in it."""
         share = (self.instances + self.hostnames) * 100 > percent * self.total
-        return bool(self.dropped) or (self.instances + self.alone > 1 and share)
+        return self.instances + self.alone > 1 and share
 
 
 def loss(before: Catalog, after: Catalog, incumbents: Incumbents, context: Context) -> Loss:
     """Compare what runs with what would stay of it. Nothing runs: nothing is lost."""
     sentences: list[str] = []
-    dropped: set[str] = set()
+    of_dropped: list[str] = []
+    dropped: dict[StageKey, str] = {}
     standing = instances = 0
     for key, tags in sorted(incumbents.running.items()):
         strangers = frozenset(tag for tag in tags if _unknown(before, key, tag) and (key, tag) not in context.released)
@@ -62,18 +64,20 @@ def loss(before: Catalog, after: Catalog, incumbents: Incumbents, context: Conte
         lost = stood - len(kept.instances) if kept is not None else stood
         if lost <= 0 or (kept is None and not _gone(before, key, context)):
             continue
-        instances += lost
-        sentences += _sentences(key, tags, kept, lost)
         source = incumbents.sources.get(key, "")
         if strangers and source and source not in context.sources and context.prune:
-            dropped.add(source)
-    held = list(_default_hostnames(before, after, incumbents, context))
-    left = [hostname for hostname in held if hostname not in after.claims]
-    left = [name for name in left if _declared(after, incumbents, name) or _gone_of(before, incumbents, name, context)]
-    alone = [hostname for hostname in left if _declared(after, incumbents, hostname)]
-    sentences += [f"{incumbents.hostnames[name][0]}: nothing would answer at {name} any more" for name in alone]
+            dropped[key] = source
+            of_dropped += _sentences(key, tags, kept, lost)
+        else:
+            instances += lost
+            sentences += _sentences(key, tags, kept, lost)
+    held = dict(_default_hostnames(before, after, incumbents, context))
+    left = {name: key for name, key in held.items() if name not in after.claims and key not in dropped}
+    left = {name: key for name, key in left.items() if key in after.stages or _gone(before, key, context)}
+    alone = [name for name, key in left.items() if key in after.stages]
+    sentences += [f"{left[name]}: nothing would answer at {name} any more" for name in alone]
     total = standing + len(held)
-    return Loss(tuple(sentences), instances, len(left), len(alone), total, tuple(sorted(dropped)))
+    return Loss(tuple(sentences), instances, len(left), len(alone), total, dropped, tuple(of_dropped))
 
 
 def _unknown(before: Catalog, key: StageKey, tag: str) -> bool:
@@ -93,25 +97,22 @@ def _gone(before: Catalog, key: StageKey, context: Context) -> bool:
     return context.prune and (not context.silent or key in before.stages)
 
 
-def _gone_of(before: Catalog, incumbents: Incumbents, hostname: str, context: Context) -> bool:
-    return _gone(before, incumbents.hostnames[hostname][0], context)
+def _default_hostnames(
+    before: Catalog, after: Catalog, incumbents: Incumbents, context: Context
+) -> Iterator[tuple[str, StageKey]]:
+    """Routed hostnames of default routes, and whose they are.
 
-
-def _declared(after: Catalog, incumbents: Incumbents, hostname: str) -> bool:
-    return incumbents.hostnames[hostname][0] in after.stages
-
-
-def _default_hostnames(before: Catalog, after: Catalog, incumbents: Incumbents, context: Context) -> Iterator[str]:
-    """Routed hostnames of default routes. Where the settings before are not known, also those that nothing explains:
-    neither the documents by the settings of now, nor that their tag went."""
+    Where the settings before are not known, also those that nothing explains: neither the documents by the settings of
+    now, nor that their tag went.
+    """
     for hostname, (key, tag) in sorted(incumbents.hostnames.items()):
         stage, kept = before.stages.get(key), after.stages.get(key)
         if stage is not None and hostname in stage.default_hostnames:
-            yield hostname
+            yield hostname, key
         elif not context.rules_known and hostname not in before.claims:
             replaced = kept is not None and kept.instance(tag) is None
             if hostname in after.claims or not replaced:
-                yield hostname
+                yield hostname, key
 
 
 def _sentences(key: StageKey, tags: frozenset[str], kept: DesiredStage | None, lost: int) -> Iterator[str]:

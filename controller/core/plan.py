@@ -66,14 +66,13 @@ def _bring_up(draft: Draft, found: Mapping[str, Slot], selection: Selection) -> 
     begun = [tag for tag in moving if found[tag].candidate is not None or found[tag].memory.rollout is not None]
     allowed = [*begun, *[tag for tag in moving if tag not in begun]][: max(len(begun), draft.rules.surge)]
     successor = found.get(selection.designated or "")
-    waits = draft.desired.recreate and successor is not None and _under_way(successor)
     serving = _serving(found, selection)
     for tag in selection.kept:
         slot = found[tag]
         if slot.declared is not None and settle.broken(draft, slot, _fallback(found, slot)):
             continue
         if slot.serving is not None:
-            repair.maintain(draft, slot, slot.serving, may_start=not waits)
+            repair.maintain(draft, slot, slot.serving, may_start=_may_start(draft, slot, successor))
         if tag not in selection.wanted or slot.current is not None:
             if slot.current is not None:
                 repair.look_at_tag(draft, slot)
@@ -90,8 +89,11 @@ def _replaces(slot: Slot) -> bool:
     return slot.current is None and slot.stable is not None and not slot.quarantined
 
 
-def _under_way(slot: Slot) -> bool:
-    return slot.current is None and slot.candidate is not None
+def _may_start(draft: Draft, slot: Slot, successor: Slot | None) -> bool:
+    """False for a container whose place another has taken, where containers must not overlap."""
+    if not draft.desired.recreate or successor is None:
+        return True
+    return successor.candidate is None and (successor.current is None or successor.tag == slot.tag)
 
 
 def _serving(found: Mapping[str, Slot], selection: Selection) -> Container | None:

@@ -17,9 +17,10 @@ SHOWN = 3
 
 def plan(draft: Draft, slots: Mapping[str, Slot], selection: Selection, routing: Routing) -> Plan:
     """Close the draft: status, sentence and what to keep."""
-    for tag in slots:
+    shown = [tag for tag, slot in slots.items() if slot.declared is not None or slot.containers or slot.one_offs]
+    for tag in shown:
         _rest(draft, slots[tag], selection)
-    instances = tuple(_instance(draft, slots[tag], selection, routing) for tag in _shown(draft, slots, selection))
+    instances = tuple(_instance(draft, slots[tag], selection, routing) for tag in shown)
     acting = [action for action in draft.actions if type(action).__name__ not in UNCHECKED]
     busy = draft.busy or bool(acting) or any(draft.view(item.tag).busy for item in instances)
     problems = _problems(draft, instances, routing)
@@ -56,10 +57,6 @@ def _plan(draft: Draft, instances: tuple[InstanceStatus, ...], conditions: tuple
     return Plan(tuple(draft.actions), draft.memory, tuple(draft.transitions), status, frozenset(draft.keep), draft.wake)
 
 
-def _shown(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> list[str]:
-    return [tag for tag, slot in slots.items() if slot.declared is not None or slot.containers or tag in draft.views]
-
-
 def _rest(draft: Draft, slot: Slot, selection: Selection) -> None:
     """Words for tags about which no step had anything to say."""
     tag = slot.tag
@@ -74,7 +71,7 @@ def _rest(draft: Draft, slot: Slot, selection: Selection) -> None:
         if slot.memory.expired:
             view.say("Expired", "Expired", "its time is over; it stays away until it is undeclared", busy=False)
         elif tag not in selection.wanted:
-            view.say("Evicted", "Evicted", "beyond maxInstances; it runs again when there is room", busy=False)
+            view.say("Evicted", "Evicted", "evicted: beyond maxInstances; it runs again when there is room", busy=False)
 
 
 def _instance(draft: Draft, slot: Slot, selection: Selection, routing: Routing) -> InstanceStatus:

@@ -64,13 +64,14 @@ def running(
 def serving(found: Catalog) -> Incumbents:
     """Everything of a catalog runs and is routed, as after its last rollout; what is suspended never came up."""
     up = {key: item for key, item in found.stages.items() if not item.suspend}
+    wanted = {key: item.instances[-(item.max_instances or len(item.instances)) :] for key, item in up.items()}
     hostnames: dict[str, tuple[StageKey, str]] = {}
     for key, item in up.items():
-        for instance in item.instances:
+        for instance in wanted[key]:
             hostnames |= dict.fromkeys(item.default_hostnames, (key, instance.tag))
             if instance.hostname is not None:
                 hostnames[instance.hostname] = (key, instance.tag)
-    tags = {key: frozenset(instance.tag for instance in item.instances) for key, item in up.items()}
+    tags = {key: frozenset(instance.tag for instance in items) for key, items in wanted.items()}
     return Incumbents(tags, {key: item.origin.source for key, item in up.items() if item.instances}, hostnames)
 
 

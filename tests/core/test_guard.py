@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.core import catalog
 from controller.core.catalog_types import Catalog, Incumbents, Sourced
@@ -13,6 +15,7 @@ from controller.core.status import StageStatus, Transition
 from controller.guard import Guard
 from controller.interfaces import Delivery
 from tests.core.catalog_documents import NOTHING, RULES, A, B, build, project, request, running, serving, stage, tags
+from tests.core.test_catalog_properties import DOCUMENTS
 
 
 class LastGood:
@@ -218,8 +221,6 @@ async def test_only_a_net_loss_of_running_instances_counts(
 ) -> None:
     """A replaced tag and one beyond maxInstances are no loss; a stage that moves to another host is one."""
     guard, up = await accepted(project(stages=[before]))
-    if most := before.get("maxInstances"):
-        up = replace(up, running={"shop/dev": frozenset(tags(build(project(stages=[before])))[-int(str(most)) :])})
     await deliver(guard, project(stages=[after]))
     guard.catalog(RULES, up)
     assert bool(guard.holds()) is held
@@ -348,20 +349,22 @@ async def test_the_store_is_written_only_when_something_changed() -> None:
 
 
 async def test_a_dropped_source_needs_a_confirmation() -> None:
-    """A single instance of a source that the settings no longer name stays until somebody allows it."""
-    mine = shops(9)
-    up = serving(build(*mine, project("old", source=B, stages=[stage("dev", "1")])))
+    """What only a source declared that the settings no longer name stays until somebody allows it; the rest goes on."""
+    up = serving(build(*shops(2), project("old", source=B, stages=[stage("dev", "1")])))
     guard = await started(LastGood(), A)
-    await deliver(guard, *mine)
+    await deliver(guard, *shops(2, "2"))
     found = guard.catalog(RULES, up)
-    assert catalog.stage(found, "old/dev").prune is False
-    (hold,) = guard.holds()
-    assert B in hold.message
-    assert hold.losses == ("old/dev: 1 would go, the stage is no longer declared",)
-    assert guard.confirm(hold.digest)
+    assert [catalog.stage(found, key).prune for key in ("old/dev", "older/dev", "shop0/dev")] == [False, True, True]
+    assert tags(found, "shop0/dev") == ["2"]
+    assert B in guard.holds()[0].message
+    assert guard.holds()[0].losses == ("old/dev: 1 would go, the stage is no longer declared",)
+    await deliver(guard, *shops(1, "2"))
+    found = guard.catalog(RULES, up)
+    assert (set(found.stages), catalog.stage(found, "old/dev").prune) == ({"shop0/dev"}, False)
+    assert guard.confirm(guard.holds()[0].digest)
     assert catalog.stage(guard.catalog(RULES, up), "old/dev").prune is True
-    await deliver(guard, *shops(8), project("more", stages=[stage("dev", "1")]))
-    guard.catalog(RULES, up)
+    await deliver(guard, *shops(1, "3"))
+    assert catalog.stage(guard.catalog(RULES, up), "old/dev").prune is True
     assert guard.holds() == ()
 
 
@@ -371,11 +374,51 @@ async def test_requests_of_a_dropped_source_need_a_confirmation() -> None:
     mine = [project(stages=[stage("dev", "1")]), *shops(9)]
     _, up = await accepted(*mine, store=store)
     both = {**up.running, "shop/dev": frozenset({"1", "2"})}
+    up = replace(up, running=both, sources={**up.sources, "shop/dev": B})
     guard = await started(store, A)
     await deliver(guard, *mine)
-    found = guard.catalog(RULES, replace(up, running=both, sources={**up.sources, "shop/dev": B}))
-    assert guard.holds()[0].losses == ("shop/dev: 2 would go, it is no longer declared",)
-    assert found.stages["shop/dev"].prune is False
+    for _ in range(2):
+        found = guard.catalog(RULES, up)
+        assert guard.holds()[0].losses == ("shop/dev: 2 would go, it is no longer declared",)
+        assert (found.stages["shop/dev"].prune, found.stages["shop0/dev"].prune) == (False, True)
+
+
+async def test_a_renamed_source_is_not_a_dropped_one() -> None:
+    """What the new one declares as well stays by its word; containers carry the old name for long."""
+    up = serving(build(*(replace(item, source=B) for item in shops(4))))
+    guard = await started(LastGood(), A)
+    await deliver(guard, *shops(4))
+    assert guard.catalog(RULES, up) == build(*shops(4), incumbents=up)
+    await deliver(guard, *shops(3))
+    assert catalog.stage(guard.catalog(RULES, up), "shop3/dev").prune is True
+    assert guard.holds() == ()
+
+
+@given(DOCUMENTS, st.data())
+async def test_what_a_failing_source_leaves_out_stays(documents: list[Sourced], data: st.DataObject) -> None:
+    """Safety: any part of the documents, delivered as a part, is the same catalog."""
+    places = {(item.document.kind, item.document.metadata.name, item.path): item for item in documents}
+    whole = [item for item in places.values() if item.source == A]
+    guard, up = await accepted(*whole)
+    before = guard.catalog(RULES, up)
+    part = [item for item in whole if data.draw(st.booleans())]
+    await deliver(guard, *part, complete=False)
+    assert guard.catalog(RULES, up) == before
+
+
+@given(DOCUMENTS, DOCUMENTS, st.booleans())
+async def test_no_change_takes_more_than_it_may(old: list[Sourced], new: list[Sourced], restarted: bool) -> None:
+    """Safety: whatever is written next, what is pruned without being asked is one instance or at most a quarter."""
+    store = LastGood()
+    guard, up = await accepted(*(replace(item, source=A) for item in old), store=store)
+    if restarted:
+        guard = await started(store)
+    await deliver(guard, *(replace(item, source=A) for item in new))
+    found = guard.catalog(RULES, up)
+    if found.prune:
+        declared = {key: len(item.instances) for key, item in found.stages.items()}
+        lost = sum(max(0, len(tags) - declared.get(key, 0)) for key, tags in up.running.items())
+        assert lost <= 1 or lost <= 0.25 * 2 * sum(len(tags) for tags in up.running.values())
 
 
 async def test_a_source_that_was_not_heard_yet_keeps_what_runs_by_it() -> None:

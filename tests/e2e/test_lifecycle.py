@@ -188,7 +188,7 @@ def test_an_empty_list_removes_the_stage(sandbox: Sandbox) -> None:
     applied(sandbox)
 
     assert sandbox.containers() == []
-    assert sandbox.get(sandbox.host("shop")).status == 404
+    assert sandbox.get(sandbox.host("shop")).status in (0, 404)
     volume = sandbox.engine.client.volumes.get("shop-dev-data")
     volume.remove()
 
@@ -225,4 +225,4 @@ def test_a_worker_runs_without_a_route(sandbox: Sandbox) -> None:
     applied(sandbox)
 
     assert list(running(sandbox)) == ["1.0"]
-    assert sandbox.get(sandbox.host("worker")).status == 404
+    assert sandbox.get(sandbox.host("worker")).status in (0, 404)

@@ -40,6 +40,7 @@ class Reference:
     def of(scenario: Scenario, npm: bool = False) -> "Reference":
         """Play it once; nothing may be written once it is over."""
         sim = simulate(_resting(scenario), npm=npm)
+        sim.history_closed()
         return Reference(scenario, npm, tuple(sim.border.issued), sim.canonical(), _made(sim))
 
     def cases(self) -> Iterator[Case]:
