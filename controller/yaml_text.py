@@ -249,7 +249,7 @@ class _Reader:
         context = str(getattr(error, "context", None) or "")
         place = getattr(error, "problem_mark", None)
         opened = getattr(error, "context_mark", None)
-        mark = self._mark(place) if place is not None else Mark(self._line, 1)
+        mark = self._within(place) if place is not None else Mark(self._line, 1)
         if "nesting depth" in problem:
             self._deep(mark)
         begun = self._mark(opened) if opened is not None else mark
@@ -262,6 +262,13 @@ class _Reader:
         lines = LINE_BREAK.split(self._text)
         line = lines[place.line] if place.line < len(lines) else ""
         return line[place.column : place.column + 1]
+
+    def _within(self, place: Any) -> Mark:
+        """The parser's place, but not behind the last thing that is written: nobody sees the end of a file."""
+        written = LINE_BREAK.split(self._text.rstrip())
+        if (place.line, place.column) < (len(written) - 1, len(written[-1])):
+            return self._mark(place)
+        return Mark(self._line + len(written) - 1, len(written[-1]) + 1)
 
     def _mark(self, mark: Any) -> Mark:
         return Mark(self._line + mark.line, mark.column + 1)

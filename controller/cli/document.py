@@ -77,17 +77,25 @@ def _write_new(files: Mapping[Path, str]) -> None:
             print(path)
 
 
-def documents(paths: Sequence[Path]) -> list[Path]:
-    """The files below these paths. A missing one is a usage error."""
-    found: list[Path] = []
+def documents(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files below these paths, those that a source reads, and what is in the way of reading others.
+
+    A path that is missing, or no file or folder, is a usage error.
+    """
+    from controller.sources.folder import look
+
+    files: list[Path] = []
+    troubles: list[str] = []
     for path in paths:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file())
-        elif path.exists() or str(path) == "-":
-            found.append(path)
-        else:
-            fail(f"error: {path}: no such file or folder", Exit.USAGE)
-    return found
+        if str(path) == "-":
+            files.append(path)
+            continue
+        found = look(path)
+        if "" in found.troubles:
+            fail(f"error: {path} {found.troubles['']}", Exit.USAGE)
+        files += [path / name if name else path for name in sorted(found.files)]
+        troubles += [f"error: {path / name} {trouble}" for name, trouble in found.troubles.items()]
+    return files, troubles
 
 
 def validate(
@@ -102,7 +110,8 @@ def validate(
         chosen = [Path(item.files.path) for item in context.settings().sources]
     wrong: list[Diagnostic] = []
     counts: dict[str, int] = {}
-    for path in documents(chosen):
+    files, troubles = documents(chosen)
+    for path in files:
         try:
             text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
         except OSError as error:
@@ -110,8 +119,11 @@ def validate(
         result = read_text(text, str(path))
         counts[str(path)] = len(result.documents)
         wrong += result.diagnostics
+    for trouble in troubles:
+        say(trouble)
     if wrong:
         report(wrong)
+    if wrong or troubles:
         raise Stop(Exit.INVALID)
     if OPTIONS.data:
         emit({"diagnostics": [], "files": counts})

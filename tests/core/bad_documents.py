@@ -49,6 +49,7 @@ READING = [
     row("004-scalar", "hello\n", "E0101", "1:1", "mapping"),
     row("006-tab", "a:\n\tb: 1\n", "E0001", "2:1", "spaces"),
     row("007-bracket", "a: [1, 2\nb: 3\n", "E0001", "2:2", "line 1, column 4"),
+    row("007-open-at-the-end", "a: [\n\n\n", "E0001", "1:5", "bracket"),
     row("007-brace", "a: {b: 1\nc: 3\n", "E0001", "2:2", "line 1, column 4"),
     row("007-quotes", "a: 1\nb: 'x\nc: 1\n", "E0001", "2:4", "never closed"),
     row("007-after-quotes", "a: 'it's'\n", "E0001", "1:8", "closing quote"),
@@ -358,7 +359,7 @@ DOCUMENTS = [
     Row(
         "140-each-document",
         "a: [\n---\n" + spec("port: 0") + "---\n" + REQUEST + "{project: a, stage: b, tag: 1.0}\n",
-        (("E0001", "2:1", "bracket"), ("E0110", "8:9", "at least 1"), ("E0107", "13:35", '"1.0"')),
+        (("E0001", "1:5", "bracket"), ("E0110", "8:9", "at least 1"), ("E0107", "13:35", '"1.0"')),
     ),
 ]  # fmt: skip
 

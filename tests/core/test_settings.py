@@ -285,7 +285,7 @@ BAD: list[tuple[str, str, int, str]] = [
     ("limits: &a {pulls: 1}\n", "", 3, "anchor"),
     ("limits: !!map {pulls: 1}\n", "", 3, "tag"),
     ("no: x\n", "", 3, "quotes"),
-    ("limits: {pulls: 1\n", "", 4, "bracket"),
+    ("limits: {pulls: 1\n", "", 3, "bracket"),
     ("---\nid: b\n", "", 4, "second document"),
     ("- id: a\n- domain: b\n", "", 1, "mapping"),
     ("id: home-1\ndomain: example.com\n\x07\n", "", 3, "control"),
