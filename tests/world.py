@@ -6,8 +6,12 @@ effect on the way. The same scenario with the same faults gives the same trace.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Literal
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from typing import Any, Literal, NoReturn
+
+import structlog
 
 from controller.core import names
 from controller.core.desired import SecretRef
@@ -66,6 +70,8 @@ class Simulation:
         self._warden: asyncio.Task[None] | None = None
         self.manager: Manager | None = None
         """The running controller, for what a person asks of it."""
+        self.bugs: list[str] = []
+        """What the controller logged as a bug of its own."""
         self.oracles = Oracles(self.border, self.engine, self.proxy, self.wishes, lambda key: self._ever.get(key, []))
         self.border.before, self.border.after = self.oracles.before, self.oracles.after
         self._neighbours()
@@ -157,6 +163,7 @@ class Simulation:
         end = self.clock.monotonic() + limit
         while self.clock.monotonic() < end:
             await asyncio.sleep(2.5)
+            self._alive()
             last = self.border.effects[-1].time if self.border.effects else 0.0
             if self.clock.monotonic() - last >= quiet and self._settled():
                 return
@@ -255,7 +262,7 @@ class Simulation:
 
     def safe(self) -> None:
         """Assert that no effect so far broke a safety property."""
-        found = [*self.oracles.breaches, *self.disk.wrong]
+        found = [*self.oracles.breaches, *self.disk.wrong, *self.bugs]
         assert not found, "\n".join([*found, self.trace(80)])
 
     def history_closed(self) -> None:
@@ -264,6 +271,12 @@ class Simulation:
         assert not still, f"{still}\n{self.trace(60)}"
 
     # Parts
+
+    def _alive(self) -> None:
+        """Raise what ended the controller, if something did that it should have survived."""
+        if self._running is not None and self._running.done() and self.life is not None and not self.life.dead:
+            self._running.result()
+            raise AssertionError(f"the controller ended by itself\n{self.trace(40)}")
 
     def _settled(self) -> bool:
         if self.life is None or self.life.dead:
@@ -326,10 +339,31 @@ def simulate(
 
     async def main() -> Simulation:
         sim = Simulation(faults, npm, rules)
-        await sim.start()
-        await scenario(sim)
+        with _listening(sim.bugs):
+            await sim.start()
+            try:
+                await scenario(sim)
+            finally:
+                sim.safe()
         return sim
 
-    sim = run_virtual(main)
-    sim.safe()
-    return sim
+    return run_virtual(main)
+
+
+@contextlib.contextmanager
+def _listening(bugs: list[str]) -> Iterator[None]:
+    """Collect what the log calls a bug, and print nothing."""
+
+    def hear(_: object, __: str, event: MutableMapping[str, Any]) -> NoReturn:
+        if str(event.get("event", "")).startswith("bug"):
+            shown = event.pop("exc_info", None)
+            trace = "".join(traceback.format_exception(shown)) if isinstance(shown, BaseException) else ""
+            bugs.append(f"{event}\n{trace}")
+        raise structlog.DropEvent
+
+    known = structlog.get_config()
+    structlog.configure(processors=[hear], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    try:
+        yield
+    finally:
+        structlog.configure(**known)
