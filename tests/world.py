@@ -36,6 +36,8 @@ QUIET = 65.0
 """Seconds without an effect that count as rest: two resyncs, and more than any drain of the scenarios."""
 AGAIN = 1.0
 """Seconds until a controller that died is started again, as systemd does."""
+OVERTAKEN = 1.0
+"""Seconds in which calls may still be on their way that were decided before the newest version was taken over."""
 END = 10.0
 """Seconds in which an orderly end must be over (L10)."""
 
@@ -64,7 +66,9 @@ class Simulation:
         self.life: Life | None = None
         self.lives = 0
         self._ever: dict[str, list[Wish]] = {}
-        self._written: list[int] = [0]
+        self._versions: list[tuple[Document, ...]] = [()]
+        self._accepted: list[tuple[float, int]] = [(0.0, 0)]
+        """When the controller took over which version."""
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._warden: asyncio.Task[None] | None = None
@@ -72,7 +76,9 @@ class Simulation:
         """The running controller, for what a person asks of it."""
         self.bugs: list[str] = []
         """What the controller logged as a bug of its own."""
-        self.oracles = Oracles(self.border, self.engine, self.proxy, self.wishes, lambda key: self._ever.get(key, []))
+        self.oracles = Oracles(
+            self.border, self.engine, self.proxy, self.candidates, lambda key: self._ever.get(key, [])
+        )
         self.border.before, self.border.after = self.oracles.before, self.oracles.after
         self._neighbours()
 
@@ -85,7 +91,7 @@ class Simulation:
     async def write(self, *documents: Document) -> None:
         """Replace all documents at once by these."""
         self.border.note("user", "write", ", ".join(item.metadata.name for item in documents))
-        self._written.append(len(self.border.effects))
+        self._versions.append(tuple(documents))
         self.folder.files = {f"{item.kind.lower()}-{item.metadata.name}.yaml": item for item in documents}
         for key, wish in wishes(documents).items():
             if wish not in self._ever.setdefault(key, []):
@@ -96,6 +102,17 @@ class Simulation:
     def wishes(self) -> dict[str, Wish]:
         """What is declared now."""
         return wishes(self.folder.documents)
+
+    def candidates(self) -> list[dict[str, Wish]]:
+        """What the controller may go by: the version that it took over a moment ago or before, and all newer ones."""
+        good = tuple(item.document for item in self.disk.good.get(self.folder.name, ()))
+        newest = max((i for i, documents in enumerate(self._versions) if documents == good), default=0)
+        now = self.clock.monotonic()
+        if newest > self._accepted[-1][1]:
+            self._accepted.append((now, newest))
+        while len(self._accepted) > 1 and self._accepted[1][0] < now - OVERTAKEN:
+            del self._accepted[0]
+        return [wishes(documents) for documents in self._versions[self._accepted[0][1] :]]
 
     # Others
 

@@ -35,8 +35,9 @@ class Oracles:
     border: Border
     engine: Engine
     proxy: ProxyState
-    wishes: Callable[[], dict[str, Wish]]
-    """The newest wishes of the user."""
+    wishes: Callable[[], list[dict[str, Wish]]]
+    """What the controller may go by now: what it accepted last, and what was written since. An effect is a breach when
+    it is one by each of them."""
     known: Callable[[str], list[Wish]]
     """All wishes that were ever declared for a stage."""
     breaches: list[str] = field(default_factory=list)
@@ -68,23 +69,23 @@ class Oracles:
     # S3, S5, no request lost
 
     def _available(self, effect: Effect, old: Snapshot, new: Snapshot) -> None:
-        wishes = self.wishes()
+        if effect.op == "docker.restart":
+            return
         for hostname in sorted(old.serving - new.serving):
             route = old.routes[hostname]
-            wish = wishes.get(route.stage)
             now = new.routes.get(hostname)
-            if now is None and not self._still_wanted(hostname):
+            if now is None and not all(_wants(wishes, hostname) for wishes in self.wishes()):
                 continue
             if now is not None and now.container != route.container and self._may_serve(now):
                 continue
-            if effect.op in ("docker.stop", "docker.restart") and (wish is None or wish.recreate):
-                continue
-            if effect.op == "docker.restart":
+            if effect.op == "docker.stop" and self._may_overlap(route.stage) is not True:
                 continue
             self._breach("S5", effect, f"{hostname} was answered before and is not any more")
 
-    def _still_wanted(self, hostname: str) -> bool:
-        return any(hostname in (wish.host(), *wish.domains) and wish.tags for wish in self.wishes().values())
+    def _may_overlap(self, stage: str) -> bool | None:
+        """True: old and new run side by side. False: never. None: the controller may go by either."""
+        found = {wishes[stage].recreate if stage in wishes else False for wishes in self.wishes()}
+        return None if len(found) != 1 else not found.pop()
 
     # S2, S4
 
@@ -139,16 +140,15 @@ class Oracles:
                     self._breach("S3", effect, f"{route.hostname} leads to it")
 
     def _drained(self, effect: Effect, box: Box) -> None:
-        known = self.known(box.stage)
-        wish = self.wishes().get(box.stage)
-        if wish is not None and wish.recreate:
+        if self._may_overlap(box.stage) is not True:
             return
         routed = [route.hostname for route in self.proxy.routes.values() if route.container == box.id]
         if routed:
             self._breach("S5", effect, f"{', '.join(sorted(routed))} still lead there")
             return
         left = self.proxy.left.get(box.id)
-        drain = min([item.drain for item in known] + ([10.0] if wish is None else []))
+        gone = not all(box.stage in wishes for wishes in self.wishes())
+        drain = min([item.drain for item in self.known(box.stage)] + ([10.0] if gone else []))
         if left is not None and self.border.clock.monotonic() - left < drain - 0.01:
             waited = self.border.clock.monotonic() - left
             self._breach("S5", effect, f"it was given {waited:.2f} of {drain:g} seconds to drain")
@@ -169,8 +169,7 @@ class Oracles:
         fresh = [item for item in running if item.tag == box.tag and not item.passed and not self._was_routed(item)]
         if effect.op == "docker.start" and len(fresh) > 2:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
-        wish = self.wishes().get(box.stage)
-        if wish is not None and wish.recreate and effect.op == "docker.start" and len(running) > 1:
+        if self._may_overlap(box.stage) is False and effect.op == "docker.start" and len(running) > 1:
             others = ", ".join(item.name for item in running if item is not box)
             self._breach("S6", effect, f"runs beside {others}, which has the same volume")
 
@@ -196,6 +195,11 @@ class Oracles:
 
     def _breach(self, number: str, effect: Effect, what: str) -> None:
         self.breaches.append(f"{number} at {effect}: {what}")
+
+
+def _wants(wishes: dict[str, Wish], hostname: str) -> bool:
+    declared = (wish for wish in wishes.values() if wish.routed and wish.tags)
+    return any(hostname in (wish.host(), *wish.domains) for wish in declared)
 
 
 def mismatches(wishes: dict[str, Wish], engine: Engine, proxy: ProxyState, oracles: Oracles) -> list[str]:
