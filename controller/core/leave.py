@@ -16,8 +16,9 @@ from controller.core.wanted import Selection
 def leave(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> None:
     """Take the next step for each container that leaves, and forget tags of which nothing is left."""
     stay = _staying(draft, slots, selection)
+    routed = {route.container for route in draft.observed.routes.routes.values()}
     draining = {key: since for key, since in draft.memory.draining.items() if draft.observed.container(key)}
-    draining = {key: since for key, since in draining.items() if key not in stay}
+    draining = {key: since for key, since in draining.items() if key not in stay | routed}
     if draining != draft.memory.draining:
         draft.change(draining=draining)
     for item in draft.observed.containers:
@@ -53,7 +54,7 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
     gone = item.tag not in selection.kept
     if gone:
         _say_leaving(draft, slot, selection)
-    if item.state == "removing" or any(route.container == item.id for route in draft.observed.routes.routes.values()):
+    if item.state == "removing" or _routed(draft, item):
         return
     if not runs(item):
         draft.enforce(Remove(item, f"{item.name} is not needed any more", f"remove:{item.id}"))
@@ -78,6 +79,13 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
             return
     reason = f"{item.name} is not needed any more"
     draft.enforce(Stop(item, draft.desired.stop_grace, reason, f"stop:{item.id}:{item.started_at}"))
+
+
+def _routed(draft: Draft, item: Container) -> bool:
+    """True while a route leads to it, or one that is being written may."""
+    if any(route.container == item.id for route in draft.observed.routes.routes.values()):
+        return True
+    return any(key.startswith("route:") and draft.running(key) for key in draft.observed.facts)
 
 
 def _had_traffic(draft: Draft, item: Container) -> bool:

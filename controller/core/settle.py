@@ -27,7 +27,10 @@ def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
 def settle(draft: Draft, found: Slot, routing: Routing) -> None:
     """Mark the container of a slot as passed, and close its rollout once it has proven itself."""
     item, tag = found.current, found.tag
-    if item is None or not item.running:
+    if item is None:
+        _repaired(draft, found, routing)
+        return
+    if not item.running:
         return
     view = draft.view(tag)
     marked = repair.mark(draft, item)
@@ -51,6 +54,15 @@ def settle(draft: Draft, found: Slot, routing: Routing) -> None:
         message = f"{tag} runs as declared" + (" and answers through the proxy" if draft.desired.port else "")
         history.close(draft, tag, "succeeded", "Succeeded", message)
     _forget_former(draft, tag, routing)
+
+
+def _repaired(draft: Draft, found: Slot, routing: Routing) -> None:
+    """Close the repair of what serves although it is not what is declared."""
+    item, rollout = found.stable, draft.memory.of(found.tag).rollout
+    if item is None or rollout is None or rollout.kind != "repair" or rollout.revision != item.revision:
+        return
+    if item.running and item.connected and routing.proven(found.tag) and not draft.view(found.tag).busy:
+        history.close(draft, found.tag, "succeeded", "Repaired", f"{item.name} runs again")
 
 
 def _baked(draft: Draft, found: Slot) -> bool:

@@ -161,7 +161,8 @@ def test_an_eviction_says_that_it_is_one() -> None:
     """What is beyond maxInstances goes, with the reason, and the notice says that it would come back."""
     found = look(stage("1.0", "1.1", "1.2", max_instances=2), world(stage("1.0", "1.1", max_instances=2)))
     assert summary(found)[:2] == ["- instance 1.0", "+ instance 1.2"]
-    assert change(found, "instance", "1.0").reason == "evicted: it is beyond maxInstances, and every newer one has passed"
+    reason = "evicted: it is beyond maxInstances, and every newer one has passed"
+    assert change(found, "instance", "1.0").reason == reason
     assert found.notices == ("1.0 stays away: evicted: beyond maxInstances; it runs again when there is room",)
 
 
