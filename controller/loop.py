@@ -73,6 +73,8 @@ class Loop:
         self._rebuilding = asyncio.Lock()
         self._resync = asyncio.Event()
         self._left: set[StageKey] = set()
+        self._remembered = set(parts.known)
+        self._follows = False
         self._containers: tuple[Container, ...] = ()
         self._cleaning: asyncio.Task[None] | None = None
         self._bugs: set[str] = set()
@@ -112,17 +114,7 @@ class Loop:
 
     async def until_seen(self) -> None:
         """The first look, tried until it succeeds."""
-        failures = 0
-        while True:
-            try:
-                await self.first_look(strict=False)
-                return
-            except HoldfastError as error:
-                failures += 1
-                seconds = delay(failures, "start")
-                again = f"{seconds:.1f}s"
-                log.warning("cannot begin yet", reason=error.reason, message=error.message, again=again)
-                await self._parts.clock.sleep(seconds)
+        await self._forever("first look", partial(self.first_look, strict=False))
 
     async def rebuild(self) -> None:
         """Make the catalog anew from what the sources delivered and what runs, and enqueue what changed by it."""
@@ -133,7 +125,7 @@ class Loop:
             routes = table.routes.values()
             changed = await self.intake.rebuild(incumbents(self._containers, routes, memories), table)
             here = {item.stage for item in self._containers} | {route.stage for route in routes}
-            self._left = here - set(self.intake.catalog.stages)
+            self._left = (here | self._remembered) - set(self.intake.catalog.stages)
             self.enqueue(*sorted(changed))
             self.seen = True
             self.news.set()
@@ -175,6 +167,7 @@ class Loop:
         finally:
             if key not in self.intake.catalog.stages and key not in self.statuses:
                 self._left.discard(key)
+                self._remembered.discard(key)
             self.news.set()
 
     def _failed(self, key: StageKey, error: HoldfastError, seconds: float) -> None:
@@ -196,6 +189,7 @@ class Loop:
             asyncio.create_task(self._forever("events", self._listen)),
             asyncio.create_task(self._forever("resync", self._resyncs)),
         ]
+        self._follows = follow
         if follow:
             for source in self.intake.sources:
                 looking.append(asyncio.create_task(self._forever(source.name, partial(self._follow, source))))
@@ -257,9 +251,12 @@ class Loop:
             except TimeoutError:
                 pass
             self._resync.clear()
+            if self._follows:
+                await self.intake.load_all()
             await self._look()
 
     async def _follow(self, source: Source) -> None:
+        """Take up each change of a source. What comes while this is being begun anew is found by the next resync."""
         async for _ in source.changes():
             await self.intake.load(source)
             try:

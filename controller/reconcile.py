@@ -142,7 +142,7 @@ class Reconciler:
         if self._desired(desired.key) != desired:
             return  # a status of what is no longer declared would mislead whoever waits for the new one
         if _nothing_left(desired, observed, decided):
-            await self._forget(desired.key, observed.memory)
+            await self._forget(desired.key)
         else:
             await self._publish(decided.status)
 
@@ -157,12 +157,11 @@ class Reconciler:
         except WorldBad as error:
             log.warning("status not stored", stage=status.key, error=error.message)
 
-    async def _forget(self, key: StageKey, memory: StageMemory) -> None:
-        known = self.statuses.pop(key, None)
+    async def _forget(self, key: StageKey) -> None:
+        self.statuses.pop(key, None)
         self._world.operations.keep(key, frozenset())
-        if known is not None or memory != StageMemory():
-            log.info("stage is gone", stage=key)
-            await self._world.store.forget(key)
+        log.info("stage is gone", stage=key)
+        await self._world.store.forget(key)
 
     def _again(self, key: StageKey, decided: Plan, at_once: bool) -> float | None:
         seconds = None if decided.wake is None else max(0.0, decided.wake - self._world.clock.now())
@@ -178,7 +177,8 @@ class Reconciler:
 
 def _nothing_left(desired: DesiredStage, observed: Observed, decided: Plan) -> bool:
     routed = any(route.stage == desired.key for route in observed.routes.routes.values())
-    return not (desired.declared or observed.containers or routed or decided.actions or observed.facts)
+    going = any(fact.status == "running" for fact in observed.facts.values())
+    return not (desired.declared or observed.containers or routed or decided.actions or going)
 
 
 def _log(key: StageKey, transition: Transition) -> None:
