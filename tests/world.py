@@ -67,8 +67,8 @@ class Simulation:
         self.lives = 0
         self._ever: dict[str, list[Wish]] = {}
         self._versions: list[tuple[Document, ...]] = [()]
-        self._accepted: list[tuple[float, int]] = [(0.0, 0)]
-        """When the controller took over which version."""
+        self._accepted: list[tuple[float, tuple[Document, ...]]] = [(0.0, ())]
+        """When the controller took over what; the last is in force."""
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._warden: asyncio.Task[None] | None = None
@@ -104,15 +104,16 @@ class Simulation:
         return wishes(self.folder.documents)
 
     def candidates(self) -> list[dict[str, Wish]]:
-        """What the controller may go by: the version that it took over a moment ago or before, and all newer ones."""
+        """What the controller may go by: what it took over last, what it left for that a moment ago, what is newer."""
         good = tuple(item.document for item in self.disk.good.get(self.folder.name, ()))
-        newest = max((i for i, documents in enumerate(self._versions) if documents == good), default=0)
         now = self.clock.monotonic()
-        if newest > self._accepted[-1][1]:
-            self._accepted.append((now, newest))
+        if good != self._accepted[-1][1]:
+            self._accepted.append((now, good))
+            if good in self._versions:
+                del self._versions[: self._versions.index(good)]
         while len(self._accepted) > 1 and self._accepted[1][0] < now - OVERTAKEN:
             del self._accepted[0]
-        return [wishes(documents) for documents in self._versions[self._accepted[0][1] :]]
+        return [wishes(documents) for documents in (*(good for _, good in self._accepted), *self._versions)]
 
     # Others
 

@@ -64,6 +64,8 @@ class InstanceMemory(_Memory):
     """When the newest container was first seen to serve everything it shall; starts the bake."""
     settled: str = ""
     """Container (64-hex id) that has proven itself: passed, marked, verified, baked."""
+    sick: bool = False
+    """Its liveness probe failed when it was last looked at, and that was told."""
     expired: bool = False
     """TTL ended; stays away until undeclared."""
     moved: str = ""

@@ -141,6 +141,10 @@ def _health(draft: Draft, found: Slot, item: Container) -> None:
     if check.liveness > 0 and check.type != "none" and (item.passed or gated(draft, item)):
         draft.ask(Watch(item, check, "it serves", watch_key(draft, item)))
     why = sick(draft, item)
+    if bool(why) != draft.memory.of(found.tag).sick:
+        draft.remember(found.tag, sick=bool(why))
+        words = f"{item.name}: {why}" if why else f"{item.name} is healthy again"
+        draft.log("health", words, tag=found.tag, level="error" if why else "info")
     if not why:
         return
     view.say("Degraded", "Unhealthy", why, busy=False)

@@ -220,6 +220,13 @@ def test_of_two_projects_of_one_name_the_running_one_wins() -> None:
     assert tags(build(first, third)) == ["3"]
 
 
+def test_the_default_tag_keeps_its_project() -> None:
+    """A defaultTag that runs speaks for its document as a listed tag does."""
+    first = project(at="a.yaml", stages=[stage("dev", "2", defaultTag="1")])
+    second = project(at="b.yaml", stages=[stage("dev", "1")])
+    assert tags(build(first, second, incumbents=running({"shop/dev": ["1"]}))) == ["1", "2"]
+
+
 def test_a_refused_project_without_a_common_stage_is_told_by_the_catalog() -> None:
     """A notice is never lost for want of a stage."""
     found = build(project(stages=[stage("dev", "1")]), project(source=B, stages=[stage("qa", "1")]))
@@ -292,6 +299,15 @@ def test_names_with_dashes_do_not_share_a_hostname() -> None:
     found = build(one, two, rules=rules)
     assert found.claims == {"a-b-c.example.com": "a/b-c", "a-b-c-1.example.com": "a/b-c"}
     assert reasons(found, "a-b/c") == ["HostnameConflict", "HostnameConflict"]
+
+
+def test_an_instance_keeps_the_hostname_it_has() -> None:
+    """Between instance routes, too, the incumbent goes before the newcomer."""
+    rules = replace(RULES, instance_pattern="{project}-{stage}-{tag}")
+    one, two = project("a-b", stages=[stage("c", "1")]), project("a", stages=[stage("b-c", "1")])
+    held = running({"a-b/c": ["1"]}, hostnames={"a-b-c-1.example.com": ("a-b/c", "1")})
+    assert build(one, two, rules=rules).claims["a-b-c-1.example.com"] == "a/b-c"
+    assert build(one, two, rules=rules, incumbents=held).claims["a-b-c-1.example.com"] == "a-b/c"
 
 
 def test_a_hostname_that_is_too_long_is_not_granted() -> None:

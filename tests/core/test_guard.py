@@ -258,6 +258,26 @@ async def test_a_loss_that_was_accepted_is_not_counted_again() -> None:
     assert guard.holds() == ()
 
 
+async def test_an_accepted_eviction_is_not_counted_again() -> None:
+    """What is beyond maxInstances still runs for a while; to declare the rest of it away is no loss."""
+    guard, up = await accepted(project(stages=[stage("dev", "1", "2", "3", "4")]))
+    await deliver(guard, project(stages=[stage("dev", "1", "2", "3", "4", maxInstances=2)]))
+    guard.catalog(RULES, up)
+    await deliver(guard, project(stages=[stage("dev", "3", "4", maxInstances=2)]))
+    assert tags(guard.catalog(RULES, up)) == ["3", "4"]
+    assert guard.holds() == ()
+
+
+async def test_routes_that_an_accepted_change_gave_up_are_not_counted() -> None:
+    """Without tagRoutes their hostnames go one by one; the next edit does not wait for that."""
+    listed = ("1", "2", "3", "4", "5")
+    guard, up = await accepted(project(stages=[stage("dev", *listed)]), percent=0)
+    for drain in ("1s", "2s"):
+        await deliver(guard, project(stages=[stage("dev", *listed, tagRoutes=False, drain=drain)]))
+        assert guard.catalog(RULES, up).stages["shop/dev"].drain == float(drain[:-1])
+        assert guard.holds() == ()
+
+
 async def test_what_is_held_over_counts_for_its_successor() -> None:
     """An old tag that serves until the new one passes is the stage's running instance."""
     guard, up = await accepted(*shops(4))
@@ -294,17 +314,51 @@ async def test_another_domain_after_a_restart_waits() -> None:
     assert [item.suspend for item in guard.catalog(moved, up).stages.values()] == [False] * 4
 
 
+async def test_another_domain_waits_without_a_store_and_before_all_was_heard() -> None:
+    """A look at the catalog before the first delivery does not make the new settings the known ones."""
+    up = serving(build(*shops(4)))
+    moved = replace(RULES, domain="example.org")
+    guard = await started(LastGood(), A, B)
+    guard.catalog(moved, up)
+    await deliver(guard, source=B)
+    await deliver(guard, *shops(4))
+    found = guard.catalog(moved, up)
+    assert len(guard.holds()[0].losses) == 8
+    assert [item.suspend for item in found.stages.values()] == [True] * 4
+
+
+async def test_a_held_change_stops_no_stage_whose_routes_stay() -> None:
+    """After a restart a leftover hostname of a tag that was replaced is no reason to leave its stage alone."""
+    store = LastGood()
+    _, up = await accepted(*shops(4), store=store)
+    up = replace(up, hostnames={**up.hostnames, "stage-dev-shop0-0.example.com": ("shop0/dev", "0")})
+    guard = await started(store)
+    await deliver(guard)
+    assert [item.suspend for item in guard.catalog(RULES, up).stages.values()] == [False] * 4
+    assert len(guard.holds()[0].losses) == 4
+
+
+async def test_a_silent_source_does_not_switch_the_guard_off() -> None:
+    """A mass deletion in one source waits although another was never heard."""
+    store = LastGood()
+    _, up = await accepted(*shops(4), store=store)
+    guard = await started(store, A, B)
+    await deliver(guard, *shops(1))
+    assert len(guard.catalog(RULES, up).stages) == 4
+    assert len(guard.holds()[0].losses) == 3
+
+
 async def test_a_restart_holds_nothing_back_by_itself() -> None:
     """With or without the store, unchanged documents are accepted, also in the middle of a replacement."""
     documents = [project(stages=[stage("dev", "1", "2", "3")]), *shops(3), request("4")]
     store = LastGood()
     _, up = await accepted(*documents, store=store)
-    halfway = replace(up, running={**up.running, "shop/dev": frozenset({"0", "1", "2", "4"})})
-    hostnames = {**up.hostnames, "stage-dev-shop-0.example.com": ("shop/dev", "0")}
+    halfway = replace(up, running={**up.running, "shop/dev": frozenset({"0", "00", "2", "4"})})
+    older = {f"stage-dev-shop-{tag}.example.com": ("shop/dev", tag) for tag in ("0", "00")}
     for memory in (store, LastGood()):
-        guard = await started(memory)
+        guard = await started(memory, percent=0)
         await deliver(guard, *documents)
-        found = guard.catalog(RULES, replace(halfway, hostnames=hostnames))
+        found = guard.catalog(RULES, replace(halfway, hostnames={**up.hostnames, **older}))
         assert guard.holds() == ()
         assert tags(found) == ["1", "2", "3", "4"]
 
@@ -320,6 +374,7 @@ async def test_a_mass_deletion_over_a_restart_waits(lost: bool) -> None:
     (hold,) = guard.holds()
     assert len(hold.losses) == 3
     assert catalog.stage(found, "shop3/dev").prune is False
+    assert "shop0/dev" in found.stages
     assert guard.confirm(hold.digest)
     found = guard.catalog(RULES, up)
     assert (set(found.stages), catalog.stage(found, "shop3/dev").prune) == ({"shop0/dev"}, True)
@@ -366,6 +421,18 @@ async def test_a_dropped_source_needs_a_confirmation() -> None:
     await deliver(guard, *shops(1, "3"))
     assert catalog.stage(guard.catalog(RULES, up), "old/dev").prune is True
     assert guard.holds() == ()
+
+
+async def test_a_dropped_source_does_not_add_to_a_change_of_others() -> None:
+    """What is spared is not lost: two of ten stages may still go."""
+    store = LastGood()
+    await accepted(*shops(10), store=store)
+    domains = [f"{i}.example.org" for i in range(40)]
+    up = serving(build(*shops(10), project("old", source=B, stages=[stage("dev", "1", domains=domains)])))
+    guard = await started(store, A)
+    await deliver(guard, *shops(8))
+    assert len(guard.catalog(RULES, up).stages) == 8
+    assert guard.holds()[0].losses == ("old/dev: 1 would go, the stage is no longer declared",)
 
 
 async def test_requests_of_a_dropped_source_need_a_confirmation() -> None:

@@ -10,6 +10,7 @@
 | IGNORE_TERM=1 | SIGTERM is ignored, so that only SIGKILL stops it |
 | MESSAGE | one more word in the answer of `/` |
 | DATA | folder of /write and /read, default /data |
+| RECORD | folder whose file `requests` gets a line per request: uptime, hostname, path |
 
 | path | answer |
 |---|---|
@@ -20,6 +21,7 @@
 | /status?418 | that status |
 | /env | the environment |
 | /write?text, /read | appends a line to, prints `$DATA/lines` |
+| /socket | with `Upgrade: websocket` 101, then `echo LINE` for one line; else 426 |
 | /sick, /well | from now on /healthz answers 503, 200 |
 | /crash | the container ends with 8 |
 

@@ -2,11 +2,13 @@
 # Answers the one request of a connection: stdin and stdout are the connection.
 read -r method target _ || exit 0
 length=0
+upgrade=
 while read -r line; do
     line=${line%?}
     case $line in
     '') break ;;
     [Cc]ontent-[Ll]ength:*) length=${line#*: } ;;
+    [Uu]pgrade:*) upgrade=${line#*: } ;;
     esac
 done
 [ "$length" -gt 0 ] && head -c "$length" >/dev/null
@@ -14,6 +16,11 @@ done
 path=${target%%\?*}
 query=
 [ "$path" = "$target" ] || query=${target#*\?}
+
+if [ -n "${RECORD:-}" ]; then
+    read -r now _ </proc/uptime
+    echo "$now $(hostname) $target" >>"$RECORD/requests"
+fi
 
 answer() { # status, body, further header line
     printf 'HTTP/1.1 %s OK\r\nConnection: close\r\nContent-Type: text/plain\r\n%sContent-Length: %s\r\n\r\n' \
@@ -52,6 +59,14 @@ case $path in
     if echo "$query" >>"${DATA:-/data}/lines"; then answer 200 written; else answer 500 "not writable"; fi
     ;;
 /read) answer 200 "$(cat "${DATA:-/data}/lines" 2>/dev/null)" ;;
+/socket)
+    if [ "$upgrade" = websocket ]; then
+        printf 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+        read -r line && echo "echo $line"
+    else
+        answer 426 "no upgrade asked for"
+    fi
+    ;;
 /sick)
     touch /tmp/sick
     answer 200 sick
