@@ -159,14 +159,17 @@ class Oracles:
         if effect.op not in ("docker.start", "docker.create", "docker.unpause", "docker.restart"):
             return
         box = self.engine.by_name(effect.target)
-        if box is None or box.job:
+        if box is None:
             return
-        alive = [item for item in self.engine.boxes.values() if item.owned and item.stage == box.stage and not item.job]
+        alive = [item for item in self.engine.boxes.values() if item.owned and item.stage == box.stage]
         running = [item for item in alive if item.state in ("running", "paused", "restarting") or item.id == box.id]
-        same = [item for item in alive if item.tag == box.tag]
+        same = [item for item in alive if item.tag == box.tag and not item.job]
         if len(same) > 3:
             self._breach("S6", effect, f"{len(same)} containers of {box.stage} {box.tag}")
-        fresh = [item for item in running if item.tag == box.tag and not item.passed and not self._was_routed(item)]
+        jobs = [item for item in running if item.job and item.tag == box.tag]
+        if len(jobs) > 1:
+            self._breach("S6", effect, f"{len(jobs)} one-off containers of {box.stage} {box.tag} at a time")
+        fresh = [item for item in running if item in same and not item.passed and not self._was_routed(item)]
         if effect.op == "docker.start" and len(fresh) > 2:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
         if self._may_overlap(box.stage) is False and effect.op == "docker.start" and len(running) > 1:

@@ -4,6 +4,7 @@ Every story ends settled and states its expected end itself, so that it can be p
 not depend on the fault (L2). Where a story waits for something in between, it waits for a fact of the world.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from controller.core.desired import SecretRef
@@ -202,6 +203,130 @@ async def recreate_spec(sim: Simulation) -> None:
     await sim.write(project("shop", "1.0", volumes=volumes))
     await sim.settle()
     await sim.write(project("shop", "1.0", volumes=volumes, env=[{"name": "LEVEL", "value": "2"}]))
+    await sim.settle()
+    sim.matches()
+
+
+async def recreate_with_job(sim: Simulation) -> None:
+    """A migration on a writable volume runs when nothing else has it."""
+    volumes = [{"name": "data", "mountPath": "/data"}]
+    sim.push("1.0")
+    await sim.write(project("shop", "1.0", volumes=volumes))
+    await sim.settle()
+    sim.push("2.0")
+    await sim.write(project("shop", "2.0", volumes=volumes, preDeploy={"command": ["./migrate"]}))
+    await sim.settle()
+    sim.matches()
+
+
+async def track_digest(sim: Simulation) -> None:
+    """A tag that is pushed again is followed where that is asked for."""
+    first = sim.push("1.0")
+    await sim.write(project("shop", "1.0", trackDigest=True))
+    await sim.settle()
+    second = sim.push("1.0")
+    await sim.wait(lambda: all(box.image.endswith(second) for box in sim.containers()), 900)
+    await sim.settle()
+    sim.matches()
+    assert not sim.box("1.0").image.endswith(first)
+
+
+async def pushed_again(sim: Simulation) -> None:
+    """A tag that is pushed again changes nothing, and a repair keeps the pinned digest."""
+    first = sim.push("1.0")
+    await sim.write(project("shop", "1.0"))
+    await sim.settle()
+    sim.push("1.0", FIVE_HUNDRED)
+    sim.vandal("drop", sim.box("1.0"))
+    sim.engine.images.clear()
+    await sim.settle()
+    sim.matches()
+    assert sim.box("1.0").image.endswith(first)
+
+
+async def registry_away(sim: Simulation) -> None:
+    """A registry that is away delays a rollout and harms nothing."""
+    await deploy(sim)
+    sim.push("2.0")
+    sim.registry.down = True
+    await sim.write(project("shop", "2.0"))
+    await asyncio.sleep(100)
+    assert sim.answered(DEFAULT)
+    sim.registry.down = False
+    await sim.settle()
+    sim.matches()
+
+
+async def proxy_away(sim: Simulation) -> None:
+    """A proxy that is away delays a rollout; the old container stays (F48)."""
+    await deploy(sim)
+    old = sim.box("1.0").id
+    sim.push("2.0")
+    sim.proxy.down = True
+    await sim.write(project("shop", "2.0"))
+    await asyncio.sleep(3600)
+    assert old in sim.engine.boxes, sim.trace(40)
+    sim.proxy.down = False
+    await sim.settle()
+    sim.matches()
+
+
+async def edit_during_outage(sim: Simulation) -> None:
+    """Edits that come while the Engine is away are not lost."""
+    await deploy(sim)
+    sim.push("2.0")
+    sim.push("3.0")
+    sim.engine.reboot(20)
+    await asyncio.sleep(1)
+    await sim.write(project("shop", "2.0"))
+    await asyncio.sleep(10)
+    await sim.write(project("shop", "3.0"))
+    await sim.settle()
+    sim.matches()
+
+
+async def suspended(sim: Simulation) -> None:
+    """Suspended: nothing is changed, and afterwards everything is made good."""
+    await deploy(sim)
+    sim.push("2.0")
+    await sim.write(project("shop", "2.0", suspend=True))
+    await sim.settle()
+    sim.vandal("kill", sim.box("1.0"))
+    await asyncio.sleep(200)
+    assert [(box.tag, box.state) for box in sim.containers()] == [("1.0", "exited")]
+    await sim.write(project("shop", "2.0"))
+    await sim.settle()
+    sim.matches()
+
+
+async def give_up_domain(sim: Simulation) -> None:
+    """A new tag and one domain fewer at once."""
+    await deploy(sim)
+    await sim.write(project("shop", "1.0", stage_fields={"domains": ["a.test"]}))
+    await sim.settle()
+    sim.push("2.0")
+    await sim.write(project("shop", "2.0", bake="10s"))
+    await sim.settle()
+    sim.matches()
+
+
+async def become_worker(sim: Simulation) -> None:
+    """A project that loses its port keeps running without routes."""
+    await deploy(sim)
+    await sim.write(project("shop", "1.0", port=None, healthCheck=None, env=[{"name": "LEVEL", "value": "2"}]))
+    await sim.settle()
+    sim.matches()
+
+
+async def broken_first(sim: Simulation) -> None:
+    """The very first tag is broken: tried until the deadline, then given up, and a good one follows."""
+    sim.push("1.0", FIVE_HUNDRED)
+    await sim.write(project("shop", "1.0"))
+    await sim.settle()
+    assert sim.containers() == []
+    assert sim.phases() == {"1.0": "Failed"}
+    sim.push("1.1")
+    await sim.write(project("shop", "1.1"))
     await sim.settle()
     sim.matches()
 
@@ -467,6 +592,16 @@ ALL: tuple[Scenario, ...] = (
     recreate,
     recreate_fails,
     recreate_spec,
+    recreate_with_job,
+    track_digest,
+    pushed_again,
+    registry_away,
+    proxy_away,
+    edit_during_outage,
+    suspended,
+    give_up_domain,
+    become_worker,
+    broken_first,
     evict,
     evict_nothing,
     expire,
