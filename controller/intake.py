@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from controller.core import catalog
 from controller.core.catalog_types import Catalog, CatalogRules, Incumbents
@@ -16,14 +17,38 @@ SOURCE_UNREAD = "E0401"
 """Code of a source that could not be read as a whole."""
 
 
-class Intake:
-    """Holds the catalog. `keep` False: what is accepted is not remembered as last good."""
+class Confirmed(Protocol):
+    """Remembers which mass change somebody allowed, until it is over: it may take longer than one life of ours."""
 
-    def __init__(self, sources: Sequence[Source], guard: Guard, rules: CatalogRules, *, keep: bool) -> None:
+    def load(self) -> str:
+        """Its digest; empty: none."""
+        ...
+
+    def save(self, digest: str) -> None:
+        """Remember exactly this. Raises `WorldBad`."""
+        ...
+
+
+class Intake:
+    """Holds the catalog. `keep` False: nothing of what is accepted is remembered."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        guard: Guard,
+        rules: CatalogRules,
+        confirmed: Confirmed | None = None,
+        *,
+        keep: bool,
+    ) -> None:
         self.sources = tuple(sources)
         self._guard = guard
         self._rules = rules
         self._keep = keep
+        self._note = confirmed
+        self._confirmed = confirmed.load() if confirmed is not None else ""
+        self._allowed = ""
+        """Digest of the catalog that the confirmed change led to."""
         self._wrong: dict[str, tuple[Diagnostic, ...]] = {}
         self._holds: tuple[Hold, ...] = ()
         self._stages: dict[StageKey, DesiredStage] = {}
@@ -53,6 +78,11 @@ class Intake:
         """Make the catalog anew; returns the stages for which something changed."""
         before, known = self.catalog, dict(self._stages)
         self.catalog = self._guard.catalog(self._rules, incumbents)
+        if any(self._guard.confirm(hold.digest) for hold in self.holds() if hold.digest == self._confirmed):
+            self.catalog = self._guard.catalog(self._rules, incumbents)
+            self._allowed = self.catalog.digest
+        elif self._confirmed and self.complete and self.catalog.digest != self._allowed:
+            self._remember("")  # something else is declared by now: the old word must not allow it a second time
         self._stages = {}
         self._tell(before)
         if self._keep:
@@ -81,8 +111,16 @@ class Intake:
         return self._guard.holds()
 
     def confirm(self, digest: str) -> bool:
-        """Allow exactly the held change with this digest; `rebuild` then takes it over."""
-        return self._guard.confirm(digest)
+        """Allow exactly the held change with this digest; `rebuild` then takes it over, also after a restart."""
+        found = any(hold.digest == digest for hold in self.holds())
+        if found:
+            self._remember(digest)
+        return found
+
+    def _remember(self, digest: str) -> None:
+        self._confirmed = digest
+        if self._note is not None and self._keep:
+            self._note.save(digest)
 
     def _tell(self, before: Catalog) -> None:
         for notice in self.catalog.notices:

@@ -57,7 +57,8 @@ class Loop:
         )
         self.operations = Operations(steps.run, parts.clock, self._ended, self._progressed)
         guard = Guard(parts.store, [source.name for source in parts.sources], parts.limits.guard_percent, parts.prune)
-        self.intake = Intake(parts.sources, guard, parts.catalog_rules, keep=parts.prune and parts.writes)
+        keep = parts.prune and parts.writes
+        self.intake = Intake(parts.sources, guard, parts.catalog_rules, parts.confirmed, keep=keep)
         world = World(
             looks=self._looks,
             routing=self._routing,

@@ -164,7 +164,7 @@ class Operations:
         now = self._clock.now()
         entry = _Entry(Fact(action.key, "running", now), type(action))
         if known is not None:
-            entry.fact = replace(entry.fact, failures=known.fact.failures)
+            entry.fact = replace(entry.fact, failures=known.fact.failures, data=known.fact.data)
             entry.owners = known.owners
             if known.fact.status == "succeeded" and now - (known.fact.ended_at or 0.0) < AT_ONCE:
                 entry.repeats = known.repeats + 1

@@ -11,9 +11,9 @@ from controller.clients.caddy import CaddyProxy
 from controller.clients.clock import SystemClock
 from controller.clients.docker import DockerRuntime
 from controller.clients.lock import StateLock
+from controller.clients.notes import ConfirmedNote, PulledNote
 from controller.clients.notify import Notifier
 from controller.clients.probe import HttpProber
-from controller.clients.pulled import PulledFile
 from controller.clients.secrets import FileSecrets
 from controller.clients.store import SqliteStore
 from controller.core.catalog_types import CatalogRules
@@ -21,6 +21,7 @@ from controller.core.desired import StageKey
 from controller.core.plan_types import Rules
 from controller.core.status import StageStatus
 from controller.housekeeping import Housekeeper
+from controller.intake import Confirmed
 from controller.interfaces import Clock, Prober, Proxy, Runtime, Secrets, Source, Store
 from controller.sources.files import FilesSource
 
@@ -60,6 +61,8 @@ class Parts:
     """False: only for a forecast, the state folder belongs to somebody else."""
     known: Mapping[StageKey, StageStatus] = field(default_factory=dict)
     """Statuses of before the start, for the names of stages."""
+    confirmed: Confirmed | None = None
+    """Remembers which mass change somebody allowed."""
     notify: Callable[[Event], Awaitable[None]] | None = None
     """Delivers notifications until the event is set."""
     housekeeper: Housekeeper | None = None
@@ -123,6 +126,7 @@ async def opened(
             prune=prune,
             writes=lock,
             known=await to_thread(store.statuses),
+            confirmed=ConfirmedNote(folder),
             notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if lock else None,
-            housekeeper=Housekeeper(runtime, PulledFile(folder), settings.limits.image_history) if lock else None,
+            housekeeper=Housekeeper(runtime, PulledNote(folder), settings.limits.image_history) if lock else None,
         )

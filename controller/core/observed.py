@@ -123,7 +123,7 @@ class Fact:
     note: str = ""
     """Progress or result for a person, such as "attempt 2 of 3: status 503"."""
     data: Mapping[str, str] = field(default_factory=dict)
-    """Results: digest and image of a pull, ok of a liveness probe."""
+    """Results: digest of a pull or a look at a tag, ok of a liveness probe; the last ones while it runs again."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def look_at_tag(draft: Draft, found: Slot) -> None:
             draft.view(tag).busy = True
         return
     if fact.status == "running":
-        if desired.track_digest and fact.ended_at is None and not fact.failures:
+        if desired.track_digest and not fact.data and not fact.failures:
             draft.view(tag).busy = True
         return
     due = (fact.ended_at or fact.started_at) + interval
