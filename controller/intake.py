@@ -82,7 +82,7 @@ class Intake:
             self.catalog = self._guard.catalog(self._rules, incumbents)
             self._allowed = self.catalog.digest
         elif self._confirmed and self.complete and self.catalog.digest != self._allowed:
-            self._remember("")  # something else is declared by now: the old word must not allow it a second time
+            self._outdate()
         self._stages = {}
         self._tell(before)
         if self._keep:
@@ -116,6 +116,13 @@ class Intake:
         if found:
             self._remember(digest)
         return found
+
+    def _outdate(self) -> None:
+        """Something else is declared by now: the old word must not allow the same change a second time."""
+        try:
+            self._remember("")
+        except WorldBad as error:
+            log.warning("confirmation not forgotten", error=error.message)
 
     def _remember(self, digest: str) -> None:
         self._confirmed = digest

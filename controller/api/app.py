@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
+from starlette.middleware.base import RequestResponseEndpoint
 
 from controller.core.errors import HoldfastError, InvalidInput, Unreachable
 from controller.core.status import LogLine
@@ -68,8 +69,14 @@ def build_reads(control: Control, ready: Callable[[], bool], host: str) -> FastA
     rebinding); on a wildcard address any name is taken.
     """
     app = FastAPI(title="Holdfast", version=version("holdfast"), docs_url=None, redoc_url=None, openapi_url=None)
-    hosts = ["*"] if host in ("0.0.0.0", "::", "") else ["localhost", "127.0.0.1", "[", host]
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)
+    any_name = host in ("0.0.0.0", "::")
+
+    @app.middleware("http")
+    async def named(request: Request, answer: RequestResponseEndpoint) -> Response:
+        if any_name or _hostname(request.headers.get("host", "")) in ("localhost", "127.0.0.1", "::1", host):
+            return await answer(request)
+        return problem(400, "UnknownHost", "this address does not go by that host name")
+
     _errors(app)
     _status(app, control)
 
@@ -82,6 +89,13 @@ def build_reads(control: Control, ready: Callable[[], bool], host: str) -> FastA
         return PlainTextResponse("ok\n") if ready() else PlainTextResponse("not ready\n", 503)
 
     return app
+
+
+def _hostname(header: str) -> str:
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _errors(app: FastAPI) -> None:

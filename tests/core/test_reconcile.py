@@ -1,0 +1,277 @@
+"""One pass: what it records, carries out, reports, and when it stops in the middle; on hand-written parts."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.apply import Applier
+from controller.core.actions import Action, Pull
+from controller.core.desired import DesiredInstance, DesiredStage, Origin, SecretRef, StageKey, Template
+from controller.core.errors import Unreachable, WorldBad
+from controller.core.memory import StageMemory
+from controller.core.observed import Container, RouteTable, SecretsSeen
+from controller.core.plan_types import Rules
+from controller.core.status import StageStatus, Transition
+from controller.looks import FRESH, Looks
+from controller.operations import Operation, Operations, Progress
+from controller.reconcile import Listener, Reconciler, World
+from controller.routing import Routing
+from tests.sim.clock import SimClock, run_virtual
+
+KEY = "shop/dev"
+
+
+def stage(*tags: str) -> DesiredStage:
+    """A stage of a worker, so that there are no routes."""
+    items = tuple(DesiredInstance(tag, None, Origin("files:x", "x.yaml")) for tag in tags)
+    return DesiredStage(KEY, "shop", "dev", template=Template("registry.test/shop"), instances=items)
+
+
+class Bench:
+    """A pass's surroundings; `events` is what happened, in order."""
+
+    def __init__(self, desired: DesiredStage) -> None:
+        self.clock = SimClock()
+        self.desired = desired
+        self.stopping = False
+        self.events: list[str] = []
+        self.memories: dict[StageKey, StageMemory] = {}
+        self.told: list[StageStatus] = []
+        self.containers: tuple[Container, ...] = ()
+        self.batch = True
+        self.on_action: Callable[[Action], None] = lambda action: None
+        self.record_fails = self.list_fails = self.report_fails = False
+        operations = Operations(self._run, self.clock, lambda key: None, lambda key: None)
+        self.operations = operations
+        world = World(
+            looks=Looks(self, self.clock),  # type: ignore[arg-type]
+            routing=Routing(self, self.clock),  # type: ignore[arg-type]
+            operations=operations,
+            secrets=self,  # type: ignore[arg-type]
+            store=self,  # type: ignore[arg-type]
+            applier=_Applier(self, operations),
+            clock=self.clock,
+            rules=Rules(),
+        )
+        listener = Listener(self.told.append, lambda key, line: None)
+        self.reconciler = Reconciler(world, lambda key: self.desired, lambda: self.stopping, listener)
+
+    async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
+        await asyncio.sleep(3600)
+        return {}
+
+    async def list(self, key: StageKey | None = None) -> tuple[Container, ...]:
+        self.events.append(f"list {key}")
+        if self.list_fails:
+            raise Unreachable("no Engine")
+        return self.containers
+
+    async def read(self) -> RouteTable:
+        return RouteTable()
+
+    async def look(self, refs: Sequence[SecretRef]) -> SecretsSeen:
+        return SecretsSeen()
+
+    async def memory(self, key: StageKey) -> StageMemory:
+        return self.memories.get(key, StageMemory())
+
+    async def record(self, key: StageKey, memory: StageMemory, lines: Sequence[Transition], now: float) -> None:
+        if self.record_fails:
+            raise WorldBad("disk full", reason="DiskFull")
+        self.events.append("record")
+        self.memories[key] = memory
+
+    async def report(self, status: StageStatus) -> None:
+        if self.report_fails:
+            raise WorldBad("disk full", reason="DiskFull")
+        self.events.append("report")
+
+    async def forget(self, key: StageKey) -> None:
+        self.events.append("forget")
+        self.memories.pop(key, None)
+
+
+class _Applier(Applier):
+    """Writes down each action, and lets the test interfere."""
+
+    def __init__(self, bench: Bench, operations: Operations) -> None:
+        super().__init__(bench, bench, operations, lambda key: None)  # type: ignore[arg-type]
+        self._bench = bench
+
+    async def apply(self, stage: StageKey, action: Action) -> bool:
+        self._bench.events.append(f"{type(action).__name__} {getattr(action, 'tag', '')}".strip())
+        done = await super().apply(stage, action)
+        self._bench.on_action(action)
+        return done
+
+
+def play(desired: DesiredStage, scenario: Callable[[Bench], Any]) -> Bench:
+    """Run a scenario in virtual time."""
+
+    async def main() -> Bench:
+        bench = Bench(desired)
+        await scenario(bench)
+        return bench
+
+    return run_virtual(main)
+
+
+def test_a_pass_records_before_it_acts_and_reports_at_the_end() -> None:
+    """Intent is durable before the first effect; the status comes last."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.reconciler.reconcile(KEY)
+
+    bench = play(stage("1.0"), scenario)
+    assert bench.events == [f"list {KEY}", "record", "Pull 1.0", "report"]
+    assert [status.key for status in bench.told] == [KEY]
+
+
+def test_a_pass_without_news_writes_nothing() -> None:
+    """The second pass over an unchanged world records nothing and begins nothing."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.reconciler.reconcile(KEY)
+        bench.events.clear()
+        await bench.reconciler.reconcile(KEY)
+
+    assert play(stage("1.0"), scenario).events == [f"list {KEY}", "report"]
+
+
+def test_an_intent_that_cannot_be_stored_has_no_effect() -> None:
+    """With a full disk the pass fails before its first action."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.record_fails = True
+        with pytest.raises(WorldBad, match="disk full"):
+            await bench.reconciler.reconcile(KEY)
+
+    assert play(stage("1.0"), scenario).events == [f"list {KEY}"]
+
+
+def test_a_status_that_cannot_be_stored_hinders_nothing() -> None:
+    """The actions are done and the status is known in memory."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.report_fails = True
+        await bench.reconciler.reconcile(KEY)
+
+    bench = play(stage("1.0"), scenario)
+    assert "Pull 1.0" in bench.events
+    assert KEY in bench.reconciler.statuses
+
+
+def test_a_world_that_cannot_be_seen_is_not_acted_on() -> None:
+    """A look that fails raises; nothing is recorded or done."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.list_fails = True
+        with pytest.raises(Unreachable):
+            await bench.reconciler.reconcile(KEY)
+
+    assert play(stage("1.0"), scenario).events == [f"list {KEY}"]
+
+
+def test_a_newer_declaration_stops_the_pass_between_two_actions() -> None:
+    """What is left of the old plan is not issued, its status is not reported, and another pass follows at once."""
+
+    async def scenario(bench: Bench) -> None:
+        def edit(action: Action) -> None:
+            bench.desired = stage("2.0")
+
+        bench.on_action = edit
+        assert await bench.reconciler.reconcile(KEY) == 0
+
+    bench = play(stage("1.0", "1.1", "1.2"), scenario)
+    assert [event for event in bench.events if event.startswith("Pull")] == ["Pull 1.0"]
+    assert (bench.told, "report" in bench.events) == ([], False)
+
+
+def test_an_end_of_the_controller_stops_the_pass_between_two_actions() -> None:
+    """After SIGTERM no further action of the pass is begun."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.on_action = lambda action: setattr(bench, "stopping", True)
+        await bench.reconciler.reconcile(KEY)
+
+    bench = play(stage("1.0", "1.1", "1.2"), scenario)
+    assert [event for event in bench.events if event.startswith("Pull")] == ["Pull 1.0"]
+
+
+def test_a_stage_that_is_gone_is_forgotten() -> None:
+    """Undeclared and with nothing left: memory and status go."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.reconciler.reconcile(KEY)
+        bench.operations.keep(KEY, frozenset())
+        bench.desired = replace(stage(), declared=False)
+        await bench.reconciler.reconcile(KEY)
+
+    bench = play(stage("1.0"), scenario)
+    assert bench.events[-1] == "forget"
+    assert (bench.memories, dict(bench.reconciler.statuses)) == ({}, {})
+
+
+def test_memory_is_changed_by_hand_only_between_passes() -> None:
+    """`remember` waits for the pass that runs, and what it wrote is what the next pass reads."""
+
+    async def scenario(bench: Bench) -> None:
+        running = asyncio.create_task(bench.reconciler.reconcile(KEY))
+        await asyncio.sleep(0)
+        await bench.reconciler.remember(KEY, lambda memory: memory.model_copy(update={"suspended": True}))
+        assert running.done()
+        await running
+        await bench.reconciler.reconcile(KEY)
+
+    bench = play(stage("1.0"), scenario)
+    assert bench.memories[KEY].suspended
+    assert bench.memories[KEY].of("1.0").born > 0
+    assert bench.told[-1].instances[0].phase == "Suspended"
+
+
+def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_touched() -> None:
+    """Untouched stages are not listed again; a touched one is, also when it was touched while the list was made."""
+
+    async def main() -> None:
+        bench = Bench(stage("1.0"))
+        looks = Looks(bench, bench.clock)  # type: ignore[arg-type]
+        await looks.everything()
+        await looks.stage("a/x")
+        await looks.stage("b/x")
+        looks.touched("b/x")
+        await looks.stage("a/x")
+        await looks.stage("b/x")
+        assert bench.events == ["list None", "list b/x"]
+        listing = bench.list
+
+        async def slow(key: StageKey | None = None) -> tuple[Container, ...]:
+            await asyncio.sleep(1)
+            return await listing(key)
+
+        bench.list = slow  # type: ignore[method-assign]
+        asyncio.get_running_loop().call_later(0.5, looks.touched, "a/x")
+        await looks.everything()
+        bench.events.clear()
+        await looks.stage("a/x")
+        await looks.stage("b/x")
+        assert bench.events == ["list a/x"]
+        await asyncio.sleep(FRESH)
+        await looks.stage("b/x")
+        assert bench.events == ["list a/x", "list b/x"]
+
+    run_virtual(main)
+
+
+def test_pull_is_the_first_action_of_these_stages() -> None:
+    """The tests above rest on it: a tag without anything begins with its pull."""
+
+    async def scenario(bench: Bench) -> None:
+        seen: list[Action] = []
+        bench.on_action = seen.append
+        await bench.reconciler.reconcile(KEY)
+        assert [type(action) for action in seen] == [Pull, Pull]
+
+    play(stage("1.0", "1.1"), scenario)
