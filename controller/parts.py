@@ -13,6 +13,8 @@ from controller.clients.docker import DockerRuntime
 from controller.clients.lock import StateLock
 from controller.clients.notes import ConfirmedNote, PulledNote
 from controller.clients.notify import Notifier
+from controller.clients.npm import NpmProxy
+from controller.clients.npm_hosts import Site
 from controller.clients.probe import HttpProber
 from controller.clients.secrets import FileSecrets
 from controller.clients.store import SqliteStore
@@ -96,13 +98,11 @@ async def opened(
             clock,
         )
         stack.push_async_callback(runtime.close)
-        proxy = CaddyProxy(
-            settings.proxy.admin, settings.proxy.listen, settings.proxy.address, settings.proxy.tls, settings.id
-        )
+        secrets = FileSecrets(settings.policy.secret_roots, os.environ, folder / SECRET_KEY)
+        proxy = chosen_proxy(settings, secrets, clock)
         stack.push_async_callback(proxy.close)
         prober = HttpProber()
         stack.push_async_callback(prober.close)
-        secrets = FileSecrets(settings.policy.secret_roots, os.environ, folder / SECRET_KEY)
         starts = settings.limits.starts
         own = [FilesSource(source.files.path, source.name) for source in settings.sources]
         chosen = own if sources is None else sources
@@ -130,3 +130,21 @@ async def opened(
             notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if lock else None,
             housekeeper=Housekeeper(runtime, PulledNote(folder), settings.limits.image_history) if lock else None,
         )
+
+
+def chosen_proxy(settings: "Settings", secrets: Secrets, clock: Clock) -> CaddyProxy | NpmProxy:
+    """The proxy that the settings name; nothing is asked of it yet."""
+    chosen = settings.proxy
+    if chosen.kind == "caddy":
+        return CaddyProxy(chosen.admin, chosen.listen, chosen.address, chosen.tls, settings.id)
+    if chosen.url is None or chosen.identity is None or chosen.secret is None:
+        raise ValueError("settings without url, identity or secret do not load")
+    ref = chosen.secret.ref
+
+    async def password() -> str:
+        return (await secrets.resolve([ref]))[ref]
+
+    site = Site(settings.id, chosen.certificate, chosen.force_tls, chosen.access_list, chosen.websockets)
+    return NpmProxy(
+        chosen.url, chosen.identity, password, addresses=(chosen.address, chosen.tls_address), site=site, clock=clock
+    )

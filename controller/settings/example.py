@@ -37,6 +37,18 @@ proxy:                            # started by somebody else, because it must ou
   tls:
     mode: "off"                   # "off" (in quotes), internal (Caddy's own authority) or acme (Let's Encrypt)
 #   email: admin@example.com      # with mode acme, and only then
+# proxy:                          # or a Nginx Proxy Manager that you have already; deploy/npm.md says how
+#   kind: npm
+#   url: http://127.0.0.1:81      # its interface
+#   identity: holdfast@example.com              # a user of it, with the permission to manage proxy hosts
+#   secret: {file: npm-password}  # that user's password: file: below policy.secretRoots, or env: HOLDFAST_SECRET_…
+#   address: 127.0.0.1:80         # where routes without a certificate are asked for
+#   tlsAddress: 127.0.0.1:443     # where routes with one are
+#   reach: name                   # it is in docker.network; ip or published where it is not in a container
+#   certificate: null             # name, hostname such as "*.example.com" or id; letsencrypt: one per hostname
+#   forceTLS: false               # redirect plain HTTP of routes with a certificate
+#   accessList: null              # name or id
+#   websockets: true
 
 sources:                          # where documents come from, merged in this order
   - files:

@@ -36,10 +36,7 @@ def not_yet(data: dict[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
     """What is planned but cannot be used yet, and the data without it."""
     found: list[Problem] = []
     rest = dict(data)
-    proxy, sources = rest.get("proxy"), rest.get("sources")
-    if isinstance(proxy, dict) and proxy.get("kind") == "npm":
-        found.append(Problem(("proxy", "kind"), Code.NOT_YET, "kind npm cannot be used yet", "use kind: caddy"))
-        del rest["proxy"]
+    sources = rest.get("sources")
     for number, source in enumerate(sources if isinstance(sources, list) else []):
         for kind in ("git", "kubernetes"):
             if isinstance(source, dict) and kind in source:

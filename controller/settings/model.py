@@ -114,21 +114,85 @@ class Tls(Block):
         return self
 
 
+class Reference(Block):
+    """A secret: exactly one of file and env."""
+
+    file: values.SecretFile | None = None
+    """File below one of policy.secretRoots; one trailing newline is dropped."""
+    env: values.SecretVariable | None = None
+    """Variable of the controller whose name begins with HOLDFAST_SECRET_."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.file is None) == (self.env is None):
+            raise Bad("a secret is exactly one of file and env", "write {file: NAME} or {env: HOLDFAST_SECRET_NAME}")
+        return self
+
+    @property
+    def ref(self) -> SecretRef:
+        """The reference as the rest of the program knows it."""
+        return SecretRef("env", self.env) if self.env is not None else SecretRef("file", self.file or "")
+
+
+_NPM_NEEDS = {
+    "url": "write url: http://127.0.0.1:81",
+    "identity": "write identity: holdfast@example.com, a user of Nginx Proxy Manager",
+    "secret": "write secret: {file: npm-password}, a file below policy.secretRoots",
+}
+
+
 class Proxy(Block):
     """The reverse proxy that routes hostnames to containers. It is started by somebody else and outlives us."""
 
-    kind: Literal["caddy"] = "caddy"
-    """Which proxy it is."""
+    kind: Literal["caddy", "npm"] = "caddy"
+    """Which proxy it is: Caddy, or Nginx Proxy Manager."""
     admin: values.Admin = "http://127.0.0.1:2019"
     """Caddy's admin API, http://HOST:PORT or unix:///PATH."""
     listen: values.Listen = ":80"
-    """Address on which the proxy serves our hostnames."""
+    """Address on which Caddy serves our hostnames."""
     address: values.Address = "127.0.0.1:80"
     """Where a new route is asked for, to see that it answers."""
+    tls_address: values.Address = "127.0.0.1:443"
+    """With npm: where a new route is asked for that has a certificate."""
     reach: Literal["ip", "name", "published"] = "ip"
-    """How the proxy reaches containers: by address, by name (it is in the same network), by a port on 127.0.0.1."""
+    """How the proxy reaches containers: by address, by name (it is in the same network; the default with npm), by a
+    port on 127.0.0.1."""
     tls: Tls = Field(default_factory=Tls)
-    """Certificates of the hostnames."""
+    """Certificates of Caddy's hostnames."""
+    url: values.Base | None = None
+    """With npm, needed: where its interface is, such as http://127.0.0.1:81."""
+    identity: values.Email | None = None
+    """With npm, needed: e-mail address of the user that Holdfast logs in as."""
+    secret: Reference | None = None
+    """With npm, needed: that user's password."""
+    certificate: values.Named | None = None
+    """With npm: name, hostname or id of the certificate that routes get, or letsencrypt. Default: none of ours."""
+    force_tls: bool = Field(default=False, alias="forceTLS")
+    """With npm: routes with a certificate redirect plain HTTP."""
+    access_list: values.Named | None = None
+    """With npm: name or id of the access list that routes get. Default: none of ours."""
+    websockets: bool = True
+    """With npm: false switches websockets off for all routes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_reach(cls, data: Any) -> Any:
+        return {"reach": "name", **data} if isinstance(data, dict) and data.get("kind") == "npm" else data
+
+    @model_validator(mode="after")
+    def _keys_of_kind(self) -> Self:
+        caddy = {"admin", "listen", "tls"}
+        npm = {"tls_address", "url", "identity", "secret", "certificate", "force_tls", "access_list", "websockets"}
+        kind, others = ("npm", caddy) if self.kind == "npm" else ("caddy", npm)
+        for name, info in type(self).model_fields.items():
+            if name in others and getattr(self, name) != info.get_default(call_default_factory=True):
+                key = info.alias or name
+                raise Bad(f"{key} has no meaning with kind: {kind}", f"remove {key}, or change kind", at=key)
+        for name in ("url", "identity", "secret") if self.kind == "npm" else ():
+            if getattr(self, name) is None:
+                key = type(self).model_fields[name].alias or name
+                raise Bad(f"kind npm needs {key}", _NPM_NEEDS[key], at=key)
+        return self
 
     @model_validator(mode="after")
     def _tls_port(self) -> Self:
@@ -165,26 +229,6 @@ class Source(Block):
     def name(self) -> str:
         """Name of the source as it is written, such as files:./desired."""
         return f"files:{self.files._written}"
-
-
-class Reference(Block):
-    """A secret: exactly one of file and env."""
-
-    file: values.SecretFile | None = None
-    """File below one of policy.secretRoots; one trailing newline is dropped."""
-    env: values.SecretVariable | None = None
-    """Variable of the controller whose name begins with HOLDFAST_SECRET_."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.file is None) == (self.env is None):
-            raise Bad("a secret is exactly one of file and env", "write {file: NAME} or {env: HOLDFAST_SECRET_NAME}")
-        return self
-
-    @property
-    def ref(self) -> SecretRef:
-        """The reference as the rest of the program knows it."""
-        return SecretRef("env", self.env) if self.env is not None else SecretRef("file", self.file or "")
 
 
 class Notification(Block):
@@ -312,10 +356,13 @@ class Settings(Block):
 
     def rules(self) -> Rules:
         """What plans depend on."""
-        scheme, usual = ("http", 80) if self.proxy.tls.mode == "off" else ("https", 443)
-        port = values.split_address(self.proxy.listen)[1]
+        proxy = self.proxy
+        secure = proxy.certificate is not None if proxy.kind == "npm" else proxy.tls.mode != "off"
+        front = proxy.listen if proxy.kind == "caddy" else proxy.tls_address if secure else proxy.address
+        scheme, usual = ("https", 443) if secure else ("http", 80)
+        port = values.split_address(front)[1]
         url = f"{scheme}://{{hostname}}" + ("" if port == usual else f":{port}")
-        return Rules(reach=self.proxy.reach, surge=self.limits.surge, url=url)
+        return Rules(reach=proxy.reach, surge=self.limits.surge, url=url)
 
     def catalog_rules(self) -> CatalogRules:
         """What the catalog depends on."""

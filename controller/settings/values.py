@@ -129,6 +129,23 @@ def _admin(value: Any) -> str:
     return url.rstrip("/")
 
 
+def _base(value: Any) -> str:
+    url = text(value)
+    help = "write http://HOST:PORT, without the path of a page"
+    _http_url(url, ("http", "https"), help)
+    if urlsplit(url).query or urlsplit(url).fragment or urlsplit(url).path.rstrip("/").endswith(("/api", "/login")):
+        raise Bad("this is not the address of its interface alone", help)
+    return url.rstrip("/")
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return str(value)
+    if not text(value).strip() or len(value) > 255:
+        raise Bad("this is not a name", "write the name, or the number that is its id")
+    return str(value)
+
+
 def _http_url(url: str, schemes: tuple[str, ...], help: str) -> None:
     """Refuse what is no plain URL. The value is never shown: it may hold a password or a token."""
     try:
@@ -235,6 +252,8 @@ InstancePattern = Annotated[str, *_of(_pattern(("stage", "project", "tag")))]
 Seconds = Annotated[float, *_of(_seconds, format="duration")]
 Location = Annotated[Path, *_of(_path, format="path")]
 Admin = Annotated[str, *_of(_admin, format="uri")]
+Base = Annotated[str, *_of(_base, format="uri")]
+Named = Annotated[str, *_of(_named)]
 Webhook = Annotated[str, *_of(_webhook, format="uri")]
 Listen = Annotated[str, *_of(_address(needs_host=False), format="address")]
 Address = Annotated[str, *_of(_address(needs_host=True), format="address")]

@@ -153,7 +153,8 @@ def test_a_variable_reaches_a_block_that_the_file_switched_off() -> None:
     [
         ("HOLDFAST_PROXY_ADMIN", "http://x", "HOLDFAST_PROXY__ADMIN"),
         ("HOLDFAST_DOMIAN", "x", "HOLDFAST_DOMAIN"),
-        ("HOLDFAST_PROXY__URL", "x", "HOLDFAST_PROXY"),
+        ("HOLDFAST_PROXY__URL", "x", "http://HOST:PORT"),
+        ("HOLDFAST_PROXY__URLS", "x", "HOLDFAST_PROXY"),
         ("HOLDFAST_SOURCES", "[", "sources"),
         ("HOLDFAST_SOURCES", "[" * 100_000, "sources"),
         ("HOLDFAST_LIMITS", "NaN", "limits"),
@@ -179,6 +180,7 @@ def test_each_key_has_one_variable() -> None:
     assert {"HOLDFAST_ID", "HOLDFAST_LIMITS__IMAGE_HISTORY", "HOLDFAST_PROXY__TLS__EMAIL"} <= set(names)
 
 
+NPM = "proxy: {kind: npm, url: 'http://x', secret: {file: x}, "
 TLS = 'proxy: {listen: ":443", tls: {mode: '
 HOOK = "notifications:\n- "
 BAD: list[tuple[str, str, int, str]] = [
@@ -219,7 +221,15 @@ BAD: list[tuple[str, str, int, str]] = [
     ("docker: {host: 'ssh://me@there'}\n", "docker.host", 3, "tcp://HOST:PORT"),
     ("docker: {network: host}\n", "docker.network", 3, "Docker's own"),
     ("docker: {network: 'a b'}\n", "docker.network", 3, "letters"),
-    ("proxy: {kind: npm, url: 'http://x', identity: y}\n", "proxy.kind", 3, "cannot be used yet"),
+    ("proxy: {kind: npm, identity: a@example.com, secret: {file: x}}\n", "proxy.url", 3, "http://127.0.0.1:81"),
+    ("proxy: {kind: npm, url: 'http://x', secret: {file: x}}\n", "proxy.identity", 3, "a user of"),
+    ("proxy: {kind: npm, url: 'http://x', identity: a@example.com}\n", "proxy.secret", 3, "npm-password"),
+    ("proxy: {kind: npm, url: 'http://x/api'}\n", "proxy.url", 3, "http://HOST:PORT"),
+    (NPM + "identity: bot}\n", "proxy.identity", 3, "e-mail"),
+    (NPM + "identity: a@example.com, listen: ':81'}\n", "proxy.listen", 3, "remove listen"),
+    (NPM + "identity: a@example.com, certificate: ' '}\n", "proxy.certificate", 3, "the name"),
+    ("proxy: {kind: npm, secret: hunter2}\n", "proxy.secret", 3, "{file: NAME}"),
+    ("proxy: {forceTLS: true}\n", "proxy.forceTLS", 3, "remove forceTLS"),
     ("proxy: {kind: nginx}\n", "proxy.kind", 3, "caddy"),
     ("proxy: {admin: 127.0.0.1:2019}\n", "proxy.admin", 3, "http://HOST:PORT"),
     ("proxy: {admin: 'unix://caddy.sock'}\n", "proxy.admin", 3, "absolute"),

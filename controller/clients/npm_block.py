@@ -1,0 +1,82 @@
+"""Our lines in a proxy host's advanced configuration: pure text, and everything around them is somebody else's.
+
+They make the proof of a route. A header cannot be added to the host's own answers: NPM's generated `location /` has an
+`add_header` of its own, and nginx then inherits none from the server around it. So there is one more location, at a
+path that nobody can guess, which asks the application for `/` in the same way and adds the marker to whatever comes
+back, be it nginx's own 502. It answers HEAD only, and so gives away nothing that an access list protects.
+"""
+
+import re
+
+HEADER = "Holdfast-Route"
+"""Response header that carries the marker; one that the application sends is dropped."""
+FOLDER = "/.well-known/holdfast/"
+
+_BEGIN = "# >>> Holdfast: written anew whenever it differs; edit above or below"
+_END = "# <<< Holdfast"
+_LINES = """\
+proxy_hide_header {header};
+location = {folder}{token} {{
+  add_header {header} {marker} always;
+  auth_basic off;
+  auth_request off;
+  allow all;
+  limit_except HEAD {{ deny all; }}
+  proxy_method GET;
+  proxy_set_header Host $host;
+  proxy_set_header X-Forwarded-Proto $scheme;
+  proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_pass $forward_scheme://$server:$port/;
+}}"""
+_KNOWN = re.compile(
+    "|".join(
+        re.escape(line) for line in _LINES.format(header=HEADER, folder=FOLDER, token="@", marker="@").split("\n")
+    ).replace("@", "[0-9a-f]+")
+)
+_TOLD = re.compile(rf"location = {FOLDER}([0-9a-f]+) {{\s*add_header {HEADER} ([0-9a-f]+) always;")
+
+
+def spliced(found: str, token: str, marker: str) -> str:
+    """The text with our lines for this token, in the place where they are, else at the end; all else is untouched."""
+    before, inside, after = _parts(found)
+    ours = "\n".join((_BEGIN, _LINES.format(header=HEADER, folder=FOLDER, token=token, marker=marker), _END))
+    if not inside and before and not before.endswith("\n"):
+        before += "\n"
+    return f"{before}{ours}\n{after}"
+
+
+def without(found: str) -> str:
+    """The text without our lines."""
+    before, _, after = _parts(found)
+    return before + after
+
+
+def proof(found: str) -> tuple[str, str]:
+    """Where to ask for the proof, and the marker that is to come back; empty without our lines."""
+    _, inside, _ = _parts(found)
+    told = _TOLD.search(inside)
+    return (f"{FOLDER}{told[1]}", told[2]) if told else ("", "")
+
+
+def _parts(found: str) -> tuple[str, str, str]:
+    """What stands before our lines, they themselves, and what stands after; copies of them are dropped.
+
+    Where somebody cut the end off, only those lines count as ours that we would write.
+    """
+    before: list[str] = []
+    inside: list[str] = []
+    after: list[str] = []
+    rest = found.splitlines(keepends=True)
+    while rest:
+        line = rest.pop(0)
+        if line.strip() != _BEGIN:
+            (after if inside else before).append(line)
+            continue
+        texts = [item.strip() for item in rest]
+        if _END in texts:
+            size = texts.index(_END) + 1
+        else:
+            size = next((n for n, text in enumerate(rest) if not _KNOWN.fullmatch(text.rstrip())), len(rest))
+        inside += [line, *rest[:size]] if not inside else []
+        rest = rest[size:]
+    return "".join(before), "".join(inside), "".join(after)
