@@ -72,6 +72,10 @@ class Intake:
     async def load_all(self) -> tuple[Diagnostic, ...]:
         """Read every source; returns everything that is wrong in them."""
         await asyncio.gather(*(self.load(source) for source in self.sources))
+        return self.wrong()
+
+    def wrong(self) -> tuple[Diagnostic, ...]:
+        """What was wrong in each source when it was last read."""
         return tuple(item for source in self.sources for item in self._wrong.get(source.name, ()))
 
     async def rebuild(self, incumbents: Incumbents, routes: RouteTable) -> frozenset[StageKey]:
@@ -143,7 +147,8 @@ class Intake:
 def _wrong(delivery: Delivery) -> tuple[Diagnostic, ...]:
     if delivery.complete or delivery.diagnostics:
         return delivery.diagnostics
-    return (Diagnostic(SOURCE_UNREAD, delivery.detail or "it cannot be read as a whole", delivery.source),)
+    message = delivery.detail or "it cannot be read as a whole"
+    return (Diagnostic(SOURCE_UNREAD, message, delivery.source, help="nothing is removed for it; what runs stays"),)
 
 
 def _differs(before: DesiredStage, after: DesiredStage, routes: RouteTable) -> bool:

@@ -273,6 +273,14 @@ class Control(Protocol):
         """What the guard holds back now."""
         ...
 
+    def notices(self) -> tuple[str, ...]:
+        """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
+        ...
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What was wrong with the documents when the sources were last read."""
+        ...
+
     def statuses(self) -> Mapping[StageKey, StageStatus]:
         """Newest status of each stage; a stage without a pass yet is missing."""
         ...

@@ -67,7 +67,7 @@ class Manager:
         on_status: Callable[[StageStatus], None],
         on_line: Callable[[Transition], None],
     ) -> Mapping[StageKey, StageStatus]:
-        """Work until these stages (None: all) have settled, a change is held back, or `timeout` seconds are over.
+        """Work until these stages (None: all) have settled, or `timeout` seconds are over.
 
         Raises `InvalidInput` for documents with errors, and `Unreachable` when Docker or the proxy does not answer the
         first look; nothing was changed then. After `forecast` it goes by the very documents that were foreseen.
@@ -148,6 +148,14 @@ class Manager:
         """What the guard holds back now."""
         return self._loop.intake.holds()
 
+    def notices(self) -> tuple[str, ...]:
+        """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
+        return tuple(notice.message for notice in self._loop.intake.catalog.notices)
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What was wrong with the documents when the sources were last read."""
+        return self._loop.intake.wrong()
+
     def statuses(self) -> Mapping[StageKey, StageStatus]:
         """Newest status of each stage; a stage without a pass yet is missing."""
         return dict(self._loop.statuses)
@@ -175,7 +183,7 @@ class Manager:
 
     def _at_rest(self, keys: Sequence[StageKey] | None) -> bool:
         found = self._loop.statuses
-        return bool(self.holds()) or all(key in found and found[key].settled for key in self._chosen(keys))
+        return all(key in found and found[key].settled for key in self._chosen(keys))
 
     def _chosen(self, keys: Sequence[StageKey] | None) -> list[StageKey]:
         return [key for key in self._loop.cared_for() if keys is None or key in keys]

@@ -20,10 +20,14 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 """The logger; usable from every module but those of core, before and after `configure`."""
 
 
-def configure(json: bool, level: str) -> None:
-    """Choose the form of the lines and the least level: debug, info, warning or error."""
+def configure(json: bool, level: str, transitions: bool = True) -> None:
+    """Choose the form of the lines and the least level: debug, info, warning or error.
+
+    `transitions` False leaves out the steps of rollouts, which a command shows in its own words.
+    """
     structlog.configure(
         processors=[
+            *([] if transitions else [_no_transition]),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True, key="time"),
             structlog.processors.format_exc_info,
@@ -33,6 +37,12 @@ def configure(json: bool, level: str) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _no_transition(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if "kind" in event:
+        raise structlog.DropEvent
+    return event
 
 
 def _text(_: object, __: str, event: MutableMapping[str, Any]) -> str:

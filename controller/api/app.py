@@ -154,6 +154,8 @@ def _status(app: FastAPI, control: Control) -> None:
             "pid": os.getpid(),
             "stages": list(control.stages()),
             "holds": [asdict(hold) for hold in control.holds()],
+            "notices": list(control.notices()),
+            "diagnostics": [asdict(item) for item in control.diagnostics()],
             "statuses": {key: item.model_dump(mode="json") for key, item in control.statuses().items()},
         }
 

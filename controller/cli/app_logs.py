@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from controller.cli import tables
-from controller.cli.output import OPTIONS, Exit, emit, fail
+from controller.cli.output import OPTIONS, Exit, fail, stream
 from controller.core.observed import Container
 
 if TYPE_CHECKING:
@@ -24,23 +24,20 @@ def show(settings: "Settings", key: str, follow: bool, limit: int) -> None:
     engine = settings.docker
     config = str(engine.config) if engine.config else None
     runtime = DockerRuntime(settings.id, engine.network, engine.host, config, settings.policy_rules(), SystemClock())
-    asyncio.run(_show(runtime, stage, tag, follow, limit))
-
-
-async def _show(runtime: "DockerRuntime", stage: str, tag: str, follow: bool, limit: int) -> None:
     try:
-        found = await runtime.list(stage)
-        chosen = choose(found, tag)
-        if chosen is None:
-            fail(f"error: nothing of {stage}{'/' + tag if tag else ''} has a container{_others(found)}")
-        if follow:
-            for line in runtime.follow(chosen, limit):
-                _print(chosen, line)
-            return
-        for line in await runtime.logs(chosen, limit):
-            _print(chosen, line)
+        chosen, last = asyncio.run(_look(runtime, stage, tag, limit))
+        # Outside of the event loop, which would keep a Ctrl-C to itself while a line is waited for.
+        _print(chosen, runtime.follow(chosen, limit) if follow else last)
     finally:
-        await runtime.close()
+        asyncio.run(runtime.close())
+
+
+async def _look(runtime: "DockerRuntime", stage: str, tag: str, limit: int) -> tuple[Container, Iterable[str]]:
+    found = await runtime.list(stage)
+    chosen = choose(found, tag)
+    if chosen is None:
+        fail(f"error: nothing of {stage}{'/' + tag if tag else ''} has a container{_others(found)}")
+    return chosen, await runtime.logs(chosen, limit)
 
 
 def choose(containers: Iterable[Container], tag: str) -> Container | None:
@@ -54,8 +51,9 @@ def _others(containers: Iterable[Container]) -> str:
     return f"; there are {', '.join(tags)}" if tags else ""
 
 
-def _print(container: Container, line: str) -> None:
+def _print(container: Container, lines: Iterable[str]) -> None:
     if OPTIONS.data:
-        emit({"container": container.name, "line": line})
-    else:
+        stream({"container": container.name, "line": line} for line in lines)
+        return
+    for line in lines:
         print(line, flush=True)

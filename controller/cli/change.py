@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from controller.cli import context
+from controller.cli.keys import Key, StageKey
 from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
-from controller.cli.show import Key
 
 if TYPE_CHECKING:
     from controller.interfaces import Control, Source
@@ -40,21 +40,20 @@ def plan(
     from controller.cli import converge, saved
     from controller.cli.render_plan import render
 
-    forecast, holds = asyncio.run(converge.foresee(context.settings(), _sources(file)))
-    if out is not None:
-        saved.write(forecast, out)
+    forecast, outside = asyncio.run(converge.foresee(context.settings(), _sources(file)))
     if OPTIONS.data:
-        emit({**forecast.to_json(), "holds": holds})
+        emit({**forecast.to_json(), **outside.to_json()})
     else:
         print(render(forecast), end="")
-    for hold in holds:
-        say(f"held back: {hold['message']}\n  to allow it: holdfast confirm {hold['digest']}")
-    if detailed_exitcode and (holds or any(forecast.counts())):
+    outside.tell()
+    if out is not None:
+        saved.write(forecast, out)
+    if detailed_exitcode and (outside.holds or any(forecast.counts())):
         raise Stop(Exit.CHANGES)
 
 
 def apply(
-    saved_plan: Annotated[Path | None, typer.Argument(metavar="[PLAN]", help="File that plan --out wrote.")] = None,
+    saved_plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="File that plan --out wrote.")] = None,
     file: Files = None,
     timeout: Annotated[str, typer.Option(help="Give up waiting after this long, such as 90s, 15m, 1h.")] = "15m",
     yes: Annotated[
@@ -95,9 +94,9 @@ def run() -> None:
 
 
 def _ask(
-    verb: str, body: dict[str, Any], alone: "Callable[[Control], Awaitable[dict[str, Any] | None]]"
+    verb: str, body: dict[str, Any], none: str, alone: "Callable[[Control], Awaitable[dict[str, Any] | None]]"
 ) -> dict[str, Any]:
-    """Through the running controller, else by ourselves under the lock; None means that nothing matched."""
+    """Through the running controller, else by ourselves under the lock; `none` is said when that finds nothing."""
     settings = context.settings()
     running = context.client(settings)
     if running is not None:
@@ -108,65 +107,69 @@ def _ask(
         async with Manager.open(settings) as manager:
             return await alone(manager)
 
+    context.quiet()
     found = asyncio.run(here())
     if found is None:
-        fail(f"error: nothing is known of {next(iter(body.values()))}")
+        fail(f"error: {none}")
     return found
 
 
 def retry(key: Key) -> None:
-    """Try failed revisions again."""
+    """Try failed revisions again: at once beside a running controller, else at the next apply."""
 
     async def alone(control: "Control") -> dict[str, Any]:
         return {"keys": list(await control.retry(key))}
 
-    _keys(_ask("retry", {"key": key}, alone), f"error: nothing at {key} is quarantined")
+    none = f"nothing at {key} is quarantined"
+    _keys(_ask("retry", {"key": key}, none, alone), none)
 
 
 def reconcile(key: Key) -> None:
-    """Ask for a look at a project or stage now."""
+    """Ask the running controller for a look at a project or stage now."""
+    from controller.cli import tables
+
     settings = context.settings()
     running = context.client(settings)
     if running is None:
         fail("error: no controller is running; use 'holdfast apply'", Exit.UNREACHABLE)
-    stages = [name for name in running.status()["stages"] if name == key or name.startswith(key + "/")]
+    prefix, _ = tables.split(key)
+    none = f"nothing is known of {key}"
+    stages = [name for name in running.status()["stages"] if tables.below(name, prefix)]
     if not stages:
-        fail(f"error: nothing is known of {key}")
-    _keys(running.post("reconcile", keys=stages), f"error: nothing is known of {key}")
+        fail(f"error: {none}")
+    _keys(running.post("reconcile", keys=stages), none)
 
 
 def _keys(found: dict[str, Any], none: str) -> None:
     if not found["keys"]:
-        fail(none)
+        fail(f"error: {none}")
     if OPTIONS.data:
         emit(found)
     else:
         print("\n".join(found["keys"]))
 
 
-def confirm(digest: Annotated[str, typer.Argument(metavar="DIGEST")]) -> None:
-    """Allow exactly the held change with this digest."""
+def confirm(digest: Annotated[str, typer.Argument(metavar="DIGEST", help="As plan and apply print it.")]) -> None:
+    """Allow exactly the held change with this digest; the running controller, or the next apply, makes it."""
 
     async def alone(control: "Control") -> dict[str, Any] | None:
         return {"digest": digest} if await control.confirm(digest) else None
 
-    _done(_ask("confirm", {"digest": digest}, alone), f"{digest} is allowed")
+    none = f"nothing is held back under the digest {digest!a}"
+    _done(_ask("confirm", {"digest": digest}, none, alone), f"{digest} is allowed")
 
 
-def suspend(key: Key) -> None:
+def suspend(key: StageKey) -> None:
     """Leave a stage (project/stage) alone until it is resumed."""
     _suspend(key, True)
 
 
-def resume(key: Key) -> None:
+def resume(key: StageKey) -> None:
     """Look after a suspended stage (project/stage) again."""
     _suspend(key, False)
 
 
 def _suspend(key: str, on: bool) -> None:
-    if key.count("/") != 1:
-        raise typer.BadParameter("name one stage as project/stage", param_hint="KEY")
-
     async def alone(control: "Control") -> dict[str, Any] | None:
         try:
             await control.suspend(key, on)
@@ -174,7 +177,8 @@ def _suspend(key: str, on: bool) -> None:
             return None
         return {"key": key, "suspended": on}
 
-    _done(_ask("suspend" if on else "resume", {"key": key}, alone), f"{key} is {'suspended' if on else 'resumed'}")
+    found = _ask("suspend" if on else "resume", {"key": key}, f"there is no stage {key}", alone)
+    _done(found, f"{key} is {'suspended' if on else 'resumed'}")
 
 
 def _done(found: dict[str, Any], text: str) -> None:

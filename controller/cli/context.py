@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from controller.settings import Settings
 
 SOCKET = "holdfast.sock"
+BY_HAND = "holdfast suspend"
+"""Message of the condition `Suspended` of a stage that was suspended by hand."""
 
 
 def settings() -> "Settings":
@@ -31,6 +33,13 @@ def client(found: "Settings") -> "Client | None":
     from controller.cli.control import Client
 
     return Client.find(socket_path(found))
+
+
+def quiet() -> None:
+    """Let the log say bugs only: commands say themselves what happens."""
+    from controller.telemetry import configure
+
+    configure(json=False, level="error", transitions=False)
 
 
 def store(found: "Settings") -> "SqliteStore":

@@ -44,7 +44,7 @@ def report(found: "Sequence[Diagnostic]") -> None:
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder; made when missing.")] = Path(),
     id: Annotated[str, typer.Option("--id", help="Name of this controller; drawn when not given.")] = "",
     domain: Annotated[str, typer.Option(help="Domain below which hostnames are made.")] = "localhost",
 ) -> None:
@@ -77,10 +77,16 @@ def _write_new(files: Mapping[Path, str]) -> None:
             print(path)
 
 
-def documents(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def _shown(path: Path) -> Path:
+    """A path as a person in the working folder would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def documents(paths: Sequence[Path], code: Exit = Exit.USAGE) -> tuple[list[Path], list[str]]:
     """The files below these paths, those that a source reads, and what is in the way of reading others.
 
-    A path that is missing, or no file or folder, is a usage error.
+    A path that is missing, or no file or folder, ends the command with `code`.
     """
     from controller.sources.folder import look
 
@@ -92,25 +98,26 @@ def documents(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
             continue
         found = look(path)
         if "" in found.troubles:
-            fail(f"error: {path} {found.troubles['']}", Exit.USAGE)
+            fail(f"error: {path} {found.troubles['']}", code)
+        if not found.files and not found.troubles:
+            troubles.append(f"error: {path} holds no documents (*.yaml, *.yml, *.json)")
         files += [path / name if name else path for name in sorted(found.files)]
         troubles += [f"error: {path / name} {trouble}" for name, trouble in found.troubles.items()]
     return files, troubles
 
 
 def validate(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH]...")] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="File, folder or - (stdin).")] = None,
     file: Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder.")] = None,
 ) -> None:
     """Check documents; all mistakes of all files in one run."""
     from controller.sources.reader import read_text
 
     chosen = [*(paths or []), *(file or [])]
-    if not chosen:
-        chosen = [Path(item.files.path) for item in context.settings().sources]
+    declared = [_shown(item.files.path) for item in context.settings().sources] if not chosen else []
     wrong: list[Diagnostic] = []
     counts: dict[str, int] = {}
-    files, troubles = documents(chosen)
+    files, troubles = documents(chosen or declared, Exit.INVALID if declared else Exit.USAGE)
     for path in files:
         try:
             text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -132,7 +139,9 @@ def validate(
         print(f"{name}: {count} document{'' if count == 1 else 's'}")
 
 
-def schema(kind: Annotated[str, typer.Argument(metavar="[KIND]")] = "") -> None:
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Project or DeployRequest.")] = "",
+) -> None:
     """Print the JSON Schema of the documents, for editors."""
     import json
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 
 class Exit(IntEnum):
@@ -35,9 +37,11 @@ class Options:
     """The global options of this run."""
 
     config: Path = Path("holdfast.yaml")
-    config_given: bool = False
     output: str = "text"
     color: bool = False
+    """stdout may have colour."""
+    progress_color: bool = False
+    """stderr, where progress goes, may have colour."""
 
     @property
     def data(self) -> bool:
@@ -47,10 +51,25 @@ class Options:
 
 OPTIONS = Options()
 
+GREEN, YELLOW, RED = "32", "33", "31"
 
-def colored(no_color: bool) -> bool:
+_PLAIN = re.compile(r"[A-Za-z$][A-Za-z0-9$/-]*(\.[A-Za-z0-9/-]+)*")
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
+
+def colored(no_color: bool, stream: TextIO) -> bool:
     """Colour only on a terminal that can, unless the person said no (no-color.org)."""
-    return not no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and sys.stdout.isatty()
+    return not no_color and not os.environ.get("NO_COLOR") and screen(stream)
+
+
+def screen(stream: TextIO) -> bool:
+    """True for a terminal whose lines can be written again."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def paint(text: str, color: str) -> str:
+    """Text for stdout in a colour, where colour is wanted; a word or a symbol always says the same."""
+    return f"\x1b[{color}m{text}\x1b[0m" if color and OPTIONS.color else text
 
 
 def say(message: str) -> None:
@@ -65,19 +84,34 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
 
 def emit(data: Any) -> None:
     """Data on stdout in the form that was asked for."""
-    print(yaml_text(data) if OPTIONS.output == "yaml" else json.dumps(data, indent=2, ensure_ascii=False), flush=True)
+    text = yaml_text(data) if OPTIONS.output == "yaml" else json.dumps(data, indent=2, ensure_ascii=False)
+    print(text, flush=True)
+
+
+def stream(items: Iterable[Any]) -> None:
+    """Data that comes bit by bit: one line of JSON each, or one YAML document each."""
+    for item in items:
+        yaml = OPTIONS.output == "yaml"
+        print(f"---\n{yaml_text(item)}" if yaml else json.dumps(item, ensure_ascii=False), flush=True)
 
 
 def yaml_text(data: Any, indent: int = 0) -> str:
-    """Block YAML of plain data; strings are quoted as in JSON, so that no reader takes one for something else."""
+    """Block YAML of plain data; text is quoted where a YAML reader could take it for something else."""
     pad = "  " * indent
     if isinstance(data, dict) and data:
-        return "\n".join(f"{pad}{json.dumps(str(key))}:{_below(value, indent)}" for key, value in data.items())
-    if isinstance(data, (list, tuple)) and data:
-        return "\n".join(f"{pad}-{_below(value, indent)}" for value in data)
-    return pad + json.dumps(data, ensure_ascii=False)
+        return "\n".join(f"{pad}{_scalar(key)}:{_below(value, indent)}" for key, value in data.items())
+    if isinstance(data, list | tuple) and data:
+        return "\n".join(f"{pad}- {yaml_text(item, indent + 1).lstrip()}" for item in data)
+    return pad + _scalar(data)
 
 
 def _below(value: Any, indent: int) -> str:
-    nested = isinstance(value, (dict, list, tuple)) and value
-    return "\n" + yaml_text(value, indent + 1) if nested else " " + json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict | list | tuple) and value:
+        return "\n" + yaml_text(value, indent + isinstance(value, dict))
+    return " " + _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)

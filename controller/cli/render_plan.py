@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from controller.cli.output import GREEN, RED, YELLOW, paint
 from controller.core.forecast_types import Change, FieldChange, Forecast, StageForecast
 
 HIDDEN = "***"
+COLORS = {"+": GREEN, "~": YELLOW, "-": RED, "-/+": RED}
 WIDEST = 72
 """Characters of a value that are shown; commands and labels can be much longer."""
 
@@ -23,7 +25,7 @@ def _stage(stage: StageForecast) -> list[str]:
     for change in stage.changes:
         lines.append(_change(change))
         lines += [f"        {_field(item)}" for item in change.fields]
-    lines += [f"  !   {notice}" for notice in stage.notices]
+    lines += [f"  {paint('!', YELLOW)}   {notice}" for notice in stage.notices]
     if stage.changes:
         lines.append(f"  downtime: {_downtime(stage)}")
     if stage.unchanged:
@@ -35,7 +37,8 @@ def _stage(stage: StageForecast) -> list[str]:
 
 def _change(change: Change) -> str:
     reason = f"  ({change.reason})" if change.reason else ""
-    return f"  {change.symbol:<3} {change.kind:<8} {change.name}{reason}"
+    symbol = paint(f"{change.symbol:<3}", COLORS.get(change.symbol, ""))
+    return f"  {symbol} {change.kind:<8} {change.name}{reason}"
 
 
 def _field(field: FieldChange) -> str:

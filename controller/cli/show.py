@@ -1,19 +1,20 @@
 """Commands that only read the state folder: get, describe, explain, history, logs, events."""
 
 import time
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from controller.cli import context
-from controller.cli.output import OPTIONS, emit, fail, say
+from controller.cli.keys import Key, MaybeKey
+from controller.cli.output import OPTIONS, emit, fail, say, stream
 
 if TYPE_CHECKING:
     from controller.clients.store import SqliteStore
     from controller.core.status import StageStatus
+    from controller.settings import Settings
 
-Key = Annotated[str, typer.Argument(metavar="KEY", help="project, project/stage or project/stage/tag")]
-MaybeKey = Annotated[str | None, typer.Argument(metavar="[KEY]")]
 RECENT = 20
 """Log lines that `explain` shows of each stage."""
 SEARCHED = 5000
@@ -34,17 +35,49 @@ def _emit(found: "dict[str, StageStatus]") -> None:
 
 
 def get(key: MaybeKey = None) -> None:
-    """Show what runs."""
-    found = _chosen(context.store(context.settings()), key)
+    """Show what runs, and above it what needs a person."""
+    settings = context.settings()
+    store = context.store(settings)
+    found = _chosen(store, key)
     if OPTIONS.data:
         _emit(found)
         return
+    needs = [*_by_hand(store, found), *_controller(settings)]
     if not found:
-        say("nothing runs yet; 'holdfast apply' makes run what is declared")
+        say("\n".join([*needs, "nothing runs yet; 'holdfast apply' makes run what is declared"]))
         return
     from controller.cli import tables
 
-    print(tables.stages(found, time.time(), OPTIONS.output == "wide"), end="")
+    print(tables.stages(found, time.time(), OPTIONS.output == "wide", needs), end="")
+
+
+def _by_hand(store: "SqliteStore", found: "Mapping[str, StageStatus]") -> Iterator[str]:
+    """Stages that are left alone because somebody said so, also when no pass has seen that yet."""
+    for name, status in sorted(found.items()):
+        suspended, shown = store.remembered(name).suspended, status.condition("Suspended")
+        if suspended:
+            yield f"! {name}: suspended; 'holdfast resume {name}' ends it"
+        elif shown is not None and shown.message == context.BY_HAND:
+            yield f"! {name}: resumed, and not looked at since; 'holdfast apply' does"
+
+
+def _controller(settings: "Settings") -> Iterator[str]:
+    """What a running controller holds back, could not read or refused."""
+    from controller.core.errors import HoldfastError
+
+    try:
+        running = context.client(settings)
+        seen = running.status() if running is not None else {}
+    except HoldfastError as error:
+        yield f"! {error.message}"
+        return
+    for hold in seen.get("holds", ()):
+        yield f"! held back: {hold['message']}; 'holdfast confirm {hold['digest']}' allows it"
+    for item in seen.get("diagnostics", ()):
+        where = f"{item['source']}:{item['line']}:{item['column']}" if item["line"] else item["source"]
+        yield f"! {where}: {item['message']}; the last good documents stay"
+    for item in seen.get("notices", ()):
+        yield f"! {item['message']}"
 
 
 def describe(key: Key) -> None:
@@ -70,7 +103,7 @@ def explain(key: Key) -> None:
     if any(tag in ("", row.tag) for row in rows):  # what is gone has no status, but its rollouts tell of it
         gone = "not declared, and nothing of it is there"
         stages = {row.key: StageStatus(key=row.key, reason=gone) for row in rows}
-        stages |= {name: status for name, status in store.statuses().items() if _below(name, prefix)}
+        stages |= {name: status for name, status in store.statuses().items() if tables.below(name, prefix)}
     else:
         stages = _chosen(store, key)
     parts: dict[str, dict[str, Any]] = {}
@@ -91,12 +124,8 @@ def explain(key: Key) -> None:
         print("\n".join(texts), end="")
 
 
-def _below(name: str, prefix: str) -> bool:
-    return name == prefix or name.startswith(prefix + "/")
-
-
-def history(key: MaybeKey = None, limit: Annotated[int, typer.Option(min=1)] = 50) -> None:
-    """Show past rollouts."""
+def history(key: MaybeKey = None, limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50) -> None:
+    """Show past rollouts, the newest first."""
     from controller.cli import tables
 
     store = context.store(context.settings())
@@ -126,9 +155,13 @@ def logs(
         _lines(key, follow, limit)
 
 
-def events(key: MaybeKey = None, follow: Annotated[bool, typer.Option("-f", "--follow")] = False) -> None:
-    """Show the newest log lines of all stages."""
-    _lines(key, follow, 50)
+def events(
+    key: MaybeKey = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Begin with so many lines.")] = 50,
+) -> None:
+    """Show the newest log lines of all stages, or of one project or stage."""
+    _lines(key, follow, limit)
 
 
 def _lines(key: str | None, follow: bool, limit: int) -> None:
@@ -142,8 +175,11 @@ def _lines(key: str | None, follow: bool, limit: int) -> None:
         if key and not found and not after:
             _chosen(store, key)
         after = max([after, *(item.id for item in found)])
-        for item in [item for item in found if tag in ("", item.tag)][-limit:]:
-            emit(item.model_dump(mode="json")) if OPTIONS.data else print(tables.line(item), flush=True)
+        shown = [item for item in found if tag in ("", item.tag)][-limit:]
+        if OPTIONS.data:
+            stream(item.model_dump(mode="json") for item in shown)
+        elif shown:
+            print("\n".join(tables.line(item) for item in shown), flush=True)
         if not follow:
             return
         time.sleep(0.5)

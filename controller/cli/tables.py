@@ -25,8 +25,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in cells)
 
 
-def stages(found: Mapping[str, StageStatus], now: float, wide: bool = False) -> str:
-    """The table of `get`, with what needs a person above it."""
+def stages(found: Mapping[str, StageStatus], now: float, wide: bool = False, more: Sequence[str] = ()) -> str:
+    """The table of `get`, with what needs a person above it: what the statuses say, and `more`."""
     needs = [
         f"! {key}: {item.reason}: {item.message}"
         for key, status in sorted(found.items())
@@ -40,7 +40,7 @@ def stages(found: Mapping[str, StageStatus], now: float, wide: bool = False) -> 
         for key, status in sorted(found.items())
         for item in status.instances
     ]
-    return "".join(line + "\n" for line in needs) + table(HEAD + (WIDE if wide else ()), rows)
+    return "".join(line + "\n" for line in [*needs, *more]) + table(HEAD + (WIDE if wide else ()), rows)
 
 
 def describe(status: StageStatus, now: float) -> str:
@@ -98,12 +98,17 @@ def split(key: str) -> tuple[str, str]:
     return "/".join(parts[:2]), parts[2] if len(parts) == 3 else ""
 
 
+def below(stage: str, prefix: str) -> bool:
+    """True for a stage at or below a project or stage."""
+    return stage == prefix or stage.startswith(prefix + "/")
+
+
 def select(found: Mapping[str, StageStatus], key: str | None) -> dict[str, StageStatus]:
     """The stages at or below a KEY, with only that tag when it names one. Raises `KeyError` with a suggestion."""
     if key is None:
         return dict(found)
     prefix, tag = split(key)
-    chosen = {name: item for name, item in found.items() if name == prefix or name.startswith(prefix + "/")}
+    chosen = {name: item for name, item in found.items() if below(name, prefix)}
     if tag:
         kept = {n: tuple(i for i in item.instances if i.tag == tag) for n, item in chosen.items()}
         chosen = {n: chosen[n].model_copy(update={"instances": items}) for n, items in kept.items() if items}

@@ -42,6 +42,12 @@ class Memory:
     def holds(self) -> tuple[Hold, ...]:
         return tuple(self.held)
 
+    def notices(self) -> tuple[str, ...]:
+        return ("a request for nothing",)
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return (Diagnostic("E0001", "wrong", "a.yaml", 3),)
+
     def statuses(self) -> Mapping[str, StageStatus]:
         return {"shop/dev": StageStatus(key="shop/dev", reason="all well")}
 
@@ -71,6 +77,8 @@ def _talk(path: Path, control: Memory) -> None:
     client = Client.find(path)
     assert client is not None
     assert client.status()["statuses"]["shop/dev"]["reason"] == "all well"
+    assert client.status()["notices"] == ["a request for nothing"]
+    assert client.status()["diagnostics"][0]["line"] == 3
     assert client.post("reload")["diagnostics"][0]["line"] == 3
     assert client.post("reconcile", keys=[]) == {"keys": ["shop/dev"]}
     assert client.post("retry", key="shop/dev") == {"keys": ["shop/dev/1.0"]}

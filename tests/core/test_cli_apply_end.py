@@ -1,35 +1,81 @@
-"""How `apply` ends: one exit code per outcome."""
+"""How `apply` ends: one exit code per outcome, and a sentence for each instance that is not as declared."""
+
+from typing import Any
 
 import pytest
 
-from controller.cli.converge import finish
-from controller.cli.output import Stop
-from controller.core.status import Condition, StageStatus
+from controller.cli.ending import Outside, finish
+from controller.cli.output import OPTIONS, Stop
+from controller.core.status import Condition, InstanceStatus, StageStatus
+
+NOTHING = Outside()
+HOLD = {"digest": "d1", "message": "all would go", "losses": ["shop/dev: 1.0 would go"]}
 
 
-def _stage(ready: str, *more: str) -> dict[str, StageStatus]:
-    ended = Condition.model_validate({"type": "Ready", "status": ready, "reason": "R"})
-    kinds = (ended, *(Condition(type=kind, status="True", reason="R") for kind in more))
-    return {"shop/dev": StageStatus(key="shop/dev", conditions=kinds)}
+@pytest.fixture(autouse=True)
+def _as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever another test asked for."""
+    monkeypatch.setattr(OPTIONS, "output", "text")
+
+
+def stage(ready: str, *more: str, **fields: Any) -> dict[str, StageStatus]:
+    """One stage with these conditions."""
+    ended = Condition.model_validate(
+        {"type": "Ready", "status": ready, "reason": "R", "message": fields.pop("why", "")}
+    )
+    kinds = (ended, *(Condition(type=kind, status="True", reason="R", message="M") for kind in more))
+    return {"shop/dev": StageStatus(key="shop/dev", conditions=kinds, **fields)}
+
+
+def code(found: dict[str, StageStatus], outside: Outside = NOTHING) -> int:
+    """Exit code of an apply that ended with these."""
+    try:
+        finish(found, outside)
+    except Stop as stop:
+        return int(stop.code)
+    return 0
 
 
 @pytest.mark.parametrize(
-    ("found", "holds", "code"),
+    ("found", "outside", "expected"),
     [
-        (_stage("True"), [], 0),
-        (_stage("False", "Stalled"), [], 1),
-        (_stage("False", "Reconciling"), [], 75),
-        (_stage("True"), [{"digest": "d1", "message": "all would go"}], 1),
+        (stage("True"), Outside(), 0),
+        (stage("False", "Stalled"), Outside(), 1),
+        (stage("False", "Reconciling"), Outside(), 75),
+        (stage("True"), Outside([HOLD]), 1),
+        (stage("True"), Outside([], ["a request for nothing"]), 1),
     ],
 )
 def test_each_outcome_has_its_exit_code(
-    found: dict[str, StageStatus], holds: list[dict[str, str]], code: int, capsys: pytest.CaptureFixture[str]
+    found: dict[str, StageStatus], outside: Outside, expected: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ready is 0, taken back or held is 1, still busy is 75; a hold names the command that allows it."""
-    ended = 0
-    try:
-        finish(found, holds)
-    except Stop as stop:
-        ended = int(stop.code)
-    assert ended == code
-    assert ("holdfast confirm d1" in capsys.readouterr().err) == bool(holds)
+    """Ready is 0, taken back, held or refused is 1, still busy is 75; a hold names the command that allows it."""
+    assert code(found, outside) == expected
+    told = capsys.readouterr().err
+    assert ("holdfast confirm d1" in told) == bool(outside.holds)
+    assert ("shop/dev: 1.0 would go" in told) == bool(outside.holds)
+    assert ("refused: a request for nothing" in told) == bool(outside.notices)
+
+
+def test_each_instance_that_is_not_as_declared_gets_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rolled back and held over are said in words, what runs is not; only addresses that answer are listed."""
+    instances = (
+        InstanceStatus(tag="1.0", phase="HeldOver", message="it serves", urls=("http://default", "http://own")),
+        InstanceStatus(tag="2.0", phase="RolledBack", message="status 503"),
+        InstanceStatus(tag="0.9", phase="Running"),
+    )
+    found = stage("False", "Stalled", "DuplicateProject", instances=instances, urls=("http://default", "http://none"))
+    assert code(found) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [
+        "shop/dev: 1.0 is held over: it serves",
+        "shop/dev: 2.0 was rolled back: status 503",
+        "shop/dev: R: M",
+    ]
+    assert told.out.splitlines() == ["shop/dev", "  http://default", "  http://own"]
+
+
+def test_without_such_an_instance_the_stage_itself_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    """A suspended stage, or one that could not be looked at."""
+    assert code(stage("Unknown", why="left alone: holdfast suspend")) == 1
+    assert "shop/dev: left alone: holdfast suspend" in capsys.readouterr().err

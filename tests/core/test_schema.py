@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
-from controller.cli.generate import block, files, stale, write
+from controller.cli.generate import files, stale, write
+from controller.cli.output import yaml_text
 from controller.core.resource_rules import RULES
 from controller.core.schema import KINDS, crd, editor_schema
 
@@ -236,7 +237,7 @@ def test_a_stale_file_is_shown_and_written_anew(tmp_path: Path) -> None:
 def test_block_yaml_is_read_back_as_it_was() -> None:
     """Words and numbers in texts stay texts; empty and nested things keep their shape."""
     data = {"a": ["no", "1.10", {"b": {"c": []}, "d": [[1, True], {}]}], "on": None, "e": 'x: "y" # z', "f": "é\n"}
-    assert yaml.safe_load(block(data)) == data
+    assert yaml.safe_load(yaml_text(data)) == data
 
 
 def test_the_page_names_every_field_once() -> None:
