@@ -31,7 +31,7 @@ from controller.telemetry import log
 
 Operation = Pull | Start | RunPreDeploy | Gate | Watch | CheckDigest | SetRoute | DeleteRoute | Verify | Stop | Restart
 HARMLESS = (Pull, Gate, Watch, CheckDigest, Verify)
-"""Operations that are called off as soon as nobody goes by them; all others run to their end."""
+"""Operations that are called off as soon as nobody goes by them; all others run to their end once they have begun."""
 FREE_REPEATS = 3
 """How often the same key may succeed and be asked for again at once, before the repeats are slowed down."""
 AT_ONCE = 2.0
@@ -50,10 +50,13 @@ class _Entry:
     """Owners that go by it no longer; they still see it until its end, so that they do not act across it."""
     task: "asyncio.Task[Mapping[str, str]] | None" = None
     repeats: int = 0
+    waits: bool = False
+    """It waits for its turn: nothing has been asked of the world yet."""
 
     @property
     def harmless(self) -> bool:
-        return self.kind in HARMLESS
+        """True while calling it off changes nothing."""
+        return self.waits or self.kind in HARMLESS
 
 
 class Progress:
@@ -74,6 +77,14 @@ class Progress:
         if note != self._entry.fact.note:
             self._entry.fact = replace(self._entry.fact, note=note)
             self._tell(self._progressed)
+
+    def waits(self) -> None:
+        """It waits for its turn: until `begins` it is called off when nobody goes by it any more."""
+        self._entry.waits = True
+
+    def begins(self) -> None:
+        """From now on it runs to its end."""
+        self._entry.waits = False
 
     def found(self, data: Mapping[str, str], note: str, wake: bool) -> None:
         """A result while it goes on; with `wake` the stages look at once."""

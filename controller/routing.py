@@ -7,7 +7,7 @@ table kept here may be old.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from controller.core.errors import HoldfastError, OutcomeUnknown, Unreachable, WorldBad
@@ -26,6 +26,7 @@ class _Waiting:
     """A change and the caller that waits for its outcome."""
 
     change: RouteChange
+    begins: Callable[[], None]
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -58,13 +59,13 @@ class Routing:
         """Make the next `table` read."""
         self._table = None
 
-    async def change(self, change: RouteChange) -> None:
-        """Have the change written, and return when the proxy was read back.
+    async def change(self, change: RouteChange, begins: Callable[[], None] = lambda: None) -> None:
+        """Have the change written, and return when the proxy was read back. `begins` is called before it is written.
 
         A caller that is cancelled takes back a change that has not been begun; a write under way goes on. Raises what
         `Proxy.write` raises for this change.
         """
-        mine = _Waiting(change)
+        mine = _Waiting(change, begins)
         self._waiting.append(mine)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
@@ -118,6 +119,8 @@ class Routing:
                 taken.setdefault(item.change.hostname, item)
         chosen = list(taken.values())
         self._waiting = [item for item in self._waiting if item not in chosen]
+        for item in chosen:
+            item.begins()
         return chosen
 
     async def _write(self, group: Sequence[_Waiting]) -> None:

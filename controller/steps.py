@@ -77,25 +77,36 @@ class Steps:
             case RunPreDeploy():
                 await self._pre_deploy.run(action, progress)
             case Start():
-                async with self._starts, _deadline(START, f"starting {action.container.name}"):
+                async with self._turn(progress), _deadline(START, f"starting {action.container.name}"):
                     await self._runtime.start(action.container)
             case Restart():
-                async with self._starts, _deadline(START + action.grace, f"restarting {action.container.name}"):
+                doing = f"restarting {action.container.name}"
+                async with self._turn(progress), _deadline(START + action.grace, doing):
                     await self._runtime.restart(action.container, action.grace)
             case Stop():
                 async with _deadline(STOP_MARGIN + action.grace, f"stopping {action.container.name}"):
                     await self._runtime.stop(action.container, action.grace)
             case SetRoute():
+                progress.waits()
                 async with _deadline(ROUTE, f"setting the route {action.route.hostname}"):
-                    await self._routing.change(RouteChange(action.route.hostname, action.route))
+                    await self._routing.change(RouteChange(action.route.hostname, action.route), progress.begins)
             case DeleteRoute():
+                progress.waits()
                 async with _deadline(ROUTE, f"deleting the route {action.hostname}"):
-                    await self._routing.change(RouteChange(action.hostname, None))
+                    await self._routing.change(RouteChange(action.hostname, None), progress.begins)
             case Verify():
                 await self._routing.verify(action.route, self._clock.now() + VERIFY)
             case _:
                 assert_never(action)
         return {}
+
+    @asynccontextmanager
+    async def _turn(self, progress: Progress) -> AsyncIterator[None]:
+        """The turn among the container starts."""
+        progress.waits()
+        async with self._starts:
+            progress.begins()
+            yield
 
     async def _pull(self, action: Pull, progress: Progress) -> Mapping[str, str]:
         if self._pulls.locked():

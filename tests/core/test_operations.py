@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,6 +156,34 @@ def test_what_changes_the_world_runs_to_its_end_and_is_seen_until_then() -> None
         assert bench.completed == ["stop:1"]
         assert bench.operations.facts(A) == {}
         assert bench.ended == [(A, 5)]
+
+    run_virtual(main)
+
+
+def test_what_waits_for_its_turn_is_called_off_before_it_begins() -> None:
+    """A start that nobody wants any more is not issued when its turn comes; one that has begun goes on."""
+
+    async def main() -> None:
+        turn = asyncio.Semaphore(1)
+        issued: list[str] = []
+
+        async def body(action: Operation, progress: Progress) -> Mapping[str, str]:
+            progress.waits()
+            async with turn:
+                progress.begins()
+                issued.append(action.key)
+                await asyncio.sleep(5)
+            return {}
+
+        operations = Operations(body, SimClock(), lambda stage: None, lambda stage: None)
+        first, second = START, replace(START, key="start:2")
+        operations.start(A, first)
+        operations.start(A, second)
+        await asyncio.sleep(1)
+        operations.keep(A, frozenset())
+        assert set(operations.facts(A)) == {"start:1"}
+        await asyncio.sleep(60)
+        assert (issued, operations.facts(A)) == (["start:1"], {})
 
     run_virtual(main)
 
