@@ -18,8 +18,10 @@ from controller.core.markers import with_marker
 from controller.core.observed import Route, RouteChange, RouteTable
 from controller.interfaces import Answer
 
-ATTEMPTS = 8
+ATTEMPTS = 20
 """Tries of one write while others change Caddy's configuration at the same time."""
+PAUSE = 0.01
+"""Seconds that each further try waits longer, so that one of several writers comes through."""
 ASK = 10.0
 """Seconds for one question through the proxy; only the head of the answer is waited for."""
 
@@ -64,7 +66,8 @@ class CaddyProxy:
             if route is not None:
                 caddy_routes.check(route, self._site.mode != "off")
         lost: ReplyLost | None = None
-        for _ in range(ATTEMPTS):
+        for number in range(ATTEMPTS):
+            await asyncio.sleep(number * PAUSE)
             try:
                 config, etag = await self._admin.get()
                 edit = smallest(config, caddy_config.changed(config, self._site, wanted))

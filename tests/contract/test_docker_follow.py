@@ -18,11 +18,11 @@ async def followed(bench: Bench, container: Container, tail: int) -> list[str]:
 
 
 async def test_following_gives_what_was_and_what_comes_until_the_end(bench: Bench) -> None:
-    """Lines of both streams, and a last one without its line end."""
+    """Lines of both streams; a last one without its line end is there afterwards (20.10 may end the stream first)."""
     container = await bench.up(command=("/bin/sh", "-c", TALKS))
     lines = await followed(bench, container, 100)
     assert sorted(lines[:2]) == ["one", "two"]
-    assert lines[2:] == ["three", "four"]
+    assert lines[2:] in (["three"], ["three", "four"])
     assert await followed(bench, container, 1) == ["four"]
 
 
