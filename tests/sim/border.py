@@ -6,6 +6,7 @@ crash before the effect keeps it from happening.
 
 import asyncio
 import contextvars
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -64,6 +65,8 @@ class Border:
         self.before: Callable[[Effect], None] = lambda effect: None
         self.after: Callable[[Effect], None] = lambda effect: None
         self.calls = 0
+        self.looks: Counter[str] = Counter()
+        """Calls that change nothing, by kind."""
         self.issued: list[Call] = []
         """Effects that the controller asked for, in order; the place is the number that `FaultAt` goes by."""
         self._apart = contextvars.Context()
@@ -158,6 +161,8 @@ class Border:
         self._alive(life)
         self.calls += 1
         call = Call(self.calls, number, op, target)
+        if number is None:
+            self.looks[op] += 1
         if number is not None:
             self.issued.append(call)
         return self.faults.draw(call)

@@ -278,6 +278,7 @@ class Engine:
     def drop(self, box: Box) -> None:
         """`docker rm -f` by a third party."""
         self.kill(box)
+        box.state = "exited"
         self.remove(box)
 
     def reboot(self, seconds: float, graceful: bool = True) -> None:

@@ -25,7 +25,7 @@ class Snapshot:
     routes: dict[str, Route]
     foreign: str
     boxes: dict[str, tuple[str, bool]]
-    """Container id to state and mark."""
+    """Container id to state, and whether it ever had the mark."""
 
 
 @dataclass
@@ -45,8 +45,7 @@ class Oracles:
 
     def before(self, effect: Effect) -> None:
         """Remember the world."""
-        if effect.op.startswith(("docker.", "proxy.")):
-            self._before = self._snapshot()
+        self._before = self._snapshot() if effect.op.startswith(("docker.", "proxy.")) else None
 
     def after(self, effect: Effect) -> None:
         """Compare."""
@@ -127,10 +126,8 @@ class Oracles:
     def _containers(self, effect: Effect, old: Snapshot) -> None:
         name = effect.target
         box = self.engine.by_name(name)
-        if effect.op == "docker.mark" and box is not None:
-            was_marked = old.boxes[box.id][1]
-            if not was_marked and not self._passed_gate(box) and not box.marked_before:
-                self._breach("S4", effect, f"{name} was marked as passed before its gate could pass")
+        if effect.op == "docker.mark" and box is not None and not (old.boxes[box.id][1] or self._passed_gate(box)):
+            self._breach("S4", effect, f"{name} was marked as passed before its gate could pass")
         if effect.op == "docker.stop" and box is not None and old.boxes[box.id][0] in ("running", "paused"):
             self._drained(effect, box)
         if effect.op == "docker.remove":
@@ -188,7 +185,7 @@ class Oracles:
             serving=frozenset(name for name, route in proxy.routes.items() if self.answers(route)),
             routes=dict(proxy.routes),
             foreign="".join([*foreign, *sorted(proxy.foreign)]),
-            boxes={box.id: (box.state, box.passed) for box in engine.boxes.values()},
+            boxes={box.id: (box.state, box.marked_before) for box in engine.boxes.values()},
         )
 
     def answers(self, route: Route) -> bool:

@@ -1,0 +1,63 @@
+"""The crash matrix: every story, a fault at every effect (L2). `SIM=full` plays every fault at each of them.
+
+Without it each effect meets one fault, another kind from effect to effect; the nightly run meets them all, and pairs.
+"""
+
+import os
+
+import pytest
+
+from tests.sim.matrix import Case, Reference
+from tests.sim.scenarios import (
+    ALL,
+    Scenario,
+    broken_tag,
+    change_spec,
+    deploy,
+    evict,
+    recreate,
+    recreate_fails,
+    remove_stage,
+    replace_tag,
+    swap_hostname,
+)
+
+FULL = os.environ.get("SIM") == "full"
+PAIRED = (deploy, replace_tag, broken_tag, change_spec, recreate, recreate_fails, evict, remove_stage, swap_hostname)
+"""The stories that are played with two faults."""
+STRIDE = 1 if FULL else 23
+"""So many pairs are passed over for each that is played; no multiple of the number of kinds of faults."""
+
+
+def _chosen(reference: Reference) -> list[Case]:
+    found = list(reference.cases())
+    if FULL:
+        return found
+    by_effect: dict[int, list[Case]] = {}
+    for case in found:
+        by_effect.setdefault(case.effect, []).append(case)
+    return [cases[number % len(cases)] for number, cases in by_effect.items()]
+
+
+@pytest.mark.parametrize("npm", [False, True], ids=["caddy", "npm"])
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.__name__)
+def test_liveness_a_fault_at_any_effect_changes_nothing_in_the_end(scenario: Scenario, npm: bool) -> None:
+    """L2, L3, S6, S10, S12: the same end, no leftovers, hardly more calls; safety held after every effect."""
+    reference = Reference.of(scenario, npm)
+    cases = _chosen(reference)
+    for case in cases[1::2] if npm and not FULL else cases:
+        reference.play(case)
+
+
+@pytest.mark.parametrize("scenario", PAIRED, ids=lambda scenario: scenario.__name__)
+def test_liveness_two_faults_change_nothing_in_the_end(scenario: Scenario) -> None:
+    """L4: a fault, and another one while the controller recovers from it."""
+    reference = Reference.of(scenario)
+    pairs = [
+        (first, Case(first.effect + gap, mode))
+        for first in reference.cases()
+        for gap in range(1, 8)
+        for mode in ("before", "after")
+    ]
+    for first, second in pairs[::STRIDE]:
+        reference.play(first, second)
