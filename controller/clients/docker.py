@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from controller.clients import docker_logs
+from controller.clients import docker_check, docker_logs
 from controller.clients.docker_cache import DetailsCache
 from controller.clients.docker_engine import READ_TIMEOUT, TRANSPORT_ERRORS, Engine
 from controller.clients.docker_errors import EngineError
 from controller.clients.docker_events import events
-from controller.clients.docker_images import EngineInfo, Image, engine_info, list_images, remove_image
+from controller.clients.docker_images import Image, list_images, remove_image
 from controller.clients.docker_network import Network
 from controller.clients.docker_pull import TOTAL, Pull, resolve
 from controller.clients.docker_view import container, details, still_true
@@ -113,9 +113,18 @@ class DockerRuntime(Runtime):
         """Hints, for ever; yields `stage=None` after every (re)connection."""
         return events(self._engine, self._id, self._clock, seen=self._cache.drop, live=self._cache.live)
 
-    async def check(self) -> EngineInfo:
+    async def check(self) -> docker_check.EngineInfo:
         """What `doctor` wants to know of the Engine. Raises `Unreachable`."""
-        return await self._run(self._quick, engine_info, self._engine, self._clock.now)
+        return await self._run(self._quick, docker_check.engine_info, self._engine, self._clock.now)
+
+    async def network(self, name: str = "") -> docker_check.NetworkInfo | None:
+        """The network of the settings, or another one, as it is now; None when there is none. Raises `Unreachable`."""
+        wanted = name or self._network.name
+        return await self._run(self._quick, docker_check.network_info, self._engine, wanted, self._id)
+
+    async def made(self) -> tuple[docker_check.Made, ...]:
+        """Every container that carries our id, whoever made it. Raises `Unreachable`."""
+        return await self._run(self._quick, docker_check.made, self._engine, self._id)
 
     # Images
 

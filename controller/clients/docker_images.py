@@ -1,10 +1,7 @@
-"""Facts about the Engine for `doctor`, and the images that are here for the clean-up of old ones."""
+"""The images that are here, for the clean-up of old ones."""
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from controller.clients.docker_engine import WRITE_TIMEOUT, Engine, image_path
@@ -21,49 +18,6 @@ class Image:
     id: str
     created: float
     """Unix seconds of its build."""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What `doctor` shows of an Engine."""
-
-    version: str
-    api: str
-    name: str
-    root_dir: str
-    cgroup: str
-    """Version of control groups: 1 or 2."""
-    logging_driver: str
-    clock_skew: float
-    """Seconds that the Engine's clock is ahead of ours."""
-    disk_free: int | None = None
-    """Bytes free below root_dir; None when it is not on this machine."""
-    disk_total: int | None = None
-
-
-def engine_info(engine: Engine, now: Callable[[], float]) -> EngineInfo:
-    """Ask the Engine about itself. Raises `Unreachable`."""
-    try:
-        version = engine.json("GET", "/version") or {}
-        info = engine.json("GET", "/info") or {}
-    except EngineError as error:
-        raise Unreachable(f"Docker Engine at {engine.host}: {error.message}") from error
-    root = str(info.get("DockerRootDir") or "")
-    free = total = None
-    if engine.socket_path and os.path.isdir(root):
-        disk = os.statvfs(root)
-        free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
-    return EngineInfo(
-        version=str(version.get("Version") or ""),
-        api=str(version.get("ApiVersion") or ""),
-        name=str(info.get("Name") or ""),
-        root_dir=root,
-        cgroup=str(info.get("CgroupVersion") or ""),
-        logging_driver=str(info.get("LoggingDriver") or ""),
-        clock_skew=_skew(str(info.get("SystemTime") or ""), now()),
-        disk_free=free,
-        disk_total=total,
-    )
 
 
 def list_images(engine: Engine, repository: str) -> tuple[Image, ...]:
@@ -124,10 +78,3 @@ def _images(engine: Engine, filters: dict[str, list[str]]) -> list[dict[str, Any
         return list(engine.json("GET", "/images/json", params={"filters": json.dumps(filters)}) or ())
     except EngineError as error:
         raise Unreachable(f"cannot list images: {error.message}") from error
-
-
-def _skew(text: str, now: float) -> float:
-    try:
-        return datetime.fromisoformat(text).timestamp() - now
-    except ValueError:
-        return 0.0

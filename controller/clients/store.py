@@ -149,6 +149,10 @@ class SqliteStore:
         """
         return self._look(lambda db: store_read.lines(db, prefix, rollout, limit, after), [])
 
+    def begun(self) -> float | None:
+        """Unix seconds of the oldest record that is kept; None when there is none."""
+        return self._look(store_read.begun, None)
+
     def _look(self, question: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         """Ask on a connection of its own: it never waits for the writer and sees a file that came or went."""
         connection = open_reader(self._folder)

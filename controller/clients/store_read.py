@@ -68,6 +68,12 @@ def history(db: sqlite3.Connection, prefix: str | None, limit: int) -> list[Hist
     return [HistoryRow.model_validate(dict(zip(names, row, strict=True))) for row in rows]
 
 
+def begun(db: sqlite3.Connection) -> float | None:
+    """When the oldest log line that is kept was written; None without any."""
+    found = db.execute("SELECT time FROM line ORDER BY id LIMIT 1").fetchone()
+    return float(found[0]) if found is not None else None
+
+
 def lines(db: sqlite3.Connection, prefix: str | None, rollout: str | None, limit: int, after: int) -> list[LogLine]:
     """Log lines in their order: those after an id, or the newest ones when `after` is 0."""
     where, values = _below(prefix)

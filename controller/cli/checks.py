@@ -1,0 +1,149 @@
+"""Checks of `doctor` on this machine: each says what it found and, where something is missing, the remedy."""
+
+import os
+import shutil
+import socket
+import stat
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+ENOUGH = 1 << 30
+"""Bytes that should be free for images and the state folder."""
+CONNECT = 5.0
+"""Seconds to wait for a connection."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of one check. `ok` with a remedy is a note: nothing is wrong, but a person should know."""
+
+    check: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    unreachable: bool = False
+
+    @property
+    def level(self) -> Literal["ok", "note", "FAIL"]:
+        """The word in front of it."""
+        return ("note" if self.remedy else "ok") if self.ok else "FAIL"
+
+    def to_json(self) -> dict[str, Any]:
+        """For `-o json`."""
+        return {"level": self.level.lower(), **asdict(self)}
+
+
+def state_folder(path: Path) -> Finding:
+    """The state folder is ours alone, or can still be made."""
+    try:
+        return _state_folder(path)
+    except OSError as error:
+        return Finding("state", False, f"{path}: {error.strerror}", "run as its owner, or set state.path")
+
+
+def _state_folder(path: Path) -> Finding:
+    if not os.path.lexists(path):
+        parent = next(item for item in path.absolute().parents if item.exists())
+        ok = os.access(parent, os.W_OK | os.X_OK)
+        remedy = "" if ok else f"make {parent} writable, or set state.path"
+        return Finding("state", ok, f"{path} will be made" if ok else f"{parent} is not writable", remedy)
+    if not path.is_dir():
+        return Finding("state", False, f"{path} is not a folder", "move it away, or set state.path")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return Finding("state", False, f"{path} is open to others ({mode:04o})", f"chmod 700 {path}")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("state", False, f"{path} is not writable", "run as its owner, or set state.path")
+    return Finding("state", True, f"{path} ({mode:04o})")
+
+
+def disk(path: Path) -> Finding:
+    """Enough space is free where the state folder is."""
+    try:
+        there = next(item for item in (path.absolute(), *path.absolute().parents) if os.path.exists(item))
+        return space("disk", shutil.disk_usage(there).free, str(there))
+    except OSError as error:
+        return Finding("disk", False, f"{path}: {error.strerror}", "run as its owner, or set state.path")
+
+
+def space(check: str, free: int, where: str, remedy: str = "free at least 1 GiB") -> Finding:
+    """So many bytes are enough, or not."""
+    text = f"{free / (1 << 30):.1f} GiB free below {where}"
+    return Finding(check, free >= ENOUGH, text, "" if free >= ENOUGH else remedy)
+
+
+def engine_socket(host: str | None) -> Finding:
+    """The Engine's socket exists and may be opened."""
+    where = host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if not where.startswith("unix://"):
+        return Finding("engine", True, f"{where} is not a local socket")
+    path = Path(where.removeprefix("unix://"))
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CONNECT)
+            probe.connect(str(path))
+    except FileNotFoundError:
+        return Finding("engine", False, f"{path} is not there", "start Docker, or set docker.host", True)
+    except PermissionError:
+        return Finding("engine", False, f"no permission to open {path}", _permission(path), True)
+    except OSError as error:
+        return Finding("engine", False, f"{path}: {error.strerror or error}", "is Docker running?", True)
+    return Finding("engine", True, f"{path} can be opened")
+
+
+def _permission(path: Path) -> str:
+    """Whom the socket is open to, as a command where joining its group helps."""
+    try:
+        found = path.stat()
+    except OSError:
+        return f"make the folders above {path} accessible, or set docker.host"
+    if not found.st_mode & stat.S_IWGRP or found.st_gid == 0:
+        return f"run as the owner of {path}, or give its group write permission"
+    try:
+        group = path.group()
+    except KeyError:
+        group = str(found.st_gid)
+    return f"sudo usermod -aG {group} $USER, then log in again"
+
+
+def credentials(config: Path | None) -> Finding:
+    """Docker's credentials file, if there is one, can be read."""
+    folder = config or Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    path = folder / "config.json"
+    if not path.exists():
+        return Finding("credentials", True, "none: public images only")
+    if not os.access(path, os.R_OK):
+        return Finding("credentials", False, f"{path} cannot be read", f"chmod u+r {path}, or set docker.config")
+    return Finding("credentials", True, str(path))
+
+
+def listens(address: str) -> str:
+    """Why nobody listens on host:port; empty when somebody does."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), CONNECT).close()
+    except (OSError, ValueError) as error:
+        return (error.strerror if isinstance(error, OSError) else "") or str(error)
+    return ""
+
+
+def reaches(address: str) -> bool:
+    """True when a machine answers at this IP address: a refusal is an answer."""
+    try:
+        socket.create_connection((address, 1), 1.0).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def is_local(address: str) -> bool:
+    """True for an address of this machine."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
