@@ -76,12 +76,12 @@ class Runtime(Protocol):
         """Make the image available and return its digest (sha256:…).
 
         With `digest` nothing is asked of the registry when it is already here. Raises `RevisionBad` (ManifestMissing,
-        ImageDenied) or `WorldBad` (RegistryError, PullTimeout, DiskFull …).
+        ImageDenied, PolicyDenied) or `WorldBad` (RegistryError, PullTimeout, DiskFull …).
         """
         ...
 
     async def resolve(self, image: str, tag: str) -> str:
-        """Digest that the registry serves under the tag now."""
+        """Digest that the registry serves under the tag now. Raises `RevisionBad` (PolicyDenied) and as `pull`."""
         ...
 
     async def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:

@@ -25,9 +25,9 @@ from controller.clients.docker_write import Writer
 from controller.core import names
 from controller.core.actions import ContainerSpec
 from controller.core.desired import SecretRef, StageKey
-from controller.core.errors import Unreachable, WorldBad
+from controller.core.errors import RevisionBad, Unreachable, WorldBad
 from controller.core.observed import Container
-from controller.core.policy import PolicyRules
+from controller.core.policy import PolicyRules, violations
 from controller.interfaces import Clock, Runtime, RuntimeEvent
 
 QUICK_THREADS = 8
@@ -58,6 +58,7 @@ class DockerRuntime(Runtime):
         """
         self._id = controller_id
         self._config = config
+        self._policy = policy
         self._clock = clock
         self._pull_deadline = pull_deadline
         self._engine = Engine(host)
@@ -129,7 +130,11 @@ class DockerRuntime(Runtime):
     # Images
 
     async def pull(self, image: str, tag: str, digest: str, progress: Callable[[str], None]) -> str:
-        """Make the image available and return its digest; gives up at `pull_deadline`, or after 90 s of silence."""
+        """Make the image available and return its digest; gives up at `pull_deadline`, or after 90 s of silence.
+
+        A registry that the policy does not allow is never asked.
+        """
+        self._allow(image)
         loop = asyncio.get_running_loop()
         pull = Pull(self._engine, self._config, image, tag, digest)
 
@@ -147,6 +152,7 @@ class DockerRuntime(Runtime):
 
     async def resolve(self, image: str, tag: str) -> str:
         """Digest that the registry serves under the tag now."""
+        self._allow(image)
         return await self._run(self._pulls, resolve, self._engine, self._config, image, tag)
 
     async def images(self, repository: str) -> tuple[Image, ...]:
@@ -156,6 +162,10 @@ class DockerRuntime(Runtime):
     async def remove_image(self, repo_digest: str) -> bool:
         """Remove `repository@sha256:…` and its tags of that repository, never by force; False while it is in use."""
         return await self._run(self._slow, remove_image, self._engine, repo_digest)
+
+    def _allow(self, image: str) -> None:
+        if found := violations({"Image": image}, self._policy):
+            raise RevisionBad(f"policy refuses {image}: {'; '.join(found)}", reason="PolicyDenied")
 
     # Writes
 
