@@ -13,6 +13,7 @@ from controller.core.desired import Options
 from controller.core.errors import RevisionBad
 from controller.core.markers import with_marker
 from controller.core.observed import Route
+from controller.core.proxy_options import refusal
 
 HEADER = "Holdfast-Route"
 """Response header that carries the marker, also on errors such as 502; the application's own is dropped."""
@@ -25,20 +26,8 @@ _WORD = re.compile(r"[A-Za-z0-9_./-]{1,255}\Z")
 
 def check(route: Route, tls: bool) -> None:
     """Refuse what Caddy cannot be asked for. Raises `RevisionBad` (UnsupportedOption, InvalidRoute)."""
-    options = route.options
-    unsupported = {
-        "route.certificate": options.certificate is not None,
-        "route.accessList": options.access_list is not None,
-    }
-    if name := next((name for name, asked in unsupported.items() if asked), None):
-        text = f"{route.hostname}: {name} works with Nginx Proxy Manager only; leave it out with proxy.kind caddy"
-        raise RevisionBad(text, reason="UnsupportedOption")
-    if options.force_tls and not tls:
-        text = f"{route.hostname}: route.forceTLS needs proxy.tls.mode internal or acme in the settings"
-        raise RevisionBad(text, reason="UnsupportedOption")
-    if options.force_tls is False and tls:
-        text = f"{route.hostname}: with TLS Caddy redirects plain HTTP of every hostname; leave out forceTLS: false"
-        raise RevisionBad(text, reason="UnsupportedOption")
+    if refused := refusal(route.options, "caddy", tls):
+        raise RevisionBad(f"{route.hostname}: {refused}", reason="UnsupportedOption")
     named = {"hostname": (route.hostname, _HOSTNAME), "target": (route.host, _UPSTREAM)}
     words = {"stage": (route.stage, _WORD), "tag": (route.tag, _WORD), "container": (route.container, _WORD)}
     for what, (text, grammar) in {**named, **words}.items():

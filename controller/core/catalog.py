@@ -15,6 +15,7 @@ from controller.core.desired import DesiredStage, Notice, Origin, StageKey
 from controller.core.expand import expand
 from controller.core.instances import with_instances
 from controller.core.precedence import Kind, Placed, where
+from controller.core.proxy_options import with_possible_options
 from controller.core.spec import DeployRequest, Project
 
 DIGITS = 12
@@ -85,7 +86,8 @@ def _expanded(
         for stage in project.document.spec.stages:
             if stage.host in (None, rules.controller_id):
                 blank = expand(project.document, stage, project.origin, rules)
-                stages[blank.key] = with_instances(blank, stage.instances, asked.get(blank.key, ()), rules, incumbents)
+                whole = with_instances(blank, stage.instances, asked.get(blank.key, ()), rules, incumbents)
+                stages[blank.key] = with_possible_options(whole, rules.proxy, rules.tls)
     return dict(sorted(stages.items()))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from controller.core.desired import DesiredStage, Notice, StageKey
+from controller.core.proxy_options import ProxyKind
 from controller.core.spec import Document
 
 
@@ -29,6 +30,9 @@ class CatalogRules:
     instance_pattern: str = "stage-{stage}-{project}-{tag}"
     sources: tuple[str, ...] = ()
     """Names of the sources in the order of the settings."""
+    proxy: ProxyKind = "caddy"
+    tls: bool = False
+    """Which proxy carries the routes, and whether it serves TLS: not each can carry out every option."""
 
 
 @dataclass(frozen=True)

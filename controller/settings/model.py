@@ -372,6 +372,8 @@ class Settings(Block):
             default_pattern=self.hostnames.default,
             instance_pattern=self.hostnames.instance,
             sources=tuple(source.name for source in self.sources),
+            proxy=self.proxy.kind,
+            tls=self.proxy.tls.mode != "off",
         )
 
     def policy_rules(self) -> PolicyRules:
