@@ -13,6 +13,7 @@ from controller.core import names
 from controller.core.actions import ContainerSpec
 from controller.core.desired import SecretRef
 from controller.core.errors import WorldBad
+from controller.core.policy import TAKEN_AWAY
 
 PIDS_LIMIT = 4096
 LOG_ROTATION = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
@@ -56,8 +57,9 @@ def body(
         "SecurityOpt": ["no-new-privileges"],
         "PidsLimit": PIDS_LIMIT,
     }
-    if "NET_RAW" not in {item.upper().removeprefix("CAP_") for item in capabilities}:
-        host["CapDrop"] = ["NET_RAW"]
+    kept = {item.upper().removeprefix("CAP_") for item in capabilities}
+    if dropped := [name for name in TAKEN_AWAY if name not in kept]:
+        host["CapDrop"] = dropped
     if rotate_logs:
         host["LogConfig"] = LOG_ROTATION
     if spec.memory is not None:

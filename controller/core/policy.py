@@ -41,6 +41,10 @@ HARMLESS_HOST = frozenset(
 )
 
 
+TAKEN_AWAY = ("NET_RAW",)
+"""Capabilities that Docker gives and Holdfast takes away, unless `policy.capabilities` lists them."""
+
+
 @dataclass(frozen=True)
 class PolicyRules:
     """The `policy` block of the settings. `protected`: more paths of this host that are never bound."""

@@ -62,7 +62,7 @@ notifications: []                 # who is told when a rollout ends, by a signed
 policy:                           # what documents may ask for
   registries: []                  # where images may come from, such as [ghcr.io/example]; []: anywhere
   bindRoots: []                   # folders of this host below which hostPath may lie
-  capabilities: []                # beyond Docker's defaults, such as [NET_ADMIN]
+  capabilities: []                # [NET_RAW]: containers keep it; else it is taken away
   secretRoots: [./secrets, /run/secrets]      # folders below which secret files may lie
 
 limits:

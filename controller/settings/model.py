@@ -263,7 +263,7 @@ class Policy(Block):
     bind_roots: Annotated[list[values.Location], Field(max_length=256)] = []
     """Folders of the host below which bind mounts (hostPath) are allowed."""
     capabilities: Annotated[list[values.Capability], Field(max_length=64)] = []
-    """Capabilities that a container may have beyond Docker's defaults, without CAP_."""
+    """Capabilities that containers keep although Holdfast takes them away otherwise: NET_RAW."""
     secret_roots: Annotated[list[values.Location], Field(max_length=64)] = Field(
         default=[Path("secrets"), Path("/run/secrets")],
         validate_default=True,

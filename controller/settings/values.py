@@ -13,6 +13,7 @@ from controller.core import quantity
 from controller.core.diagnostics import INVISIBLE
 from controller.core.forms import correction, fits
 from controller.core.nodes import Implicit
+from controller.core.policy import TAKEN_AWAY
 from controller.core.spec import DURATION_PATTERN, HOSTNAME_PATTERN, NAME_PATTERN
 
 MAX_SECONDS = 3650 * 86_400.0
@@ -216,7 +217,10 @@ def _capability(value: Any) -> str:
     if name.upper().removeprefix("CAP_") == "ALL":
         raise Bad("all capabilities at once make a container privileged", "name those that are needed")
     if not re.fullmatch(r"[A-Z][A-Z_]*[A-Z]", name) or name.startswith("CAP_"):
-        raise Bad(f"'{name}' is not a capability", f"write {name.upper().removeprefix('CAP_') or 'NET_ADMIN'}")
+        raise Bad(f"'{name}' is not a capability", f"write {name.upper().removeprefix('CAP_') or TAKEN_AWAY[0]}")
+    if name not in TAKEN_AWAY:
+        words = f"containers keep {' and '.join(TAKEN_AWAY)} where it is listed; no document can ask for another one"
+        raise Bad(f"{name} would change nothing", words)
     return name
 
 

@@ -87,10 +87,10 @@ def test_what_belongs_to_the_controller_is_never_bound() -> None:
     """Settings, state, secrets, credentials and the sockets of Engine and proxy are protected paths."""
     found = settings(
         "docker: {host: 'unix:///srv/docker.sock', config: /srv/docker}\nproxy: {admin: 'unix:///srv/caddy.sock'}\n"
-        "policy: {bindRoots: [/srv], registries: ['ghcr.io/example'], capabilities: [NET_ADMIN]}\n"
+        "policy: {bindRoots: [/srv], registries: ['ghcr.io/example'], capabilities: [NET_RAW]}\n"
     ).policy_rules()
     assert found.bind_roots == ("/srv",)
-    assert (found.registries, found.capabilities) == (("ghcr.io/example",), ("NET_ADMIN",))
+    assert (found.registries, found.capabilities) == (("ghcr.io/example",), ("NET_RAW",))
     assert set(found.protected) == {
         "/etc/holdfast/holdfast.yaml", "/etc/holdfast/.holdfast", "/etc/holdfast/secrets", "/run/secrets",
         "/srv/docker", "/srv/docker.sock", "/srv/caddy.sock",
@@ -272,7 +272,8 @@ BAD: list[tuple[str, str, int, str]] = [
     ("policy: {bindRoots: [/]}\n", "policy.bindRoots", 3, "everything"),
     ("policy: {secretRoots: [/srv, /]}\n", "policy.secretRoots", 3, "everything"),
     ("policy: {capabilities: [ALL]}\n", "policy.capabilities[0]", 3, "privileged"),
-    ("policy: {capabilities: [cap_net_admin]}\n", "policy.capabilities[0]", 3, "write NET_ADMIN"),
+    ("policy: {capabilities: [cap_net_raw]}\n", "policy.capabilities[0]", 3, "write NET_RAW"),
+    ("policy: {capabilities: [NET_ADMIN]}\n", "policy.capabilities[0]", 3, "no document can ask"),
     ("limits: {starts: 0}\n", "limits.starts", 3, "auto"),
     ("limits: {starts: true}\n", "limits.starts", 3, "auto"),
     ("limits: {pulls: 0}\n", "limits.pulls", 3, "at least 1"),
