@@ -27,7 +27,7 @@ Closing = Literal["succeeded", "rolledBack", "failed", "superseded"]
 
 def opened(draft: Draft, found: Slot) -> Slot:
     """The slot with an open rollout to its declared revision; one to another revision is superseded."""
-    rollout = found.memory.rollout
+    rollout = draft.memory.of(found.tag).rollout
     if rollout is not None and rollout.revision != found.revision and not _same_but_unpinned(draft, found, rollout):
         close(draft, found.tag, "superseded", "Superseded", f"revision {found.revision} is declared now")
         rollout = None

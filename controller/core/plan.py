@@ -11,7 +11,7 @@ from controller.core.desired import DesiredStage
 from controller.core.draft import Draft
 from controller.core.observed import Container, Observed
 from controller.core.plan_types import Plan, Rules
-from controller.core.slots import Slot, slots
+from controller.core.slots import Slot, gated, slots
 from controller.core.wanted import Selection, select
 
 
@@ -27,8 +27,9 @@ def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) ->
     found = slots(draft)
     selection = select(draft, found)
     routing = routes.route(draft, found, selection)
+    settle.forget_given_up(draft, selection, routing)
     for tag in selection.kept:
-        settle.settle(draft, found[tag], routing)
+        settle.settle(draft, found[tag], routing, tag in selection.wanted)
     found = slots(draft)
     selection = select(draft, found)
     leave.leave(draft, found, selection)
@@ -72,10 +73,19 @@ def _bring_up(draft: Draft, found: Mapping[str, Slot], selection: Selection) -> 
         if slot.declared is not None and settle.broken(draft, slot, _fallback(found, slot)):
             continue
         if slot.serving is not None:
-            repair.maintain(draft, slot, slot.serving, may_start=_may_start(draft, slot, successor))
-        if tag not in selection.wanted or slot.current is not None:
-            if slot.current is not None:
-                repair.look_at_tag(draft, slot)
+            repair.maintain(
+                draft,
+                slot,
+                slot.serving,
+                may_start=_may_start(draft, slot, successor),
+                replaced=tag in selection.wanted and slot.current is None and not slot.quarantined,
+            )
+        if slot.current is not None:
+            if not (slot.current.passed or gated(draft, slot.current)):
+                rollout.prove(draft, slot, slot.current, serving)
+            repair.look_at_tag(draft, slot)
+            continue
+        if tag not in selection.wanted:
             continue
         if slot.quarantined:
             continue

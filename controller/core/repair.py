@@ -17,10 +17,15 @@ TAG_INTERVAL = 300.0
 """The same where it is only reported."""
 
 
-def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool = True) -> None:
-    """Repair one container that has passed. `may_start` False: its place is taken by another for now (Recreate)."""
+def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool, replaced: bool) -> None:
+    """Repair one container that has passed.
+
+    `may_start` False: its place is taken by another for now (Recreate). `replaced`: a rollout replaces it, which is
+    what history tells of the tag.
+    """
     view = draft.view(found.tag)
-    if draft.memory.of(found.tag).rollout is None and may_start and not (item.running and item.connected):
+    drifted = may_start and not replaced and not (item.running and item.connected)
+    if drifted and draft.memory.of(found.tag).rollout is None:
         history.start(draft, found.tag, "repair", item.revision, f"{item.name} is {_condition(item)}")
     if item.state == "paused":
         draft.enforce(Unpause(item, "somebody paused it", f"unpause:{item.id}"))
@@ -41,7 +46,7 @@ def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool = Tr
 
 def mark(draft: Draft, item: Container) -> bool:
     """True when Docker itself knows that it passed; else has it marked, so that a reboot brings it back."""
-    if not item.passed and item.running:
+    if not item.passed and gated(draft, item):
         draft.enforce(MarkPassed(item, True, "it passed its gate", f"mark:{item.id}:passed"))
     return item.passed
 
@@ -104,9 +109,7 @@ def _start(draft: Draft, found: Slot, item: Container, may_start: bool) -> None:
     if not may_start:
         view.say("HeldOver", "StoppedForSuccessor", f"{item.name} is stopped while its successor starts", busy=True)
         return
-    rivals = [
-        other for other in draft.observed.containers if other.id != item.id and other.role == "app" and runs(other)
-    ]
+    rivals = [other for other in draft.observed.containers if other.id != item.id and runs(other)]
     if draft.desired.recreate and rivals:
         view.say("Degraded", "WaitsForVolume", f"{rivals[0].name} still runs", busy=True)
         return

@@ -160,6 +160,8 @@ def _sentence(draft: Draft, instances: tuple[InstanceStatus, ...], problems: lis
     if waiting:
         item = waiting[0]
         return f"waiting: {item.tag} is {item.phase}" + (f" ({item.message})" if item.message else "")
+    if draft.busy:
+        return "waiting: old containers leave"
     if problems:
         return problems[0][1]
     return f"nothing to do: {_count(instances)}"

@@ -107,6 +107,11 @@ def _bring_up(draft: Draft, found: Slot, item: Container, control: Container | N
     _gate(draft, found, item, control)
 
 
+def prove(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
+    """Gate a container that serves without its mark: whether it had passed is not known any more."""
+    _gate(draft, history.opened(draft, found), item, control)
+
+
 def _gate(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
     desired = draft.desired
     history.step(draft, found.tag, "gate", f"checking the health of {item.name}")
@@ -128,6 +133,12 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
     if step is None or found.once_passed or records.pre_deployed(found):
         return True
     spec = container_spec(draft, found, item.attempt, step)
+    older = [
+        one for one in draft.observed.containers if one.role == "preDeploy" and runs(one) and one.name != spec.name
+    ]
+    if older:
+        draft.view(found.tag).say("PreDeploy", "WaitsForOther", f"{older[0].name} still runs", busy=True)
+        return False
     history.step(draft, found.tag, "preDeploy", f"running {' '.join(step.command)[:200]}")
     fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", f"pre:{spec.name}"))
     problem = failure(fact)
@@ -147,10 +158,11 @@ def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool
 
 def _alone(draft: Draft, item: Container) -> bool:
     """True when nothing else of the stage runs; has everything else stopped, and kept."""
-    others = [
-        other for other in draft.observed.containers if other.id != item.id and other.role == "app" and runs(other)
-    ]
+    others = [other for other in draft.observed.containers if other.id != item.id and runs(other)]
+    others = [other for other in others if other.role == "app" or other.revision != item.revision]
     for other in others:
+        if other.role == "preDeploy":
+            continue  # it is never stopped in the middle
         if other.state == "paused":
             draft.ask(Unpause(other, "a paused container cannot be stopped", f"unpause:{other.id}"))
         reason = f"{item.name} must not run beside it"

@@ -6,6 +6,7 @@ from controller.core.errors import Failure
 from controller.core.observed import Container
 from controller.core.routes import Routing
 from controller.core.slots import Slot
+from controller.core.wanted import Selection
 
 
 def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
@@ -24,10 +25,12 @@ def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
     return True
 
 
-def settle(draft: Draft, found: Slot, routing: Routing) -> None:
+def settle(draft: Draft, found: Slot, routing: Routing, wanted: bool) -> None:
     """Mark the container of a slot as passed, and close its rollout once it has proven itself."""
     item, tag = found.current, found.tag
     if item is None:
+        if not wanted:
+            _given_up(draft, found)
         _repaired(draft, found, routing)
         return
     if not item.running:
@@ -56,6 +59,13 @@ def settle(draft: Draft, found: Slot, routing: Routing) -> None:
     _forget_former(draft, tag, routing)
 
 
+def _given_up(draft: Draft, found: Slot) -> None:
+    """Close a rollout to something that is not declared, or not wanted, any more."""
+    rollout = draft.memory.of(found.tag).rollout
+    if rollout is not None and rollout.kind in ("deploy", "update"):
+        history.close(draft, found.tag, "superseded", "NotWanted", f"{found.tag} is not wanted any more")
+
+
 def _repaired(draft: Draft, found: Slot, routing: Routing) -> None:
     """Close the repair of what serves although it is not what is declared."""
     item, rollout = found.stable, draft.memory.of(found.tag).rollout
@@ -77,6 +87,15 @@ def _baked(draft: Draft, found: Slot) -> bool:
     draft.view(tag).say("Baking", "", f"{end - draft.now:.0f} s to go", busy=True)
     draft.wake_at(end)
     return False
+
+
+def forget_given_up(draft: Draft, selection: Selection, routing: Routing) -> None:
+    """Forget who served a hostname that the stage does not claim any more, and who is gone."""
+    claimed = {*routing.claimed, *(draft.desired.default_hostnames if selection.live else ())}
+    known = draft.memory.previous.items()
+    left = {name: item for name, item in known if name in claimed and draft.observed.container(item) is not None}
+    if left != draft.memory.previous:
+        draft.change(previous=left)
 
 
 def _forget_former(draft: Draft, tag: str, routing: Routing) -> None:

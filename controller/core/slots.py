@@ -89,7 +89,8 @@ def slot(draft: Draft, tag: str) -> Slot:
     known = sorted(item.born for item in apps if item.born)
     born = memory.born or (known[0] if known else draft.now)
     found = Slot(tag, declared, memory, born, tuple(apps), tuple(one_offs))
-    passed = [item for item in apps if item.passed or gated(draft, item)]
+    routed = {route.container for route in draft.observed.routes.routes.values() if route.stage == desired.key}
+    passed = [item for item in apps if item.passed or gated(draft, item) or (item.running and item.id in routed)]
     if declared is None:
         return replace(found, stable=_first(passed), former=tuple(passed))
     template = draft.template
