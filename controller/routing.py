@@ -17,6 +17,8 @@ from controller.interfaces import Clock, Proxy
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.5
 """Seconds between two questions of `verify`: doubled from the one to the other."""
+PATIENCE = {True: 2.0, False: 15.0}
+"""Seconds that a change may wait for its turn, by `Proxy.batch`; then what it was decided on is too old to write."""
 NO_UPSTREAM = range(502, 505)
 """Status codes by which a proxy says that it got nothing from the container."""
 
@@ -27,6 +29,7 @@ class _Waiting:
 
     change: RouteChange
     begins: Callable[[], None]
+    since: float
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -63,9 +66,9 @@ class Routing:
         """Have the change written, and return when the proxy was read back. `begins` is called before it is written.
 
         A caller that is cancelled takes back a change that has not been begun; a write under way goes on. Raises what
-        `Proxy.write` raises for this change.
+        `Proxy.write` raises for this change, and `WorldBad` (ProxyBusy) when its turn did not come in time.
         """
-        mine = _Waiting(change, begins)
+        mine = _Waiting(change, begins, self._clock.monotonic())
         self._waiting.append(mine)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
@@ -109,10 +112,12 @@ class Routing:
     async def _write_all(self) -> None:
         while self._waiting:
             async with self._calls:
-                await self._write(self._gather())
+                if group := self._gather():
+                    await self._write(group)
 
     def _gather(self) -> list[_Waiting]:
-        """The changes of the next write: all that wait, of one hostname only the first."""
+        """The changes of the next write: all that wait, of one hostname only the first. Those too old are refused."""
+        self._refuse_old()
         taken: dict[str, _Waiting] = {}
         for item in self._waiting:
             if self._proxy.batch or not taken:
@@ -122,6 +127,14 @@ class Routing:
         for item in chosen:
             item.begins()
         return chosen
+
+    def _refuse_old(self) -> None:
+        oldest = self._clock.monotonic() - PATIENCE[self._proxy.batch]
+        for item in [item for item in self._waiting if item.since < oldest]:
+            self._waiting.remove(item)
+            if not item.done.done():
+                text = f"{item.change.hostname} waited for other changes of the proxy and has to be decided anew"
+                item.done.set_exception(WorldBad(text, reason="ProxyBusy"))
 
     async def _write(self, group: Sequence[_Waiting]) -> None:
         """Write a group and tell each caller its outcome, after the table was read back."""

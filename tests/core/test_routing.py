@@ -309,3 +309,36 @@ async def test_verify_asks_once_even_when_its_time_is_over(routing: Routing, pro
     wanted = route("a.test")
     proxy.answers = [Answer(wanted.marker, 200)]
     await routing.verify(wanted, clock.now() - 5)
+
+
+async def test_a_change_that_waited_too_long_is_not_written(routing: Routing, proxy: MemoryProxy, clock: Clock) -> None:
+    """Behind a write that hangs it grows old: it is refused, and what comes fresh is written."""
+    proxy.gate.clear()
+    first = asyncio.create_task(routing.change(setting("a.test")))
+    await settled()
+    old = asyncio.create_task(routing.change(setting("b.test")))
+    await settled()
+    clock.time += 40
+    fresh = asyncio.create_task(routing.change(setting("c.test")))
+    await settled()
+    proxy.gate.set()
+    with pytest.raises(WorldBad) as refused:
+        await old
+    await asyncio.gather(first, fresh)
+    assert refused.value.reason == "ProxyBusy"
+    assert (sorted(proxy.routes), proxy.writes) == (["a.test", "c.test"], [["a.test"], ["c.test"]])
+
+
+async def test_a_change_tells_when_its_write_begins(routing: Routing, proxy: MemoryProxy) -> None:
+    """Not while another write holds it up."""
+    begun: list[str] = []
+    proxy.gate.clear()
+    first = asyncio.create_task(routing.change(setting("a.test"), lambda: begun.append("a")))
+    second = asyncio.create_task(routing.change(setting("b.test"), lambda: begun.append("b")))
+    await settled()
+    third = asyncio.create_task(routing.change(setting("c.test"), lambda: begun.append("c")))
+    await settled()
+    assert begun == ["a", "b"]
+    proxy.gate.set()
+    await asyncio.gather(first, second, third)
+    assert begun == ["a", "b", "c"]
