@@ -3,22 +3,67 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from controller.cli import tables
+from controller.cli import keys, tables
 from controller.cli.change import duration
 from controller.cli.main import hoist, run
 from controller.cli.output import yaml_text
+from controller.core.spec import NAME_PATTERN, TAG_PATTERN
 from controller.core.status import InstanceStatus, StageStatus
 
 
 @pytest.mark.parametrize(
-    "args", [["bogus"], ["get", "--bogus"], ["describe"], ["get", "-o", "xml"], ["suspend", "shop"]]
+    ("args", "told"),
+    [
+        ([], "Missing command"),
+        (["plna"], "Did you mean 'plan'?"),
+        (["get", "--al"], "No such option"),
+        (["get", "-o", "xml"], "use text, wide, json or yaml"),
+        (["get", "-o"], "it needs a value"),
+        (["get", "--config"], "it needs a value"),
+        (["get", "a", "b"], "unexpected extra argument"),
+        (["describe"], "Missing argument 'KEY'"),
+        (["apply", "--timeout", "5"], "use a number with s, m or h"),
+        (["apply", "--timeout", "0s"], "use a number with s, m or h"),
+        (["apply", "nothing.json"], "nothing.json: No such file"),
+        (["plan", "-f", "nothing.yaml"], "nothing.yaml is not there"),
+        (["validate", "nothing.yaml"], "nothing.yaml is not there"),
+        (["schema", "Pod"], "there is no kind Pod"),
+        (["suspend", "shop"], "name one stage as project/stage"),
+        (["resume", "shop/dev/1.0"], "name one stage as project/stage"),
+        (["history", "--limit", "0"], "--limit"),
+    ],
 )
-def test_a_wrong_command_line_ends_with_64(args: list[str]) -> None:
-    """Unknown commands and options, missing arguments and bad values are usage errors."""
+def test_a_wrong_command_line_ends_with_64(
+    args: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unknown commands and options, missing arguments and bad values are usage errors, said on stderr only."""
+    (tmp_path / "holdfast.yaml").write_text("id: home-1\ndomain: example.com\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOLDFAST_CONFIG", raising=False)
     assert run(args) == 64
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert told in said.err
+
+
+@pytest.mark.parametrize("verb", ["get", "describe", "explain", "history", "logs", "events", "retry", "reconcile"])
+@pytest.mark.parametrize("key", ["a//b", "/", "", "a/b/c/d e", "ä/dev", "x" * 5000, "\udcff\x1b[31m", "../../etc", "A"])
+def test_what_cannot_be_a_key_is_wrong_usage(verb: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Empty parts, other letters, whatever length and bytes: refused without being echoed raw."""
+    assert run([verb, key]) == 64
+    said = capsys.readouterr().err
+    assert "is not project, project/stage or project/stage/tag" in said
+    assert "\x1b" not in said
+    assert len(said) < 400
+
+
+def test_a_key_is_what_documents_may_name() -> None:
+    """The command line knows names and tags as the models do."""
+    assert (f"^{keys.NAME.pattern}$", f"^{keys.TAG.pattern}$") == (NAME_PATTERN, TAG_PATTERN)
 
 
 def test_global_options_may_follow_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
