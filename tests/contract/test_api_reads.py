@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from controller.api.server import listen, serve_reads
+from controller.core.desired import Notice
 from controller.core.errors import Conflict
 from controller.core.status import StageStatus
 from controller.interfaces import Hold
@@ -18,6 +19,9 @@ class Memory:
 
     def holds(self) -> tuple[Hold, ...]:
         return (Hold("d1", ("shop/dev/1.0 goes",), "1 of 1 would go"),)
+
+    def notices(self) -> tuple[Notice, ...]:
+        return (Notice("UnknownProject", "blog-r asks for blog, which nothing declares", "1.0"),)
 
     def statuses(self) -> Mapping[str, StageStatus]:
         return {"shop/dev": StageStatus(key="shop/dev", reason="all well")}
@@ -66,6 +70,7 @@ def test_health_readiness_and_status() -> None:
     assert (health, readiness) == ((200, "ok\n"), (200, "ok\n"))
     assert status[0] == 200
     assert '"reason":"all well"' in status[1]
+    assert "UnknownProject" in status[1]
     assert answers(("GET", "/readyz", "localhost"), ready=False) == [(503, "not ready\n")]
 
 
