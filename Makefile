@@ -22,16 +22,18 @@ test: setup parts ## all tests on real parts; ARGS="tests/core -x" chooses
 check: setup ## lint, types, import rules, generated files
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy --strict controller tests/parts tests/conftest.py
+	@$(PY) -m mypy --strict controller tests/parts tests/conftest.py tests/fields.py
 	@.venv/bin/lint-imports
 	@$(PY) -m controller.cli.generate --check
+	@$(PY) -m tests.fields --check
 
 format: setup ## put the code into the project's form
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-generate: setup ## write crds/, the editor schema and the reference page anew from the models
+generate: setup ## write crds/, schema and reference anew from the models, the table of fields from the tests
 	@$(PY) -m controller.cli.generate
+	@$(PY) -m tests.fields
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@deploy/lock.sh
