@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from controller.core import report
 from controller.core.catalog import generation
 from controller.core.changes import changes
 from controller.core.course import ROUNDS, Course, play
@@ -80,7 +81,7 @@ def _notices(course: Course) -> Iterator[str]:
         yield f"does not settle: it still acts after {ROUNDS} passes"
         return
     if memory.suspended or desired.suspend:
-        resume = f"'holdfast resume {key}' ends it" if memory.suspended else "its document says so"
+        resume = f"'holdfast resume {key}' ends it" if memory.suspended else report.suspended_by(desired)
         yield f"suspended, nothing will happen: {resume}"
         return
     told = [*_waiting(course), *_phases(course)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from controller.core import repair
 from controller.core.catalog import generation
+from controller.core.desired import DesiredStage
 from controller.core.draft import UNCHECKED, Draft, View
 from controller.core.plan_types import Plan
 from controller.core.routes import Routing
@@ -30,17 +31,28 @@ def plan(draft: Draft, slots: Mapping[str, Slot], selection: Selection, routing:
 def suspended(draft: Draft, slots: Mapping[str, Slot]) -> Plan:
     """The plan of a stage that is to be left alone."""
     draft.keep |= set(draft.observed.facts)
-    by = "the document says suspend: true" if draft.desired.suspend else "holdfast suspend"
+    notices = draft.desired.notices
+    by = suspended_by(draft.desired)
     shown = []
     for tag, slot in slots.items():
         if slot.containers or slot.declared is not None:
             draft.view(tag).say("Suspended", "Suspended", by, busy=False)
             shown.append(_instance(draft, slot, Selection(), Routing()))
-    conditions = (
-        Condition(type="Ready", status="Unknown", reason="Suspended", message=f"left alone: {by}"),
-        Condition(type="Suspended", status="True", reason="Suspended", message=by),
-    )
-    return _plan(draft, tuple(shown), conditions, f"suspended: {by}; nothing is changed")
+    conditions = [Condition(type="Suspended", status="True", reason="Suspended", message=by)]
+    if draft.desired.suspend and notices:
+        reason, problems = notices[0].reason, [(notice.reason, notice.message) for notice in notices]
+        conditions += _conditions(draft, tuple(shown), problems, False)
+    else:
+        reason = "Suspended"
+        conditions.insert(0, Condition(type="Ready", status="Unknown", reason=reason, message=f"left alone: {by}"))
+    return _plan(draft, tuple(shown), tuple(conditions), f"suspended: {by}; nothing is changed")
+
+
+def suspended_by(desired: DesiredStage) -> str:
+    """Why a stage is left alone: refused by the catalog, suspended in its document, or by hand."""
+    if desired.suspend and desired.notices:
+        return "; ".join(notice.message for notice in desired.notices)
+    return "the document says suspend: true" if desired.suspend else "holdfast suspend"
 
 
 def _plan(draft: Draft, instances: tuple[InstanceStatus, ...], conditions: tuple[Condition, ...], text: str) -> Plan:
