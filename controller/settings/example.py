@@ -62,7 +62,7 @@ notifications: []                 # who is told when a rollout ends, by a signed
 policy:                           # what documents may ask for
   registries: []                  # where images may come from, such as [ghcr.io/example]; []: anywhere
   bindRoots: []                   # folders of this host below which hostPath may lie
-  capabilities: []                # [NET_RAW]: containers keep it; else it is taken away
+  capabilities: []                # allowed beyond Docker's defaults; NET_RAW is kept only where it is listed
   secretRoots: [./secrets, /run/secrets]      # folders below which secret files may lie
 
 limits:

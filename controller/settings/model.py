@@ -263,7 +263,8 @@ class Policy(Block):
     bind_roots: Annotated[list[values.Location], Field(max_length=256)] = []
     """Folders of the host below which bind mounts (hostPath) are allowed."""
     capabilities: Annotated[list[values.Capability], Field(max_length=64)] = []
-    """Capabilities that containers keep although Holdfast takes them away otherwise: NET_RAW."""
+    """Capabilities that the policy lets a container have beyond Docker's defaults, without CAP_; NET_RAW, which
+    Holdfast takes away otherwise, is kept where it is listed."""
     secret_roots: Annotated[list[values.Location], Field(max_length=64)] = Field(
         default=[Path("secrets"), Path("/run/secrets")],
         validate_default=True,

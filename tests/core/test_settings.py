@@ -273,7 +273,6 @@ BAD: list[tuple[str, str, int, str]] = [
     ("policy: {secretRoots: [/srv, /]}\n", "policy.secretRoots", 3, "everything"),
     ("policy: {capabilities: [ALL]}\n", "policy.capabilities[0]", 3, "privileged"),
     ("policy: {capabilities: [cap_net_raw]}\n", "policy.capabilities[0]", 3, "write NET_RAW"),
-    ("policy: {capabilities: [NET_ADMIN]}\n", "policy.capabilities[0]", 3, "no document can ask"),
     ("limits: {starts: 0}\n", "limits.starts", 3, "auto"),
     ("limits: {starts: true}\n", "limits.starts", 3, "auto"),
     ("limits: {pulls: 0}\n", "limits.pulls", 3, "at least 1"),
