@@ -139,6 +139,8 @@ class NpmProxy:
         return await self._writer.update(host.row, fields, route, ids)
 
     async def _delete(self, hostname: str) -> None:
+        if hostname in self._writer.ghosts:
+            await self._list()
         for host in await self._ours(hostname):
             await self._writer.delete(host)
         ghost = self._writer.ghosts.get(hostname)

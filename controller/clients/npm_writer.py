@@ -62,7 +62,6 @@ class NpmWriter:
                 raise self._undone(route.hostname, error) from error
             return await self._settle(mine[0].row, route, ids, error)
         self._accept(row, route, ids)
-        self.ghosts.pop(route.hostname, None)
         return row
 
     async def update(self, row: Row, fields: Row, route: Route, ids: Ids) -> Row:
@@ -95,9 +94,11 @@ class NpmWriter:
         except Uncertain as error:
             if await self._patiently(lambda: self._api.row(found.id), error) is not None:
                 raise self._undone(hostname, error) from error
-            if await self._answers(found):
-                self.ghosts[hostname] = found
+            if hostname in self.ghosts or await self._answers(found):
+                self.ghosts.setdefault(hostname, found)
                 raise self._broken(hostname, error, "it is deleted, but still served") from error
+        else:
+            self.ghosts.clear()  # nginx has read all its files anew
         self.unproven.discard(hostname)
 
     async def lay(self, ghost: Host) -> None:
@@ -154,6 +155,7 @@ class NpmWriter:
             text = f"{route.hostname}: Nginx Proxy Manager took the change but shows another {', '.join(sorted(wrong))}"
             raise WorldBad(text, reason="ProxyUnproven")
         self.unproven.discard(route.hostname)
+        self.ghosts.clear()  # nginx has read all its files anew
 
     async def _put_back(self, row: Row, fields: Row) -> str:
         """Undo a change that took a host offline; returns how it stands now, in words."""
