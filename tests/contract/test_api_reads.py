@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import pytest
 
 from controller.api.server import listen, serve_reads
-from controller.core.desired import Notice
 from controller.core.errors import Conflict
 from controller.core.status import StageStatus
 from controller.interfaces import Hold
@@ -20,8 +19,8 @@ class Memory:
     def holds(self) -> tuple[Hold, ...]:
         return (Hold("d1", ("shop/dev/1.0 goes",), "1 of 1 would go"),)
 
-    def notices(self) -> tuple[Notice, ...]:
-        return (Notice("UnknownProject", "blog-r asks for blog, which nothing declares", "1.0"),)
+    def notices(self) -> tuple[str, ...]:
+        return ("blog-r asks for blog, which nothing declares",)
 
     def statuses(self) -> Mapping[str, StageStatus]:
         return {"shop/dev": StageStatus(key="shop/dev", reason="all well")}
@@ -70,7 +69,7 @@ def test_health_readiness_and_status() -> None:
     assert (health, readiness) == ((200, "ok\n"), (200, "ok\n"))
     assert status[0] == 200
     assert '"reason":"all well"' in status[1]
-    assert "UnknownProject" in status[1]
+    assert "blog-r asks for blog" in status[1]
     assert answers(("GET", "/readyz", "localhost"), ready=False) == [(503, "not ready\n")]
 
 
