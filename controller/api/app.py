@@ -7,7 +7,7 @@ Errors are problem+json (RFC 9457).
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.middleware.base import RequestResponseEndpoint
 
-from controller.core.errors import HoldfastError, InvalidInput, Unreachable
+from controller.core.errors import Diagnostic, HoldfastError, InvalidInput, Unreachable
 from controller.core.status import LogLine
 from controller.interfaces import Control
 
@@ -78,7 +78,7 @@ def build_reads(control: Control, ready: Callable[[], bool], host: str) -> FastA
         return problem(400, "UnknownHost", "this address does not go by that host name")
 
     _errors(app)
-    _status(app, control)
+    _status(app, control, excerpts=False)
 
     @app.get("/healthz")
     async def healthz() -> PlainTextResponse:
@@ -146,7 +146,12 @@ async def _suspend(control: Control, key: str, on: bool) -> Response | dict[str,
     return {"key": key, "suspended": on}
 
 
-def _status(app: FastAPI, control: Control) -> None:
+def _status(app: FastAPI, control: Control, *, excerpts: bool) -> None:
+    """The status. A line of a document may hold what only its owner shall read: `excerpts` False leaves such lines out."""
+
+    def told(item: Diagnostic) -> dict[str, Any]:
+        return asdict(item if excerpts else replace(item, excerpt=""))
+
     @app.get("/api/v1/status")
     async def status() -> dict[str, Any]:
         return {
@@ -155,13 +160,13 @@ def _status(app: FastAPI, control: Control) -> None:
             "stages": list(control.stages()),
             "holds": [asdict(hold) for hold in control.holds()],
             "notices": list(control.notices()),
-            "diagnostics": [asdict(item) for item in control.diagnostics()],
+            "diagnostics": [told(item) for item in control.diagnostics()],
             "statuses": {key: item.model_dump(mode="json") for key, item in control.statuses().items()},
         }
 
 
 def _reads(app: FastAPI, control: Control, lines: Lines | None) -> None:
-    _status(app, control)
+    _status(app, control, excerpts=True)
 
     @app.get("/api/v1/lines", response_model=None)
     async def log_lines(after: int = 0) -> Response | dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from controller.api.server import listen, serve_reads
-from controller.core.errors import Conflict
+from controller.core.errors import Conflict, Diagnostic
 from controller.core.status import StageStatus
 from controller.interfaces import Hold
 
@@ -21,6 +21,9 @@ class Memory:
 
     def notices(self) -> tuple[str, ...]:
         return ("blog-r asks for blog, which nothing declares",)
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return (Diagnostic("E0104", "unknown field 'imgae'", "a.yaml", 3, excerpt="password: hunter2"),)
 
     def statuses(self) -> Mapping[str, StageStatus]:
         return {"shop/dev": StageStatus(key="shop/dev", reason="all well")}
@@ -70,6 +73,8 @@ def test_health_readiness_and_status() -> None:
     assert status[0] == 200
     assert '"reason":"all well"' in status[1]
     assert "blog-r asks for blog" in status[1]
+    assert "unknown field" in status[1]
+    assert "hunter2" not in status[1]
     assert answers(("GET", "/readyz", "localhost"), ready=False) == [(503, "not ready\n")]
 
 
