@@ -18,7 +18,7 @@ def refusal(options: Options, kind: ProxyKind, tls: bool) -> str:
     if options.force_tls and not tls:
         return "route.forceTLS needs proxy.tls.mode internal or acme in the settings"
     if options.force_tls is False and tls:
-        return "with TLS Caddy redirects plain HTTP of every hostname; leave out route.forceTLS: false"
+        return "route.forceTLS: with TLS Caddy redirects plain HTTP of every hostname; leave out forceTLS: false"
     return ""
 
 
