@@ -226,3 +226,18 @@ def test_a_worker_runs_without_a_route(sandbox: Sandbox) -> None:
 
     assert list(running(sandbox)) == ["1.0"]
     assert sandbox.get(sandbox.host("worker")).status in (0, 404)
+
+
+def test_an_old_one_that_ignores_sigterm_is_gone_when_apply_ends(sandbox: Sandbox) -> None:
+    """Liveness: apply ends with 0 only when the old container has been stopped and removed."""
+    sandbox.push("1.0", IGNORE_TERM="1")
+    sandbox.push("2.0")
+    sandbox.write(sandbox.project("shop", "1.0", stopGracePeriod="4s"))
+    applied(sandbox)
+
+    sandbox.write(sandbox.project("shop", "2.0", stopGracePeriod="4s"))
+    applied(sandbox)
+
+    assert [c["Config"]["Labels"]["holdfast.dev/tag"] for c in sandbox.containers()] == ["2.0"]
+    rows = json.loads(sandbox.holdfast("history", "-o", "json").stdout)
+    assert all(row["status"] != "Running" for row in rows)
