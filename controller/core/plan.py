@@ -31,8 +31,10 @@ def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) ->
     for tag in selection.kept:
         settle.settle(draft, found[tag], routing, tag in selection.wanted)
     found = slots(draft)
-    selection = select(draft, found)
+    kept, selection = selection.kept, select(draft, found)
     leave.leave(draft, found, selection)
+    if selection.kept != kept:
+        draft.wake_at(draft.now)  # the routes above still kept what may go now
     return report.plan(draft, found, selection, routing)
 
 

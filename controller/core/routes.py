@@ -111,6 +111,10 @@ def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
     key = f"route:{goal.hostname}:{goal.marker}"
     if seen == goal:
         draft.fact(key)
+        put_back = slot.serving is None or slot.serving.id != goal.container
+        if draft.memory.previous.get(goal.hostname) == goal.container and not put_back:
+            left = {name: item for name, item in draft.memory.previous.items() if name != goal.hostname}
+            draft.change(previous=left)
         _prove(draft, found, slot, goal)
         return
     target = draft.observed.container(goal.container)
@@ -162,9 +166,7 @@ def _prove(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
 
 def _remember_former(draft: Draft, seen: Route | None, goal: Route) -> None:
     previous = dict(draft.memory.previous)
-    if previous.get(goal.hostname) == goal.container:
-        del previous[goal.hostname]
-    elif seen is not None and seen.stage == goal.stage and seen.container != goal.container:
+    if seen is not None and seen.stage == goal.stage and seen.container != goal.container:
         former = draft.observed.container(seen.container)
         if former is not None and former.passed:
             previous.setdefault(goal.hostname, former.id)
