@@ -79,7 +79,7 @@ class Simulation:
         self.oracles = Oracles(
             self.border, self.engine, self.proxy, self.candidates, lambda key: self._ever.get(key, [])
         )
-        self.border.before, self.border.after = self.oracles.before, self.oracles.after
+        self.border.before, self.border.after = self.oracles.before, self._after
         self._neighbours()
 
     # The user
@@ -105,12 +105,7 @@ class Simulation:
 
     def candidates(self) -> list[dict[str, Wish]]:
         """What the controller may go by: what it took over last, what it left for that a moment ago, what is newer."""
-        good = tuple(item.document for item in self.disk.good.get(self.folder.name, ()))
         now = self.clock.monotonic()
-        if good != self._accepted[-1][1]:
-            self._accepted.append((now, good))
-            if good in self._versions:
-                del self._versions[: self._versions.index(good)]
         while len(self._accepted) > 1 and self._accepted[1][0] < now - OVERTAKEN:
             del self._accepted[0]
         return [wishes(documents) for documents in (*(good for _, good in self._accepted), *self._versions)]
@@ -290,6 +285,14 @@ class Simulation:
 
     # Parts
 
+    def _after(self, effect: Effect) -> None:
+        if effect.op == "store.keep_good":
+            good = tuple(item.document for item in self.disk.good[self.folder.name])
+            self._accepted.append((effect.time, good))
+            if good in self._versions:
+                del self._versions[: self._versions.index(good)]
+        self.oracles.after(effect)
+
     def _alive(self) -> None:
         """Raise what ended the controller, if something did that it should have survived."""
         if self._running is not None and self._running.done() and self.life is not None and not self.life.dead:
@@ -376,7 +379,8 @@ def _listening(bugs: list[str]) -> Iterator[None]:
         if str(event.get("event", "")).startswith("bug"):
             shown = event.pop("exc_info", None)
             trace = "".join(traceback.format_exception(shown)) if isinstance(shown, BaseException) else ""
-            bugs.append(f"{event}\n{trace}")
+            if len(bugs) < 3:
+                bugs.append(f"{event}\n{trace}")
         raise structlog.DropEvent
 
     known = structlog.get_config()
