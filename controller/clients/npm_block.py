@@ -63,20 +63,15 @@ def _parts(found: str) -> tuple[str, str, str]:
 
     Where somebody cut the end off, only those lines count as ours that we would write.
     """
-    before: list[str] = []
-    inside: list[str] = []
-    after: list[str] = []
-    rest = found.splitlines(keepends=True)
-    while rest:
-        line = rest.pop(0)
-        if line.strip() != _BEGIN:
-            (after if inside else before).append(line)
-            continue
-        texts = [item.strip() for item in rest]
-        if _END in texts:
-            size = texts.index(_END) + 1
-        else:
-            size = next((n for n, text in enumerate(rest) if not _KNOWN.fullmatch(text.rstrip())), len(rest))
-        inside += [line, *rest[:size]] if not inside else []
-        rest = rest[size:]
-    return "".join(before), "".join(inside), "".join(after)
+    before, begin, rest = found.partition(_BEGIN)
+    if not begin:
+        return before, "", ""
+    ours, end, after = rest.partition(_END)
+    if end:
+        after = after.removeprefix("\r").removeprefix("\n")
+    else:
+        lines = rest.splitlines(keepends=True)
+        size = next((n for n, line in enumerate(lines) if n and not _KNOWN.fullmatch(line.rstrip())), len(lines))
+        ours, after = "".join(lines[:size]), "".join(lines[size:])
+    more, _, last = _parts(after)
+    return before, f"{begin}{ours}{end}", more + last

@@ -19,7 +19,8 @@ from controller.core.observed import Route
 from controller.interfaces import Clock
 
 SETTLE = 3.0
-"""Seconds for which the live route is asked after an answer that proves nothing."""
+SETTLE_PER_HOST = 0.002
+"""Seconds for which the live route is asked after an answer that proves nothing: a reload takes effect later."""
 AWAY = 20.0
 """Seconds for which NPM is waited for when it went away in the middle of a change."""
 PAUSE = 0.25
@@ -94,7 +95,7 @@ class NpmWriter:
         except Uncertain as error:
             if await self._patiently(lambda: self._api.row(found.id), error) is not None:
                 raise self._undone(hostname, error) from error
-            if hostname in self.ghosts or await self._answers(found):
+            if hostname in self.ghosts or await self._asked(found, until=False):
                 self.ghosts.setdefault(hostname, found)
                 raise self._broken(hostname, error, "it is deleted, but still served") from error
         else:
@@ -107,7 +108,7 @@ class NpmWriter:
         Raises as `delete` does.
         """
         hostname = ghost.route.hostname
-        if await self._answers(ghost):
+        if await self._asked(ghost, until=False):
             fields = {
                 name: ghost.row[name]
                 for name in ("domain_names", "forward_scheme", "forward_host", "forward_port", "meta")
@@ -134,7 +135,7 @@ class NpmWriter:
     async def _settle(self, row: Row, route: Route, ids: Ids, error: Uncertain) -> Row:
         """Prove what NPM's database says, or have it written to nginx again. Raises `WorldBad` (ProxyBroken)."""
         found = npm_hosts.host(row, self._site)
-        if found is not None and await self._answers(found):
+        if found is not None and await self._asked(found, until=True):
             self._accept(row, route, ids)
             return row
         try:
@@ -173,15 +174,15 @@ class NpmWriter:
             raise WorldBad(f"{hostname}: Nginx Proxy Manager made host {number}, and it is gone", reason="HostGone")
         return row
 
-    async def _answers(self, found: Host) -> bool:
-        """True as soon as the live route answers with its marker; asked for a few seconds."""
-        end = self._clock.monotonic() + SETTLE
+    async def _asked(self, found: Host, *, until: bool) -> bool:
+        """Whether the live route answers with its marker: asked for a few seconds, until it does or does not."""
+        end = self._clock.monotonic() + SETTLE + SETTLE_PER_HOST * self._api.count
         while found.path:
+            answers = False
             with suppress(WorldBad):
-                if (await self._front.ask(found.route.hostname, found.path, found.tls)).marker == found.proof:
-                    return True
-            if self._clock.monotonic() + PAUSE > end:
-                break
+                answers = (await self._front.ask(found.route.hostname, found.path, found.tls)).marker == found.proof
+            if answers == until or self._clock.monotonic() + PAUSE > end:
+                return answers
             await self._clock.sleep(PAUSE)
         return False
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,6 +257,13 @@ async def site(world: Npm, bot: tuple[str, str] | None = None, **options: Any) -
             yield found
         finally:
             await found.proxy.close()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so. Raises `TimeoutError` after some seconds."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - it watches a fake, which tells nobody
+            await asyncio.sleep(0.002)
 
 
 def route(hostname: str, port: int, container: str = "a", options: Options = DEFAULTS, tag: str = "1.0") -> Route:
