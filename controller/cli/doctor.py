@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from controller.cli import checks, checks_world, context
+from controller.cli import checks, checks_npm, checks_world, context
 from controller.cli.checks import Finding
 from controller.cli.output import GREEN, OPTIONS, RED, YELLOW, Exit, Stop, emit, paint
 from controller.core.errors import HoldfastError, InvalidInput, Unreachable
@@ -59,6 +59,7 @@ async def asked(settings: "Settings") -> list[Finding]:
     """What Docker, the proxy and the sources tell."""
     from controller import parts
     from controller.clients.docker import DockerRuntime
+    from controller.clients.npm import NpmProxy
 
     found: list[Finding] = []
     try:
@@ -69,6 +70,8 @@ async def asked(settings: "Settings") -> list[Finding]:
             elif isinstance(opened.runtime, DockerRuntime):
                 found += [item async for item in checks_world.engine(settings, opened.runtime, context.store(settings))]
             found += [item async for item in checks_world.proxy(settings, opened.proxy)]
+            if isinstance(opened.proxy, NpmProxy):
+                found += [item async for item in checks_npm.npm(settings, opened.proxy)]
             found += [item async for item in checks_world.documents(opened.sources)]
     except HoldfastError as error:
         found.append(Finding("state", False, error.message, "run as its owner, or set state.path"))
