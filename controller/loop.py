@@ -270,6 +270,14 @@ class Loop:
         if self._parts.housekeeper is not None and (self._cleaning is None or self._cleaning.done()):
             self._cleaning = asyncio.create_task(self._forever("housekeeping", self._clean_once))
 
+    async def tidy(self) -> None:
+        """Remove images that are not needed any more; what fails is left for the next time."""
+        try:
+            self._containers = await self._looks.everything()
+            await self._clean_once()
+        except HoldfastError as error:
+            log.warning("images not cleaned", reason=error.reason, message=error.message)
+
     async def _clean_once(self) -> None:
         used: dict[str, set[str]] = {}
         for key, stage in self.intake.catalog.stages.items():

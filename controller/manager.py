@@ -80,6 +80,8 @@ class Manager:
         settling = asyncio.create_task(self._settled(keys))
         try:
             await asyncio.wait({serving, settling}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if settling.done():
+                await self._loop.tidy()
         finally:
             settling.cancel()
             stop.set()
