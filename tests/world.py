@@ -103,12 +103,11 @@ class Simulation:
         """What is declared now."""
         return wishes(self.folder.documents)
 
-    def candidates(self) -> list[dict[str, Wish]]:
-        """What the controller may go by: what it took over last, what it left for that a moment ago, what is newer."""
-        now = self.clock.monotonic()
-        while len(self._accepted) > 1 and self._accepted[1][0] < now - OVERTAKEN:
-            del self._accepted[0]
-        return [wishes(documents) for documents in (*(good for _, good in self._accepted), *self._versions)]
+    def candidates(self, since: float) -> list[dict[str, Wish]]:
+        """What the controller could go by from a virtual second on: what it had taken over, and all that is newer."""
+        left = [end for end, _ in self._accepted[1:]]
+        gone = sum(end < since - OVERTAKEN for end in left)
+        return [wishes(documents) for documents in (*(good for _, good in self._accepted[gone:]), *self._versions)]
 
     # Others
 
@@ -300,10 +299,10 @@ class Simulation:
             raise AssertionError(f"the controller ended by itself\n{self.trace(40)}")
 
     def _settled(self) -> bool:
-        if self.life is None or self.life.dead:
+        if self.life is None or self.life.dead or self.manager is None:
             return False
-        known = self.disk.statuses
-        return all(key in known for key in self.wishes()) and all(status.settled for status in known.values())
+        known, stored = self.manager.statuses(), self.disk.statuses.values()
+        return all(key in known for key in self.wishes()) and all(status.settled for status in stored)
 
     async def _watch(self) -> None:
         """Start a controller that died again."""

@@ -34,6 +34,8 @@ class Effect:
     op: str
     target: str
     """Names of what was changed, for a person."""
+    sent: float = 0.0
+    """When the controller sent its request; it could not know what happened since."""
 
     def __str__(self) -> str:
         return f"{self.time:9.3f} {self.actor:10} {self.op:16} {self.target}"
@@ -91,13 +93,15 @@ class Border:
 
     async def effect(self, life: Life, op: str, target: str, act: Callable[[], T], seconds: float) -> T:
         """A call that changes something at once."""
+        sent = self.clock.monotonic()
         fault = await self._send(life, op, target, act)
-        return self._arrived(life, fault, op, await self._happens(op, target, act, seconds))
+        return self._arrived(life, fault, op, await self._happens(op, target, act, seconds, sent))
 
     async def long(self, life: Life, op: str, target: str, act: "Callable[[], asyncio.Future[T]]", seconds: float) -> T:
         """A call that begins something which ends later; the answer comes at the end."""
+        sent = self.clock.monotonic()
         fault = await self._send(life, op, target, act)
-        pending = await self._happens(op, target, act, seconds)
+        pending = await self._happens(op, target, act, seconds, sent)
         self._alive(life)
         if fault.mode == "during":
             self._crash(life)
@@ -112,19 +116,21 @@ class Border:
         if fault.mode == "before":
             self._crash(life)
         if fault.mode == "late":
-            self.later(TOO_LATE, lambda: self._happen_quietly(op, target, act))
+            sent = self.clock.monotonic() - HANG
+            self.later(TOO_LATE, lambda: self._happen_quietly(op, target, act, sent))
         if fault.mode in ("hang", "late"):
             raise OutcomeUnknown(f"{op} {target}: no answer in time")
         if fault.mode == "fail":
             raise Unreachable(f"{op} {target}: connection refused")
         return fault
 
-    def _happens(self, op: str, target: str, act: Callable[[], T], seconds: float) -> "asyncio.Future[T]":
+    def _happens(self, op: str, target: str, act: Callable[[], T], *times: float) -> "asyncio.Future[T]":
+        seconds, sent = times
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def arrive() -> None:
             try:
-                result = self._happen(op, target, act)
+                result = self._happen(op, target, act, sent)
             except Exception as error:
                 if not answer.done():
                     answer.set_exception(error)
@@ -135,17 +141,17 @@ class Border:
         self.later(seconds, arrive)
         return answer
 
-    def _happen(self, op: str, target: str, act: Callable[[], T]) -> T:
-        effect = Effect(self.clock.monotonic(), "controller", op, target)
+    def _happen(self, op: str, target: str, act: Callable[[], T], sent: float) -> T:
+        effect = Effect(self.clock.monotonic(), "controller", op, target, sent)
         self.before(effect)
         result = act()
         self.effects.append(effect)
         self.after(effect)
         return result
 
-    def _happen_quietly(self, op: str, target: str, act: Callable[[], Any]) -> None:
+    def _happen_quietly(self, op: str, target: str, act: Callable[[], Any], sent: float) -> None:
         try:
-            self._happen(op, target, act)
+            self._happen(op, target, act, sent)
         except Exception as error:
             self.note("engine", "refused", f"{op} {target}: {error}")
 

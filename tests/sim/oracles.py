@@ -14,7 +14,11 @@ from tests.sim.engine import Box, Engine
 from tests.sim.proxy import ProxyState, target
 
 SETTLING = 0.6
-"""Seconds in which a call on its way may have been overtaken by the world."""
+"""Seconds from a look to the call that was decided on it: so long the world may have moved on unseen."""
+
+
+QUEUED = {True: 2.0, False: 15.0}
+"""Seconds that a route change may wait for others first, by `batch`: T_detect of S3."""
 
 
 @dataclass
@@ -35,9 +39,9 @@ class Oracles:
     border: Border
     engine: Engine
     proxy: ProxyState
-    wishes: Callable[[], list[dict[str, Wish]]]
-    """What the controller may go by now: what it accepted last, and what was written since. An effect is a breach when
-    it is one by each of them."""
+    wishes: Callable[[float], list[dict[str, Wish]]]
+    """What the controller could go by at that second: what it had taken over, and what was written since. An effect is
+    a breach when it is one by each of them."""
     known: Callable[[str], list[Wish]]
     """All wishes that were ever declared for a stage."""
     breaches: list[str] = field(default_factory=list)
@@ -73,17 +77,17 @@ class Oracles:
         for hostname in sorted(old.serving - new.serving):
             route = old.routes[hostname]
             now = new.routes.get(hostname)
-            if now is None and not all(_wants(wishes, hostname) for wishes in self.wishes()):
+            if now is None and not all(_wants(wishes, hostname) for wishes in self.wishes(effect.sent)):
                 continue
             if now is not None and now.container != route.container and self._may_serve(now):
                 continue
-            if effect.op == "docker.stop" and self._may_overlap(route.stage) is not True:
+            if effect.op == "docker.stop" and self._may_overlap(route.stage, effect) is not True:
                 continue
             self._breach("S5", effect, f"{hostname} was answered before and is not any more")
 
-    def _may_overlap(self, stage: str) -> bool | None:
+    def _may_overlap(self, stage: str, effect: Effect) -> bool | None:
         """True: old and new run side by side. False: never. None: the controller may go by either."""
-        found = {wishes[stage].recreate if stage in wishes else False for wishes in self.wishes()}
+        found = {wishes[stage].recreate if stage in wishes else False for wishes in self.wishes(effect.sent)}
         return None if len(found) != 1 else not found.pop()
 
     # S2, S4
@@ -102,14 +106,16 @@ class Oracles:
                 self._breach("S3", effect, f"{hostname} was pointed at a container that is not there")
             elif box.stage != route.stage or box.tag != route.tag:
                 self._breach("S4", effect, f"{hostname} says {route.stage} {route.tag} and is {box.stage} {box.tag}")
-            elif not self._fresh(box) and target(self.engine, route) is not box:
+            elif not self._fresh(box, effect) and target(self.engine, route) is not box:
                 self._breach("S3", effect, f"{hostname} was pointed at {route.host}, which is not {box.name}")
             elif not self._may_serve(route) and (before is None or before.container != route.container):
                 self._breach("S4", effect, f"{hostname} was pointed at {box.name} before its gate could pass")
 
-    def _fresh(self, box: Box) -> bool:
-        """Its state or address changed while the call was on its way."""
-        return self.border.clock.now() - max(box.changed, box.started_at or 0.0) <= SETTLING
+    def _fresh(self, box: Box, effect: Effect) -> bool:
+        """Its state or address changed while the call was on its way, or shortly before."""
+        waited = effect.time - effect.sent + QUEUED[self.proxy.batch]
+        known = self.border.clock.now() - waited - SETTLING
+        return max(box.changed, box.started_at or 0.0) >= known
 
     def _may_serve(self, route: Route) -> bool:
         box = self.engine.boxes.get(route.container)
@@ -137,14 +143,14 @@ class Oracles:
                     self._breach("S3", effect, f"{route.hostname} leads to it")
 
     def _drained(self, effect: Effect, box: Box) -> None:
-        if self._may_overlap(box.stage) is not True:
+        if self._may_overlap(box.stage, effect) is not True:
             return
         routed = [route.hostname for route in self.proxy.routes.values() if route.container == box.id]
         if routed:
             self._breach("S5", effect, f"{', '.join(sorted(routed))} still lead there")
             return
         left = self.proxy.left.get(box.id)
-        gone = not all(box.stage in wishes for wishes in self.wishes())
+        gone = not all(box.stage in wishes for wishes in self.wishes(effect.sent))
         drain = min([item.drain for item in self.known(box.stage)] + ([10.0] if gone else []))
         if left is not None and self.border.clock.monotonic() - left < drain - 0.01:
             waited = self.border.clock.monotonic() - left
@@ -169,7 +175,7 @@ class Oracles:
         fresh = [item for item in running if item in same and not item.passed and not self._was_routed(item)]
         if effect.op == "docker.start" and len(fresh) > 2:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
-        if self._may_overlap(box.stage) is False and effect.op == "docker.start" and len(running) > 1:
+        if self._may_overlap(box.stage, effect) is False and effect.op == "docker.start" and len(running) > 1:
             others = ", ".join(item.name for item in running if item is not box)
             self._breach("S6", effect, f"runs beside {others}, which has the same volume")
 
