@@ -53,6 +53,7 @@ def stage(catalog: Catalog, key: StageKey) -> DesiredStage:
     return DesiredStage(key, project, name, declared=False, claimed_elsewhere=elsewhere, prune=prune)
 
 
+@revision.cache
 def generation(stage: DesiredStage) -> str:
     """Digest of what is desired of a stage: 12 hex. Where it was written down, and what others claim, is left out."""
     nowhere = Origin("", "")

@@ -4,6 +4,7 @@ Only `plan.plan` makes one; it lives for one call, so that the plan as a whole s
 """
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from controller.core import backoff, revision
 from controller.core.actions import Action
@@ -13,6 +14,9 @@ from controller.core.memory import InstanceMemory, StageMemory
 from controller.core.observed import Container, Fact, Observed
 from controller.core.plan_types import Rules
 from controller.core.status import Phase, Transition
+
+if TYPE_CHECKING:
+    from controller.core.slots import Slot
 
 UNCHECKED = ("Watch", "CheckDigest")
 """Actions that look and change nothing: a stage with only these going on is at rest."""
@@ -51,6 +55,8 @@ class Draft:
     wake: float | None = None
     template: str = ""
     """Template hash of what is declared."""
+    slots: "tuple[StageMemory, dict[str, Slot]] | None" = None
+    """The slots that were found, and with which memory; only `slots.slots` uses it."""
 
     def __post_init__(self) -> None:
         desired = self.desired

@@ -7,9 +7,13 @@ fields with defaults, recreates nothing.
 import hashlib
 import json
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 
 from controller.core.desired import Check, DesiredStage, StageKey, Template
 from controller.core.observed import Container, SecretsSeen
+
+cache = lru_cache(maxsize=4096)
+"""Hashes are asked for in every pass, of values that seldom change."""
 
 VERSION = "1"
 """Version of the hashing rule. A new rule must still be able to compute the old hash of a container that has it."""
@@ -35,22 +39,26 @@ def digest_of(value: object, digits: int) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
 
 
+@cache
 def template_hash(template: Template, publish: int | None = None) -> str:
     """Label value for what a container is made from; `publish`: its port, where the proxy goes through the host."""
     made_from: tuple[object, ...] = (template,) if publish is None else (template, publish)
     return f"{VERSION}-{digest_of(made_from, 12)}"
 
 
+@cache
 def revision(key: StageKey, tag: str, template: str, digest: str, secrets: str) -> str:
     """Short name of one revision of one instance: 8 hex. It goes into container names and keeps those apart."""
     return digest_of((VERSION, key, tag, template, digest, secrets), 8)
 
 
+@cache
 def gate_hash(desired: DesiredStage) -> str:
     """What decides whether a container passes, apart from the container: check, preDeploy, port, deadline."""
     return digest_of((desired.check, desired.pre_deploy, desired.port, desired.progress_deadline), 8)
 
 
+@cache
 def check_hash(check: Check) -> str:
     """Names one health check, in the keys of gates and watches."""
     return digest_of(check, 6)

@@ -70,11 +70,15 @@ def gated(draft: Draft, container: Container) -> bool:
 
 def slots(draft: Draft) -> dict[str, Slot]:
     """All tags that are declared, run or are remembered."""
+    if draft.slots is not None and draft.slots[0] is draft.memory:
+        return draft.slots[1]
     desired = draft.desired
     tags = [item.tag for item in desired.instances]
     tags += sorted({item.tag for item in draft.observed.containers} - set(tags))
     tags += sorted(set(draft.memory.instances) - set(tags))
-    return {tag: slot(draft, tag) for tag in tags}
+    found = {tag: slot(draft, tag) for tag in tags}
+    draft.slots = (draft.memory, found)
+    return found
 
 
 def slot(draft: Draft, tag: str) -> Slot:
