@@ -55,6 +55,8 @@ class Box:
     """Successful probes in a row in this run, as the application answered them."""
     best: int = 0
     """Most of them in a row in this run."""
+    past: list[tuple[float, int, float]] = field(default_factory=list)
+    """Earlier runs: virtual second of the end, most successful probes in a row, seconds that it lasted."""
     asked: int = 0
     changed: float = 0.0
     """When its state or address last changed, Unix seconds."""
@@ -221,6 +223,7 @@ class Engine:
         if box.id not in self.boxes or box.runs != run or box.state not in ("running", "paused"):
             return
         ran = self.age(box)
+        box.past.append((self.border.clock.monotonic(), box.best, ran))
         box.state, box.exit_code, box.address, box.oom_killed = "exited", code, None, oom
         self.tell(box, "die")
         if box.passed and not box.by_hand:
@@ -288,6 +291,7 @@ class Engine:
         self.down_until = self.border.clock.monotonic() + seconds
         for box in self.boxes.values():
             if box.state in ("running", "paused", "restarting"):
+                box.past.append((self.border.clock.monotonic(), box.best, self.age(box)))
                 box.state, box.exit_code, box.address = "exited", 137, None
                 box.runs += 1
                 box.changed = self.border.clock.now()

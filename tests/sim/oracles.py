@@ -79,7 +79,7 @@ class Oracles:
             now = new.routes.get(hostname)
             if now is None and not all(_wants(wishes, hostname) for wishes in self.wishes(effect.sent)):
                 continue
-            if now is not None and now.container != route.container and self._may_serve(now):
+            if now is not None and now.container != route.container and self._may_serve(now, effect.sent):
                 continue
             if effect.op == "docker.stop" and self._may_overlap(route.stage, effect) is not True:
                 continue
@@ -108,7 +108,7 @@ class Oracles:
                 self._breach("S4", effect, f"{hostname} says {route.stage} {route.tag} and is {box.stage} {box.tag}")
             elif not self._fresh(box, effect) and target(self.engine, route) is not box:
                 self._breach("S3", effect, f"{hostname} was pointed at {route.host}, which is not {box.name}")
-            elif not self._may_serve(route) and (before is None or before.container != route.container):
+            elif not self._may_serve(route, effect.sent) and (before is None or before.container != route.container):
                 self._breach("S4", effect, f"{hostname} was pointed at {box.name} before its gate could pass")
 
     def _fresh(self, box: Box, effect: Effect) -> bool:
@@ -117,22 +117,32 @@ class Oracles:
         known = self.border.clock.now() - waited - SETTLING
         return max(box.changed, box.started_at or 0.0) >= known
 
-    def _may_serve(self, route: Route) -> bool:
+    def _may_serve(self, route: Route, since: float) -> bool:
         box = self.engine.boxes.get(route.container)
-        return box is not None and (box.passed or self._passed_gate(box))
+        return box is not None and (box.passed or self._passed_gate(box, since))
 
-    def _passed_gate(self, box: Box) -> bool:
-        for wish in self.known(box.stage):
-            if box.best >= wish.threshold if wish.probed else self.engine.age(box) >= 1.0:
-                return True
-        return False
+    def _passed_gate(self, box: Box, since: float) -> bool:
+        """In this run, or in one that went on when the call was sent."""
+        runs = [
+            (box.best, self.engine.age(box)),
+            *((best, age) for end, best, age in box.past if end >= since - SETTLING),
+        ]
+        return any(
+            best >= wish.threshold if wish.probed else age >= 1.0
+            for wish in self.known(box.stage)
+            for best, age in runs
+        )
 
     # S4 (mark), S5 (drain), S8, S17
 
     def _containers(self, effect: Effect, old: Snapshot) -> None:
         name = effect.target
         box = self.engine.by_name(name)
-        if effect.op == "docker.mark" and box is not None and not (old.boxes[box.id][1] or self._passed_gate(box)):
+        if (
+            effect.op == "docker.mark"
+            and box is not None
+            and not (old.boxes[box.id][1] or self._passed_gate(box, effect.sent))
+        ):
             self._breach("S4", effect, f"{name} was marked as passed before its gate could pass")
         if effect.op == "docker.stop" and box is not None and old.boxes[box.id][0] in ("running", "paused"):
             self._drained(effect, box)
@@ -172,7 +182,7 @@ class Oracles:
         jobs = [item for item in running if item.job and item.tag == box.tag]
         if len(jobs) > 1:
             self._breach("S6", effect, f"{len(jobs)} one-off containers of {box.stage} {box.tag} at a time")
-        fresh = [item for item in running if item in same and not item.passed and not self._was_routed(item)]
+        fresh = [item for item in running if item in same and not (item.passed or item.term or self._was_routed(item))]
         if effect.op == "docker.start" and len(fresh) > 2:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
         if self._may_overlap(box.stage, effect) is False and effect.op == "docker.start" and len(running) > 1:
