@@ -31,8 +31,8 @@ class StateLock:
             holder = self._holder()
             who = f"process {holder}" if holder else "another process"
             message = (
-                f"the state folder {self._path} is held by {who}: a controller is running there; "
-                "stop it first, or give this one another state.path"
+                f"the state folder {self._path} is held by {who}: a controller or an apply is at work there; "
+                "wait for its end, stop it, or give this one another state.path"
             )
             raise Locked(message) from error
         except OSError as error:
