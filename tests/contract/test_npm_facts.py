@@ -329,11 +329,12 @@ async def test_fact_8_tls_flags_come_with_a_certificate_only(home: Site, tmp_pat
 
 
 async def test_fact_8_a_host_without_certificate_is_not_asked_to_force_tls(npm: Npm) -> None:
-    """Settings that force TLS wait until a certificate is there: NPM would drop the flag, at each write anew."""
+    """Settings that force TLS wait until a certificate is there: NPM would keep the flag or drop it, as it comes."""
     async with npm_site.site(npm, force_tls=True) as home:
-        wanted = route(npm.name(), 9)
-        await home.set(wanted)
-        assert (await home.proxy.read()).routes[wanted.hostname] == wanted
+        for wanted in (route(npm.name(), 9), route(npm.name(), 10, "b")):
+            await home.set(wanted)
+            assert (await home.proxy.read()).routes[wanted.hostname] == wanted
+            assert not (await npm.rows())[wanted.hostname]["ssl_forced"]
         home.tap.changes()
         await home.set(wanted)
         assert home.tap.changes() == []

@@ -1,0 +1,28 @@
+"""deploy/compose.yaml: what it tells Holdfast are settings that load and agree with the rest of it."""
+
+from pathlib import Path
+
+import yaml
+
+from controller.core.desired import SecretRef
+from controller.settings.load import parse
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_compose_file_sets_up_both_sides_alike() -> None:
+    """The network, the names and the secret that Holdfast is told of are those that compose makes."""
+    composed = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    services = composed["services"]
+    told = {name: str(value) for name, value in services["holdfast"]["environment"].items()}
+    told["HOLDFAST_PROXY__IDENTITY"] = "bot@example.com"
+    found = parse("id: home-1\ndomain: example.com\n", Path("/etc/holdfast/holdfast.yaml"), told)
+    assert found.docker.network == composed["networks"]["holdfast"]["name"]
+    assert found.proxy.url == "http://npm:81"
+    assert [found.proxy.address, found.proxy.tls_address] == ["npm:80", "npm:443"]
+    assert found.proxy.reach == "name"
+    assert found.proxy.secret is not None
+    assert found.proxy.secret.ref == SecretRef("file", services["holdfast"]["secrets"][0])
+    assert Path("/run/secrets") in found.policy.secret_roots
+    assert all(service["networks"] == ["holdfast"] for service in services.values())
+    assert f"holdfast-state:{found.state.path}" in services["holdfast"]["volumes"]
