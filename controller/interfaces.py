@@ -207,6 +207,10 @@ class Store(Protocol):
         """What is remembered of a stage; blank when nothing is."""
         ...
 
+    async def stages(self) -> tuple[StageKey, ...]:
+        """Names of all stages of which something is remembered or reported."""
+        ...
+
     async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
         """Memory, history rows, log lines and outgoing notifications in one durable transaction."""
         ...

@@ -122,6 +122,7 @@ class Loop:
         async with self._rebuilding:
             self._containers = await self._looks.everything()
             table = await self._routing.table()
+            self._remembered = set(await self._parts.store.stages())
             memories = {key: await self._parts.store.memory(key) for key in self._requested()}
             routes = table.routes.values()
             changed = await self.intake.rebuild(incumbents(self._containers, routes, memories), table)
@@ -146,7 +147,7 @@ class Loop:
         """Stages for which it is remembered when a DeployRequest was first seen."""
         stages = self.intake.catalog.stages
         asked = {key for key, stage in stages.items() if any(item.request for item in stage.instances)}
-        return sorted(asked if stages else self._parts.known)
+        return sorted(asked if stages else self._remembered)
 
     @property
     def _prunes(self) -> bool:
@@ -230,7 +231,7 @@ class Loop:
             except Exception as error:
                 self._bug(name, error)
             failures += 1
-            await self._parts.clock.sleep(delay(failures, name))
+            await self._parts.clock.sleep(min(delay(failures, name), self._parts.limits.resync))
 
     async def _listen(self) -> None:
         async for event in self._parts.runtime.events():

@@ -78,6 +78,12 @@ class SqliteStore:
             return self.remembered(stage)
         return await self._ask(lambda db: store_read.memory(db, stage), StageMemory())
 
+    async def stages(self) -> tuple[StageKey, ...]:
+        """Names of all stages of which something is remembered or reported."""
+        if self._thread is None:
+            return self._look(store_read.stages, ())
+        return await self._ask(store_read.stages, ())
+
     async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
         """Memory, history rows, log lines and outgoing notifications in one durable transaction."""
 

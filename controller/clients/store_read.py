@@ -32,6 +32,12 @@ def memory(db: sqlite3.Connection, stage: StageKey) -> StageMemory:
     return (parsed(StageMemory, row[0], stage) if row is not None else None) or StageMemory()
 
 
+def stages(db: sqlite3.Connection) -> tuple[StageKey, ...]:
+    """Names of all stages with a memory or a status."""
+    rows = db.execute("SELECT stage FROM memory UNION SELECT stage FROM status ORDER BY 1").fetchall()
+    return tuple(row[0] for row in rows)
+
+
 def statuses(db: sqlite3.Connection) -> dict[StageKey, StageStatus]:
     """The newest status of each stage."""
     found = {key: parsed(StageStatus, data, key) for key, data in db.execute("SELECT stage, data FROM status")}

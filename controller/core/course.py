@@ -11,12 +11,15 @@ from controller.core import actions, plan
 from controller.core.actions import Action
 from controller.core.advance import advance
 from controller.core.desired import DesiredStage
+from controller.core.draft import UNCHECKED
 from controller.core.observed import Container, Observed, Route, RouteTable
 from controller.core.plan_types import Plan, Rules
 from controller.core.status import StageStatus, Transition
 
 ROUNDS = 500
 """Passes over all stages; a rollout takes about ten, so that more is an endless loop."""
+LOOKS = 20
+"""Times that a stage comes back in a row only to look, before what it waits for is taken not to happen by itself."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,14 @@ class _Run:
         self.transitions: list[Transition] = []
         self.cuts: list[Cut] = []
         self.moved = True
+        self._looks = 0
         self._seen = (observed.routes, now)
 
     def step(self, shared: RouteTable, now: float) -> RouteTable:
         """One pass; returns the route table after it. Nothing is computed where nothing can have changed."""
         if not self.moved and self._seen == (shared, now):
             return shared
+        due = self.wake is not None and self.wake <= now
         before = replace(self.observed, routes=shared)
         self.plan = plan.plan(self.desired, before, self.rules, now)
         kept = {key: fact for key, fact in before.facts.items() if key in self.plan.keep}
@@ -97,6 +102,10 @@ class _Run:
         for action in self.plan.actions:
             self._note(action, after)
             after = advance(after, action, now)
+        if any(type(action).__name__ not in UNCHECKED for action in self.plan.actions) or after.memory != before.memory:
+            self._looks = 0
+        elif due:
+            self._looks += 1
         self.moved = after != before
         self.observed = after
         self._seen = (after.routes, now)
@@ -106,7 +115,7 @@ class _Run:
     def wake(self) -> float | None:
         """When this stage goes on although nothing happens; None at rest, where it only wants to look again."""
         wake = self.plan.wake
-        if wake is None or self.plan.status.settled or wake <= self._seen[1]:
+        if wake is None or self.plan.status.settled or wake <= self._seen[1] or self._looks >= LOOKS:
             return None
         return wake
 

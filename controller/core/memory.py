@@ -58,6 +58,8 @@ class InstanceMemory(_Memory):
     """Highest attempt number recorded, by revision."""
     passed: tuple[str, ...] = ()
     """Revisions that once passed their gate here, newest last, at most 8."""
+    migrated: str = ""
+    """Revision whose preDeploy ended with 0; it does not run for it again."""
     quarantine: Quarantine | None = None
     rollout: Rollout | None = None
     switched_at: float = 0.0
@@ -82,6 +84,8 @@ class StageMemory(_Memory):
     """Containers (64-hex ids) that leave, with the time since when no route leads to them."""
     previous: dict[str, str] = {}
     """By hostname the container (64-hex id) that served it before the last switch, until that has proven itself."""
+    target: str = ""
+    """Tag that was last proven behind the default route: it stays the target though the proxy lost the route."""
     suspended: bool = False
     """`holdfast suspend`."""
     retries: dict[str, float] = {}

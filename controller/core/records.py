@@ -26,8 +26,8 @@ def attempt(draft: Draft, found: Slot) -> int:
     return number
 
 
-def pre_deployed(found: Slot) -> bool:
-    """True when the one-off container of this revision ended with 0."""
-    return any(
-        item.revision == found.revision and item.state == "exited" and item.exit_code == 0 for item in found.one_offs
-    )
+def pre_deployed(draft: Draft, found: Slot) -> bool:
+    """True when the one-off container of this revision ended with 0, be it still there or not."""
+    if any(one.revision == found.revision and one.state == "exited" and one.exit_code == 0 for one in found.one_offs):
+        draft.remember(found.tag, migrated=found.revision)
+    return draft.memory.of(found.tag).migrated == found.revision

@@ -130,7 +130,7 @@ def _gate(draft: Draft, found: Slot, item: Container, control: Container | None)
 def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
     """True when preDeploy is not asked for, or ended with 0 for this revision."""
     step = draft.desired.pre_deploy
-    if step is None or found.once_passed or records.pre_deployed(found):
+    if step is None or found.once_passed or records.pre_deployed(draft, found):
         return True
     spec = container_spec(draft, found, item.attempt, step)
     older = [
@@ -150,7 +150,7 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
 
 def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool:
     """True for a container that ended while preDeploy had not: it gets one more start, the migration was missing."""
-    if draft.desired.pre_deploy is None or found.once_passed or not records.pre_deployed(found):
+    if draft.desired.pre_deploy is None or found.once_passed or not records.pre_deployed(draft, found):
         return False
     done = [one.started_at or 0.0 for one in found.one_offs if one.revision == found.revision and one.exit_code == 0]
     return item.started_at is not None and item.started_at <= max(done, default=0.0)

@@ -41,6 +41,8 @@ def settle(draft: Draft, found: Slot, routing: Routing, wanted: bool) -> None:
         if not view.busy:
             view.say("Routing", busy=True)
         return
+    if tag != draft.memory.target and any(routing.claimed.get(name) == tag for name in draft.desired.default_hostnames):
+        draft.change(target=tag)
     memory = draft.memory.of(tag)
     if memory.settled != item.id and not _baked(draft, found):
         return

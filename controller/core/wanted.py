@@ -89,7 +89,7 @@ def _target(draft: Draft, slots: Slots, live: tuple[str, ...], designated: str |
     """Who gets the default route now. A tag that serves is not left for an older one while it is being repaired."""
     if designated and ready(draft, slots[designated]):
         return designated
-    incumbent = _incumbent(draft, slots)
+    incumbent = _incumbent(draft, slots, live)
     if draft.desired.default_tag:
         return incumbent
     able = [tag for tag in live if ready(draft, slots[tag]) or (tag == incumbent)]
@@ -101,8 +101,11 @@ def _target(draft: Draft, slots: Slots, live: tuple[str, ...], designated: str |
     return best
 
 
-def _incumbent(draft: Draft, slots: Slots) -> str | None:
-    """Who has the default route now, if something of it that passed can serve."""
+def _incumbent(draft: Draft, slots: Slots, live: tuple[str, ...]) -> str | None:
+    """Who has the default route now, if something of it that passed can serve; who had it, when the proxy lost it.
+
+    Where that is forgotten too, it is the newest undeclared one that passed, unless a declared one has passed.
+    """
     for hostname in draft.desired.default_hostnames:
         route = draft.observed.routes.routes.get(hostname)
         if route is not None and route.stage == draft.desired.key and _can_serve(slots.get(route.tag)):
@@ -110,7 +113,12 @@ def _incumbent(draft: Draft, slots: Slots) -> str | None:
         former = draft.observed.container(draft.memory.previous.get(hostname, ""))
         if former is not None and _can_serve(slots.get(former.tag)):
             return former.tag
-    return None
+    if _can_serve(slots.get(draft.memory.target)):
+        return draft.memory.target
+    if any(slots[tag].proven for tag in live):
+        return None
+    undeclared = [slot for slot in slots.values() if slot.declared is None and slot.proven]
+    return max(undeclared, key=lambda slot: slot.born).tag if undeclared else None
 
 
 def _can_serve(slot: Slot | None) -> bool:

@@ -105,6 +105,10 @@ class SimStore(Store):
         act = lambda: self._disk.statuses.__setitem__(status.key, status)  # noqa: E731
         await self._border.effect(self._life, "store.report", status.key, act, DISK)
 
+    async def stages(self) -> tuple[StageKey, ...]:
+        """Names of all stages of which something is remembered or reported."""
+        return self._read(lambda: tuple(sorted({*self._disk.memory, *self._disk.statuses})))
+
     async def forget(self, stage: StageKey) -> None:
         """Memory and status of a stage that is gone."""
 
