@@ -329,6 +329,14 @@ def test_what_stands_in_the_way_is_a_notice() -> None:
     )
 
 
+def test_a_stage_that_only_looks_again_is_at_rest() -> None:
+    """What runs is asked for its tag's digest for ever while another tag waits for a secret: that is no change."""
+    running = world(stage("1.0"))
+    missing = SecretsSeen(missing=("file:/run/secrets/db does not exist",))
+    found = look(stage("1.0", "1.1"), replace(running, secrets=missing))
+    assert (found.changes, found.notices) == ((), ("a secret is missing: file:/run/secrets/db does not exist",))
+
+
 def test_a_plan_that_never_rests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of passes is bounded."""
     monkeypatch.setattr(course, "ROUNDS", 2)
