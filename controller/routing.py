@@ -90,22 +90,24 @@ class Routing:
     async def verify(self, route: Route, deadline: float) -> None:
         """Ask through the proxy until this very route answers, and not with 502 to 504.
 
-        Asks at least once, and until `deadline` (Unix seconds). Raises `WorldBad` (VerifyFailed) with the last answer.
+        Asks at least once, and until `deadline` (Unix seconds). Raises `WorldBad` with the last answer:
+        UpstreamFailed when the new route answered that it gets nothing from the container, else VerifyFailed.
         """
         pause = FIRST_PAUSE
         while True:
+            new = False
             try:
                 answer = await self._proxy.ask(route)
             except WorldBad as error:
                 last = error.message
             else:
-                if answer.marker == route.marker and answer.status not in NO_UPSTREAM:
+                new = answer.marker == route.marker
+                if new and answer.status not in NO_UPSTREAM:
                     return
-                whose = "" if answer.marker == route.marker else " from another configuration"
-                last = f"{answer.detail or f'status {answer.status}'}{whose}"
+                last = f"{answer.detail or f'status {answer.status}'}{'' if new else ' from another configuration'}"
             if self._clock.now() + pause > deadline:
                 text = f"{route.hostname} does not answer through the proxy with its new route: {last}"
-                raise WorldBad(text, reason="VerifyFailed")
+                raise WorldBad(text, reason="UpstreamFailed" if new else "VerifyFailed")
             await self._clock.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -16,6 +16,9 @@ from controller.core.observed import Container, Route
 from controller.core.slots import Slot, gate_key, gated
 from controller.core.wanted import Selection
 
+SWITCH_PAUSE = backoff.CAP
+"""Seconds until a switch is tried again after the new one gave nothing through the proxy: each try is an outage."""
+
 
 @dataclass
 class Routing:
@@ -42,7 +45,7 @@ def route(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> Rout
         if holder is not None:
             found.conflicts[hostname] = holder
             continue
-        goal = _goal(draft, hostname, kind, slot)
+        goal = _goal(draft, found, hostname, kind, slot)
         if goal is not None:
             _reach(draft, found, slot, goal)
     _delete(draft, slots, found)
@@ -68,21 +71,29 @@ def _claims(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> li
     return claims
 
 
-def _goal(draft: Draft, hostname: str, kind: RouteKind, slot: Slot) -> Route | None:
-    """The route that this hostname should have now; None when it must stay as it is."""
+def _goal(draft: Draft, found: Routing, hostname: str, kind: RouteKind, slot: Slot) -> Route | None:
+    """The route that this hostname should have now; None when it must stay as it is.
+
+    After a failed proof the default route waits until the tag's own hostname is proven: there the next try hurts least.
+    """
     item = slot.serving
     goal = _route_to(draft, hostname, kind, item) if item is not None else None
     if goal is None:
         return None
     refused = draft.fact(_verify_key(goal))
+    problem = failure(refused)
     former = draft.observed.container(draft.memory.previous.get(hostname, ""))
-    if failure(refused) is None or refused is None or former is None or not former.running:
+    if problem is None or refused is None or former is None or not former.running:
         return goal
     due = backoff.due(refused)
-    if due <= draft.now:
+    if problem.reason == "UpstreamFailed":
+        due = max(due, (refused.ended_at or refused.started_at) + SWITCH_PAUSE)
+    own = slot.declared.hostname if slot.declared is not None and kind == "default" else None
+    if due <= draft.now and (own is None or own in found.verified or own in found.conflicts):
         return goal
-    draft.wake_at(due)
-    draft.view(slot.tag).say("Verifying", "VerifyFailed", _words(refused.failure), busy=True)
+    if due > draft.now:
+        draft.wake_at(due)
+    draft.view(slot.tag).say("Verifying", problem.reason, problem.message, busy=True)
     return _route_to(draft, hostname, kind, former)
 
 
@@ -111,8 +122,9 @@ def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
     key = f"route:{goal.hostname}:{goal.marker}"
     if seen == goal:
         draft.fact(key)
-        put_back = slot.serving is None or slot.serving.id != goal.container
-        if draft.memory.previous.get(goal.hostname) == goal.container and not put_back:
+        if slot.serving is None or slot.serving.id != goal.container:
+            return  # put back: what the old one answers proves nothing of the new one
+        if draft.memory.previous.get(goal.hostname) == goal.container:
             left = {name: item for name, item in draft.memory.previous.items() if name != goal.hostname}
             draft.change(previous=left)
         _prove(draft, found, slot, goal)
@@ -197,7 +209,3 @@ def _why(draft: Draft, seen: Route | None, goal: Route) -> str:
     if seen.options != goal.options and seen.options != Options():
         return f"the options of {goal.hostname} differ"
     return f"the route of {goal.hostname} differs from what is declared"
-
-
-def _words(problem: object) -> str:
-    return str(getattr(problem, "message", ""))

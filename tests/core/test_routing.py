@@ -286,21 +286,21 @@ async def test_verify_asks_until_this_very_route_answers(routing: Routing, proxy
 
 
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "told"),
     [
-        (Answer("old", 200, "status 200"), "status 200 from another configuration"),
-        (Answer(route("a.test").marker, 503), "status 503"),
-        (WorldBad("connection refused"), "connection refused"),
+        (Answer("old", 200, "status 200"), ("VerifyFailed", "status 200 from another configuration")),
+        (Answer(route("a.test").marker, 503), ("UpstreamFailed", "status 503")),
+        (WorldBad("connection refused"), ("VerifyFailed", "connection refused")),
     ],
 )
 async def test_verify_gives_up_at_its_deadline(
-    routing: Routing, proxy: MemoryProxy, clock: Clock, answer: Answer | WorldBad, words: str
+    routing: Routing, proxy: MemoryProxy, clock: Clock, answer: Answer | WorldBad, told: tuple[str, str]
 ) -> None:
-    """The error says what was answered last."""
+    """The error says what was answered last, and whether it was the new route that answered."""
     proxy.answers = [answer]
-    with pytest.raises(WorldBad, match=words) as failed:
+    with pytest.raises(WorldBad, match=told[1]) as failed:
         await routing.verify(route("a.test"), clock.now() + 10)
-    assert failed.value.reason == "VerifyFailed"
+    assert failed.value.reason == told[0]
     assert 9 < clock.now() - 1000 <= 10
 
 

@@ -90,3 +90,47 @@ def test_safety_a_default_tag_that_failed_leaves_the_route_where_it_was() -> Non
         assert before[DEFAULT] == "1.0"
 
     simulate(story)
+
+
+LENIENT = {"path": "/", "interval": "1s", "timeout": "3s", "statuses": "200-399,503"}
+"""A gate that FIVE_HUNDRED passes; the proof through the proxy does not take its 503."""
+
+
+def test_safety_a_switch_that_fails_its_proof_is_not_tried_again_and_again() -> None:
+    """S22: one try of the default route; from then on only the new tag's own hostname is asked."""
+
+    async def story(sim: Simulation) -> None:
+        await deploy(sim)
+        old = sim.box("1.0").id
+        sim.push("2.0", FIVE_HUNDRED)
+        async with silence(sim, DEFAULT) as silent:
+            await sim.write(project("shop", "2.0", healthCheck=LENIENT))
+            await asyncio.sleep(3600)
+        assert len(silent) / 10 < 20
+        assert sim.box("1.0").id == old
+        assert sum(DEFAULT in names for names in sim.ops("proxy.write")) == 3  # first deploy, switch, put back
+        sim.push("3.0")
+        await sim.write(project("shop", "3.0", healthCheck=LENIENT))
+        await sim.settle()
+        sim.matches()
+
+    simulate(story)
+
+
+def test_safety_what_was_put_back_is_no_proof_of_the_new_one() -> None:
+    """A new revision of one tag fails its proof on every hostname: it never counts as settled, the old one stays."""
+
+    async def story(sim: Simulation) -> None:
+        sim.push("1.0")
+        await sim.write(project("shop", "1.0", healthCheck=LENIENT, trackDigest=True))
+        await sim.settle()
+        old = sim.box("1.0").id
+        async with silence(sim, DEFAULT) as silent:
+            sim.push("1.0", FIVE_HUNDRED)
+            await asyncio.sleep(3600)
+        assert len(silent) / 10 < 20
+        assert sim.route(DEFAULT).container == old
+        assert sim.disk.memory["shop/dev"].of("1.0").settled == old
+        assert ("shop/dev", "1.0", "update", "succeeded") not in sim.outcomes()
+
+    simulate(story)
