@@ -4,7 +4,6 @@ Nothing here waits. A day of the world takes as long as the code that runs in it
 """
 
 import asyncio
-import contextlib
 import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -128,5 +127,9 @@ def _end_all(loop: VirtualLoop) -> None:
             return
         for task in left:
             task.cancel()
-        with contextlib.suppress(Circles):
-            loop.run_until_complete(asyncio.wait(left, timeout=1.0))
+        waiting = asyncio.wait(left, timeout=1.0)
+        try:
+            loop.run_until_complete(waiting)
+        except Circles:
+            waiting.close()
+            return

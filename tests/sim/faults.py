@@ -46,6 +46,9 @@ OK = Fault()
 class Faults(Protocol):
     """Decides the fate of each call and of each event."""
 
+    slowest: float
+    """Seconds by which a look may be late."""
+
     def draw(self, call: Call) -> Fault:
         """The fate of this call."""
         ...
@@ -57,6 +60,8 @@ class Faults(Protocol):
 
 class NoFaults:
     """Everything works."""
+
+    slowest = 0.0
 
     def draw(self, call: Call) -> Fault:
         """Ok."""
@@ -99,6 +104,8 @@ _MODES: tuple[Mode, ...] = ("lost", "fail", "hang", "ok")
 class Seeded:
     """Faults by chance, the same for the same seed, until `stop` is called."""
 
+    slowest = 3.0
+
     def __init__(self, seed: int, rate: float = 0.05, crash: float = 0.01) -> None:
         self._random = random.Random(seed)
         self._rate = rate
@@ -120,7 +127,7 @@ class Seeded:
             return OK
         if call.effect is None:
             mode: Mode = self._random.choice(("fail", "hang", "ok"))
-            return Fault(mode, self._random.uniform(0, 3))
+            return Fault(mode, self._random.uniform(0, self.slowest))
         modes: tuple[Mode, ...] = ("lost", "fail", "hang", "ok", "late") if call.op == "docker.create" else _MODES
         return Fault(self._random.choice(modes), self._random.uniform(0, 5))
 

@@ -39,7 +39,7 @@ class Reference:
     @staticmethod
     def of(scenario: Scenario, npm: bool = False) -> "Reference":
         """Play it once; nothing may be written once it is over."""
-        sim = simulate(_resting(scenario), npm=npm)
+        sim = simulate(_resting(scenario, 600.0), npm=npm)
         sim.history_closed()
         return Reference(scenario, npm, tuple(sim.border.issued), sim.canonical(), _made(sim))
 
@@ -52,7 +52,7 @@ class Reference:
     def play(self, *cases: Case) -> Simulation:
         """Play it with these faults; everything about it is judged."""
         faults = FaultAt({case.effect: case.mode for case in cases})
-        sim = simulate(_resting(self.scenario), faults, self.npm)
+        sim = simulate(_resting(self.scenario, 100.0), faults, self.npm)
         sim.history_closed()
         assert sim.canonical() == self.end, f"{_differences(self.end, sim.canonical())}\n{sim.trace()}"
         spare = SPARE * len(cases)
@@ -67,10 +67,10 @@ def modes(call: Call) -> tuple[Mode, ...]:
     return crashes if call.op.startswith("store.") else (*crashes, "lost", "fail", "hang")
 
 
-def _resting(scenario: Scenario) -> Scenario:
+def _resting(scenario: Scenario, seconds: float) -> Scenario:
     async def played(sim: Simulation) -> None:
         await scenario(sim)
-        await sim.rest()
+        await sim.rest(seconds)
 
     return played
 

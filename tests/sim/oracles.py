@@ -114,7 +114,7 @@ class Oracles:
     def _fresh(self, box: Box, effect: Effect) -> bool:
         """Its state or address changed while the call was on its way, or shortly before."""
         waited = effect.time - effect.sent + QUEUED[self.proxy.batch]
-        known = self.border.clock.now() - waited - SETTLING
+        known = self.border.clock.now() - waited - self._settling
         return max(box.changed, box.started_at or 0.0) >= known
 
     def _may_serve(self, route: Route, since: float) -> bool:
@@ -125,7 +125,7 @@ class Oracles:
         """In this run, or in one that went on when the call was sent."""
         runs = [
             (box.best, self.engine.age(box)),
-            *((best, age) for end, best, age in box.past if end >= since - SETTLING),
+            *((best, age) for end, best, age in box.past if end >= since - self._settling),
         ]
         return any(
             best >= wish.threshold if wish.probed else age >= 1.0
@@ -193,6 +193,10 @@ class Oracles:
         return box.id in self.proxy.left or any(route.container == box.id for route in self.proxy.routes.values())
 
     # Parts
+
+    @property
+    def _settling(self) -> float:
+        return SETTLING + self.border.faults.slowest
 
     def _snapshot(self) -> Snapshot:
         engine, proxy = self.engine, self.proxy

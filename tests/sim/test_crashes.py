@@ -1,6 +1,6 @@
 """The crash matrix: every story, a fault at every effect (L2). `SIM=full` plays every fault at each of them.
 
-Without it each effect meets one fault, another kind from effect to effect; the nightly run meets them all, and pairs.
+Without it each effect but the reports of statuses meets one fault, another kind from effect to effect.
 """
 
 import os
@@ -25,7 +25,7 @@ from tests.sim.scenarios import (
 FULL = os.environ.get("SIM") == "full"
 PAIRED = (deploy, replace_tag, broken_tag, change_spec, recreate, recreate_fails, evict, remove_stage, swap_hostname)
 """The stories that are played with two faults."""
-STRIDE = 1 if FULL else 23
+STRIDE = 1 if FULL else 97
 """So many pairs are passed over for each that is played; no multiple of the number of kinds of faults."""
 
 
@@ -35,8 +35,9 @@ def _chosen(reference: Reference) -> list[Case]:
         return found
     by_effect: dict[int, list[Case]] = {}
     for case in found:
-        by_effect.setdefault(case.effect, []).append(case)
-    return [cases[number % len(cases)] for number, cases in by_effect.items()]
+        if reference.calls[case.effect].op != "store.report":
+            by_effect.setdefault(case.effect, []).append(case)
+    return [cases[number % len(cases)] for number, cases in enumerate(by_effect.values())]
 
 
 @pytest.mark.parametrize("npm", [False, True], ids=["caddy", "npm"])
@@ -45,7 +46,7 @@ def test_liveness_a_fault_at_any_effect_changes_nothing_in_the_end(scenario: Sce
     """L2, L3, S6, S10, S12: the same end, no leftovers, hardly more calls; safety held after every effect."""
     reference = Reference.of(scenario, npm)
     cases = _chosen(reference)
-    for case in cases[1::2] if npm and not FULL else cases:
+    for case in cases[1::3] if npm and not FULL else cases:
         reference.play(case)
 
 
