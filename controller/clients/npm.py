@@ -93,14 +93,18 @@ class NpmProxy:
 
     async def ask(self, route: Route) -> Answer:
         """One question for the proof of the route, through the public side. Raises `WorldBad` (NoAnswer)."""
-        known = self._known if self._known is not None else (await self._list())[0]
-        found = known.get(route.hostname)
+        found = (await self._hosts()).get(route.hostname)
+        answer = await self.look(route)
+        if found:
+            self._heard(found[0], answer)
+        return answer
+
+    async def look(self, route: Route) -> Answer:
+        """The same question from beside a running controller: nothing follows from the answer."""
+        found = (await self._hosts()).get(route.hostname)
         if not found:
             return Answer("", 404, "Nginx Proxy Manager has no host for it")
-        host = found[0]
-        answer = await self._front.ask(route.hostname, host.path or "/", host.tls)
-        self._heard(host, answer)
-        return answer
+        return await self._front.ask(route.hostname, found[0].path or "/", found[0].tls)
 
     async def _set(self, route: Route) -> None:
         npm_hosts.check(route, self._site, None if self._known is None else self._row(route.hostname))
@@ -123,7 +127,7 @@ class NpmProxy:
         host = npm_hosts.host(row, self._site)
         if self._known is not None and host is not None:
             self._known[route.hostname] = [host]
-        if wanted.certificate == npm_hosts.LETSENCRYPT and not npm_hosts.issued(row):
+        if self._uncertified(route, row) and self._issuer.due_again(route.hostname):
             self._issuer.start(route.hostname, int(row["id"]), bool(wanted.force_tls))
 
     async def _update(self, host: Host, route: Route, ids: Ids) -> npm_hosts.Row:
@@ -180,6 +184,9 @@ class NpmProxy:
         self._known = ours
         return ours, foreign
 
+    async def _hosts(self) -> dict[str, list[Host]]:
+        return self._known if self._known is not None else (await self._list())[0]
+
     def _row(self, hostname: str) -> npm_hosts.Row | None:
         found = (self._known or {}).get(hostname)
         return found[0].row if found else None
@@ -187,11 +194,17 @@ class NpmProxy:
     def _doubtful(self, route: Route, host: Host) -> bool:
         if route.hostname in self._writer.unproven:
             return True
-        wants = npm_hosts.wish(route, self._site).certificate == npm_hosts.LETSENCRYPT
-        return wants and not npm_hosts.issued(host.row) and self._issuer.due(route.hostname)
+        return self._uncertified(route, host.row) and self._issuer.due_again(route.hostname)
+
+    def _uncertified(self, route: Route, row: npm_hosts.Row) -> bool:
+        """True when a certificate of Let's Encrypt is asked for and not there."""
+        wanted = npm_hosts.wish(route, self._site)
+        return wanted.certificate == npm_hosts.LETSENCRYPT and not npm_hosts.issued(row)
 
     def _heard(self, host: Host, answer: Answer) -> None:
-        """Doubt a host whose live route has not answered with its proof for long, once for each of its forms.
+        """Draw what follows from an answer: a certificate may be asked for, or the host is to be doubted.
+
+        It is doubted when its live route has not answered with its proof for long, once for each of its forms.
 
         Only once: where `proxy.address` leads elsewhere no write would ever help.
         """
@@ -199,9 +212,12 @@ class NpmProxy:
         if answer.marker == host.proof or not host.path:
             self._silent.pop(hostname, None)
             self._nudged.pop(hostname, None)
+            if host.route.marker and self._uncertified(host.route, host.row):
+                # Only now: NPM takes the host offline meanwhile, and it had to prove itself first.
+                self._issuer.start(hostname, host.id, bool(npm_hosts.wish(host.route, self._site).force_tls))
             return
         form, since = self._silent.get(hostname, ("", 0.0))
-        if form != host.path:
+        if form != host.path or self._issuer.under_way(hostname):
             self._silent[hostname] = (host.path, now)
         elif now - since >= SILENT + SILENT_PER_HOST * self._api.count and self._nudged.get(hostname) != host.path:
             self._nudged[hostname] = host.path

@@ -31,14 +31,17 @@ class Issuer:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, tuple[int, float]] = {}
 
-    def due(self, hostname: str) -> bool:
-        """True when a request for the hostname may begin now."""
-        _, until = self._failures.get(hostname, (0, 0.0))
-        return hostname not in self._tasks and self._clock.monotonic() >= until
+    def due_again(self, hostname: str) -> bool:
+        """True when a request was refused, and another one may begin now."""
+        return hostname in self._failures and self._due(hostname)
+
+    def under_way(self, hostname: str) -> bool:
+        """True while NPM asks for the hostname's certificate and does not serve the hostname."""
+        return hostname in self._tasks
 
     def start(self, hostname: str, number: int, force_tls: bool) -> None:
-        """Begin a request for a host, unless it is under way or was refused lately."""
-        if self.due(hostname):
+        """Begin a request for a host that serves, unless it is under way or was refused lately."""
+        if self._due(hostname):
             task = asyncio.create_task(self._request(hostname, number, force_tls), name=f"certificate:{hostname}")
             self._tasks[hostname] = task
             task.add_done_callback(lambda _: self._tasks.pop(hostname, None))
@@ -50,10 +53,17 @@ class Issuer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _due(self, hostname: str) -> bool:
+        _, until = self._failures.get(hostname, (0, 0.0))
+        return hostname not in self._tasks and self._clock.monotonic() >= until
+
     async def _request(self, hostname: str, number: int, force_tls: bool) -> None:
         async with self._one:
-            log.info("certificate requested", hostname=hostname)
             try:
+                now = await self._api.row(number)
+                if now is None or npm_hosts.issued(now):
+                    return
+                log.info("certificate requested", hostname=hostname)
                 # One call on an existing host: NPM loses the flags of a host that is made together with it.
                 fields = {"certificate_id": "new", "ssl_forced": force_tls}
                 row = await self._api.update(number, fields, DEADLINE)

@@ -42,10 +42,11 @@ def kinds() -> list[str]:
 
 
 class StoppedClock(RealClock):
-    """Time that the client does not see pass unless it is told; waiting is real."""
+    """Time that the client does not see pass unless it is told; waits last `pace` of what they are told to last."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float) -> None:
         self.passed = 0.0
+        self._pace = pace
 
     def monotonic(self) -> float:
         """Seconds that the test let pass, and those that were slept."""
@@ -54,7 +55,7 @@ class StoppedClock(RealClock):
     async def sleep(self, seconds: float) -> None:
         """Wait, and see it."""
         self.passed += seconds
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(seconds * self._pace)
 
 
 @dataclass
@@ -192,7 +193,7 @@ class Site:
     def __init__(self, npm: Npm, tap: Tap, bot: tuple[str, str], options: Mapping[str, Any], name: str) -> None:
         self.npm = npm
         self.tap = tap
-        self.clock = StoppedClock()
+        self.clock = StoppedClock(0.2 if npm.fake is not None else 1.0)
         self.secret = bot[1]
         site = npm_hosts.Site(name, **options)
         addresses = (npm.address, npm.tls_address)

@@ -205,14 +205,22 @@ async def test_a_certificate_is_requested_on_a_host_that_serves(fake: Site) -> N
     async with Upstream("app") as app:
         wanted, other = route(fake.npm.name(), app.port, options=options), route(fake.npm.name("other"), app.port)
         await fake.set(wanted)
+        assert await fake.proven(wanted)
         assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
         await asyncio.wait_for(fake.set(other), 0.5)
+        assert hosts.certbot_runs == 1
+        for _ in range(3):
+            await fake.proxy.ask(wanted)
+            fake.clock.passed += 60
+        assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
         assert hosts.certificates == {}
         await until(lambda: any(row["ssl_forced"] for row in hosts.rows.values()))
         assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
         assert await fake.proven(wanted)
         assert (await fake.npm.get(wanted.hostname, tls=True)).text == "app\n"
         await fake.set(wanted)
+        assert await fake.proven(wanted)
+        await _idle(fake)
         assert hosts.certbot_runs == 1
 
 
@@ -224,6 +232,7 @@ async def test_a_certificate_that_is_refused_leaves_the_host_as_it_was(fake: Sit
     async with Upstream("app") as app:
         wanted = route(fake.npm.name(), app.port, options=Options(certificate="letsencrypt"))
         await fake.set(wanted)
+        assert await fake.proven(wanted)
         assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
         await _idle(fake)
         assert await fake.proven(wanted)
@@ -248,8 +257,13 @@ async def test_certificates_are_requested_one_at_a_time(fake: Site) -> None:
     hosts = fake.npm.fake and fake.npm.fake.hosts
     assert hosts
     options = Options(certificate="letsencrypt")
-    await fake.set(*(route(fake.npm.name(f"h{number}"), 9, options=options) for number in range(3)))
-    await asyncio.sleep(0.03)
+    routes = [route(fake.npm.name(f"h{number}"), 9, options=options) for number in range(3)]
+    await fake.set(*routes)
+    await asyncio.sleep(0.2)
+    assert hosts.certbot_runs == 0
+    for item in routes:
+        await fake.proxy.ask(item)
+    await asyncio.sleep(0.05)
     assert hosts.certbot_runs == 1
     await _idle(fake)
     assert len(hosts.certificates) == 3
