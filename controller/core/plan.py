@@ -72,7 +72,7 @@ def _bring_up(draft: Draft, found: Mapping[str, Slot], selection: Selection) -> 
     serving = _serving(found, selection)
     for tag in selection.kept:
         slot = found[tag]
-        if slot.declared is not None and settle.broken(draft, slot, _fallback(found, slot)):
+        if slot.declared is not None and settle.broken(draft, slot, _fallback(draft, found, slot)):
             continue
         if slot.serving is not None:
             repair.maintain(
@@ -113,5 +113,9 @@ def _serving(found: Mapping[str, Slot], selection: Selection) -> Container | Non
     return slot.serving if slot is not None else None
 
 
-def _fallback(found: Mapping[str, Slot], slot: Slot) -> bool:
-    return bool(slot.former) or any(other.proven and other.tag != slot.tag for other in found.values())
+def _fallback(draft: Draft, found: Mapping[str, Slot], slot: Slot) -> bool:
+    """True when something else that passed can serve: it runs and is healthy, or was stopped to make room."""
+    others = [*slot.former, *(other.serving for other in found.values() if other.tag != slot.tag)]
+    return any(
+        draft.desired.recreate or (item.running and not repair.sick(draft, item)) for item in others if item is not None
+    )

@@ -9,12 +9,12 @@ from controller.core import history, records
 from controller.core.actions import Connect, Create, Gate, Pull, RunPreDeploy, Start, Stop, Unpause
 from controller.core.draft import Draft, failure, runs
 from controller.core.errors import Failure
-from controller.core.observed import Container
+from controller.core.observed import Container, Fact
 from controller.core.slots import Slot, gate_key, slot
 from controller.core.specs import container_spec
 
 START_TRIES = 3
-"""Failures of the world after which a start that keeps the old one stopped is given up (Recreate)."""
+"""Failures of the world after which a step that keeps the old one stopped is given up (Recreate)."""
 
 
 def deploy(draft: Draft, found: Slot, control: Container | None) -> None:
@@ -90,17 +90,17 @@ def _bring_up(draft: Draft, found: Slot, item: Container, control: Container | N
         return
     if early and not _pre_deployed(draft, found, item):
         return
-    if item.state == "created" or (item.state == "exited" and _ended_before_pre_deploy(draft, found, item)):
+    again = not _explained(draft, item) or _ended_before_pre_deploy(draft, found, item)
+    if item.state == "created" or (item.state == "exited" and again):
         history.step(draft, tag, "start", f"starting {item.name}")
         view.say("Starting", busy=True)
-        fact = draft.ask(Start(item, f"{item.name} is new", f"start:{item.id}:{item.started_at}"))
-        _unless(draft, found, item, failure(fact), fact.failures if fact else 0)
+        _unless(draft, found, item, draft.ask(Start(item, f"{item.name} is new", f"start:{item.id}:{item.started_at}")))
         return
     if item.state == "paused":
         draft.ask(Unpause(item, "somebody paused it", f"unpause:{item.id}"))
     if item.running and not item.connected:
-        draft.ask(Connect(item, "it is not on the network", f"connect:{item.id}"))
         view.say("Starting", "NotConnected", "connecting it to the network", busy=True)
+        _unless(draft, found, item, draft.ask(Connect(item, "it is not on the network", f"connect:{item.id}")))
         return
     if not early and not _pre_deployed(draft, found, item):
         return
@@ -122,6 +122,8 @@ def _gate(draft: Draft, found: Slot, item: Container, control: Container | None)
     action = Gate(item, desired.check, deadline, other, f"{item.name} has not passed yet", gate_key(draft, item))
     fact = draft.ask(action)
     problem = failure(fact)
+    if item.state == "exited" and fact is not None and fact.status == "succeeded":
+        problem = Failure("FailedAfterGate", f"{item.name} ended with {item.exit_code} after it had passed", True)
     draft.view(found.tag).say("Gating", problem.reason if problem else "", _note(fact, problem), busy=True)
     if problem is not None and problem.revision_bad:
         history.failed(draft, found, item, problem)
@@ -141,11 +143,22 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
         return False
     history.step(draft, found.tag, "preDeploy", f"running {' '.join(step.command)[:200]}")
     fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", f"pre:{spec.name}"))
-    problem = failure(fact)
-    draft.view(found.tag).say("PreDeploy", problem.reason if problem else "", _note(fact, problem), busy=True)
-    if problem is not None and problem.revision_bad:
-        history.failed(draft, found, item, problem)
+    draft.view(found.tag).say("PreDeploy", "", _note(fact, None), busy=True)
+    _unless(draft, found, item, fact)
     return False
+
+
+def _explained(draft: Draft, item: Container) -> bool:
+    """True when the end of a container, if it ended, is its own: we started it, and its gate was not broken off.
+
+    Else the host or Docker was restarted meanwhile, and the revision is not at fault for that.
+    """
+    started = [draft.fact(key) for key in draft.observed.facts if key.startswith(f"start:{item.id}:")]
+    gate = draft.fact(gate_key(draft, item))
+    if gate is None:
+        return any(fact is not None and fact.status == "succeeded" for fact in started)
+    problem = failure(gate)
+    return problem is None or problem.revision_bad
 
 
 def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool:
@@ -170,12 +183,14 @@ def _alone(draft: Draft, item: Container) -> bool:
     return not others
 
 
-def _unless(draft: Draft, found: Slot, item: Container, problem: Failure | None, failures: int) -> None:
-    """Give the revision up when its start failed for good."""
-    if problem is None:
+def _unless(draft: Draft, found: Slot, item: Container, fact: Fact | None) -> None:
+    """Give the revision up when a step of its start failed for good."""
+    problem = failure(fact)
+    if fact is None or problem is None:
         return
-    draft.view(found.tag).say("Starting", problem.reason, problem.message, busy=True)
-    if problem.revision_bad or (draft.desired.recreate and failures >= START_TRIES):
+    view = draft.view(found.tag)
+    view.say(view.phase, problem.reason, problem.message, busy=True)
+    if problem.revision_bad or (draft.desired.recreate and fact.failures >= START_TRIES):
         history.failed(draft, found, item, problem)
 
 

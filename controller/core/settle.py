@@ -12,13 +12,14 @@ from controller.core.wanted import Selection
 def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
     """True when a rollout's container failed after its gate, before it had proven itself: the revision is given up.
 
-    Without a `fallback`, something that can serve instead, it is repaired like anything that passed.
+    Without a `fallback`, something that can serve instead, it is repaired like anything that passed: when Docker took
+    down both, the world is bad.
     """
     item, rollout = found.current, found.memory.rollout
     if item is None or found.settled or rollout is None or rollout.kind not in ("deploy", "update") or not fallback:
         return False
     why = _why(draft, item)
-    if not why:
+    if not why or draft.running(f"start:{item.id}:{item.started_at}"):
         return False
     history.failed(draft, found, item, Failure("FailedAfterGate", f"{item.name} {why}", True))
     draft.wake_at(draft.now)

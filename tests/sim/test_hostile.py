@@ -3,7 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
+import pytest
+
+from controller.core.desired import SecretRef
+from tests.sim.apps import App
+from tests.sim.faults import Call, Fault, NoFaults
 from tests.sim.scenarios import DEFAULT, FIVE_HUNDRED, broken_tag, deploy
 from tests.sim.sources import project
 from tests.world import Simulation, simulate
@@ -132,5 +138,114 @@ def test_safety_what_was_put_back_is_no_proof_of_the_new_one() -> None:
         assert sim.route(DEFAULT).container == old
         assert sim.disk.memory["shop/dev"].of("1.0").settled == old
         assert ("shop/dev", "1.0", "update", "succeeded") not in sim.outcomes()
+
+    simulate(story)
+
+
+VOLUMES = [{"name": "data", "mountPath": "/data"}]
+
+
+def test_safety_a_migration_that_cannot_begin_does_not_keep_the_old_one_stopped() -> None:
+    """Recreate: the secret is gone when the one-off container is to be made; the old one is started again."""
+
+    async def story(sim: Simulation) -> None:
+        ref = SecretRef("file", "/run/secrets/db")
+        sim.secrets[ref] = "one"
+        sim.push("1.0")
+        sim.push("2.0")
+        more: dict[str, Any] = {"volumes": VOLUMES, "env": [{"name": "DB", "valueFrom": {"file": ref.name}}]}
+        await sim.write(project("shop", "1.0", **more))
+        await sim.settle()
+        await sim.write(project("shop", "2.0", preDeploy={"command": ["./migrate"]}, **more))
+        await sim.wait(lambda: any(box.tag == "2.0" for box in sim.containers()))
+        del sim.secrets[ref]
+        async with silence(sim, DEFAULT) as silent:
+            await asyncio.sleep(600)
+        assert len(silent) / 10 < 30
+        assert sim.answered(DEFAULT)
+
+    simulate(story)
+
+
+SLOW = {"path": "/", "interval": "2s", "retries": 20, "timeout": "3s"}
+"""A gate that a container passes 20 s after its start."""
+
+
+async def _in_its_gate(sim: Simulation, **more: Any) -> None:
+    sim.push("1.0")
+    await sim.write(project("shop", "1.0", **more))
+    await sim.settle()
+    sim.push("2.0", App(ready=20.0))
+    await sim.write(project("shop", "2.0", healthCheck=SLOW, **more))
+    await sim.wait(lambda: any(box.tag == "2.0" and box.state == "running" for box in sim.containers()))
+    await asyncio.sleep(3)
+
+
+@pytest.mark.parametrize("graceful", [True, False])
+@pytest.mark.parametrize("more", [{}, {"volumes": VOLUMES}], ids=["BlueGreen", "Recreate"])
+def test_liveness_docker_restarts_in_the_middle_of_a_gate(graceful: bool, more: dict[str, Any]) -> None:
+    """What ended because Docker did is started again; the revision is not to blame."""
+
+    async def story(sim: Simulation) -> None:
+        await _in_its_gate(sim, **more)
+        sim.engine.reboot(8, graceful)
+        await sim.settle()
+        sim.matches()
+
+    simulate(story)
+
+
+def test_liveness_the_host_restarts_in_the_middle_of_a_gate() -> None:
+    """The same when the controller was down too and saw nothing of it."""
+
+    async def story(sim: Simulation) -> None:
+        await _in_its_gate(sim)
+        assert sim.life is not None
+        sim.life.end()
+        sim.engine.reboot(0.5)
+        await asyncio.sleep(2)
+        await sim.settle()
+        sim.matches()
+
+    simulate(story)
+
+
+def test_liveness_docker_is_killed_while_the_new_one_bakes() -> None:
+    """Both the old and the new one are down: that is Docker, and no reason to go back."""
+
+    async def story(sim: Simulation) -> None:
+        await deploy(sim)
+        sim.push("2.0")
+        await sim.write(project("shop", "2.0", bake="60s"))
+        await sim.wait(lambda: sim.routes().get(DEFAULT) == "2.0")
+        await asyncio.sleep(5)
+        sim.engine.reboot(8, graceful=False)
+        await sim.settle()
+        sim.matches()
+
+    simulate(story)
+
+
+class NoMark(NoFaults):
+    """Docker refuses to change the restart policy of one tag."""
+
+    def draw(self, call: Call) -> Fault:
+        """The fate of this call."""
+        return Fault("fail" if call.op == "docker.mark" and "-2-0-" in call.target else "ok")
+
+
+def test_liveness_one_that_ends_between_its_gate_and_its_mark_is_given_up() -> None:
+    """It was neither passed nor failed, and its gate was never asked again."""
+
+    async def story(sim: Simulation) -> None:
+        await deploy(sim)
+        sim.push("2.0", App(exits=3.0))
+        sim.border.faults, sim.proxy.refuses = NoMark(), True
+        await sim.write(project("shop", "2.0"))
+        await asyncio.sleep(60)
+        sim.border.faults, sim.proxy.refuses = NoFaults(), False
+        await sim.settle()
+        assert sim.phases() == {"1.0": "HeldOver", "2.0": "RolledBack"}
+        assert sim.answered(DEFAULT)
 
     simulate(story)
