@@ -104,6 +104,8 @@ class Engine:
     """Listeners of events: stage, container id, action. A stage of None: the connection began anew."""
     stopping: "dict[tuple[str, int], asyncio.Future[None]]" = field(default_factory=dict)
     made: int = 0
+    gone: dict[str, float] = field(default_factory=dict)
+    """When a container was removed, by id, virtual seconds."""
 
     # Looking
 
@@ -239,6 +241,7 @@ class Engine:
         if box.state in ("running", "paused", "restarting"):
             raise WorldBad(f"cannot remove {box.name}: container is running", reason="StillRunning")
         del self.boxes[box.id]
+        self.gone[box.id] = self.border.clock.monotonic()
         self.tell(box, "destroy")
 
     def unpause(self, box: Box) -> None:

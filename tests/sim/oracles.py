@@ -103,7 +103,8 @@ class Oracles:
                 self._breach("S2", effect, f"{hostname} belongs to somebody else")
             box = self.engine.boxes.get(route.container)
             if box is None:
-                self._breach("S3", effect, f"{hostname} was pointed at a container that is not there")
+                if self.engine.gone[route.container] < effect.sent - QUEUED[self.proxy.batch] - self._settling:
+                    self._breach("S3", effect, f"{hostname} was pointed at a container that is not there")
             elif box.stage != route.stage or box.tag != route.tag:
                 self._breach("S4", effect, f"{hostname} says {route.stage} {route.tag} and is {box.stage} {box.tag}")
             elif not self._fresh(box, effect) and target(self.engine, route) is not box:

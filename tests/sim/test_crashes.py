@@ -4,12 +4,15 @@ Without it each effect but the reports of statuses meets one fault, another kind
 """
 
 import os
+from functools import partial
 
 import pytest
 
+from tests.sim.faults import FaultAt, Mode
 from tests.sim.matrix import Case, Reference
 from tests.sim.scenarios import (
     ALL,
+    DEFAULT,
     Scenario,
     broken_tag,
     change_spec,
@@ -21,6 +24,8 @@ from tests.sim.scenarios import (
     replace_tag,
     swap_hostname,
 )
+from tests.sim.sources import project
+from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"
 PAIRED = (deploy, replace_tag, broken_tag, change_spec, recreate, recreate_fails, evict, remove_stage, swap_hostname)
@@ -48,6 +53,27 @@ def test_liveness_a_fault_at_any_effect_changes_nothing_in_the_end(scenario: Sce
     cases = _chosen(reference)
     for case in cases[1::3] if npm and not FULL else cases:
         reference.play(case)
+
+
+@pytest.mark.parametrize("mode", ["fail", "lost", "hang"])
+def test_safety_a_container_that_could_not_be_marked_yet_keeps_its_routes(mode: Mode) -> None:
+    """S5: its mark fails, its routes are set, and it is paused, or the controller dies: the default route stays."""
+    marks = [number for number, call in enumerate(Reference.of(deploy).calls) if call.op == "docker.mark"]
+
+    async def story(sim: Simulation, hurt: bool) -> None:
+        sim.push("1.0")
+        await sim.write(project("shop", "1.0"))
+        await sim.wait(lambda: DEFAULT in sim.routes())
+        if hurt:
+            sim.vandal("pause", sim.box("1.0"))
+        else:
+            await sim.crash()
+        await sim.settle()
+        sim.matches()
+
+    for hurt in (True, False):
+        sim = simulate(partial(story, hurt=hurt), FaultAt({marks[0]: mode}))
+        assert not [target for target in sim.ops("proxy.write") if f"{DEFAULT}→∅" in target], sim.trace()
 
 
 @pytest.mark.parametrize("scenario", PAIRED, ids=lambda scenario: scenario.__name__)
