@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.cli import checks
 from controller.cli.checks import Finding
-from controller.clients.npm_hosts import LETSENCRYPT
+from controller.clients.npm_rows import LETSENCRYPT
 from controller.clients.npm_session import Refused, missing_permission
 from controller.core.errors import HoldfastError
 

@@ -9,7 +9,7 @@ touched.
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 
-from controller.clients import npm_hosts
+from controller.clients import npm_hosts, npm_rows
 from controller.clients.npm_api import NpmApi
 from controller.clients.npm_front import NpmFront
 from controller.clients.npm_hosts import Host, Ids, Site
@@ -109,7 +109,7 @@ class NpmProxy:
     async def _set(self, route: Route) -> None:
         npm_hosts.check(route, self._site, None if self._known is None else self._row(route.hostname))
         wanted = npm_hosts.wish(route, self._site)
-        certificate = wanted.certificate if wanted.certificate != npm_hosts.LETSENCRYPT else None
+        certificate = wanted.certificate if wanted.certificate != npm_rows.LETSENCRYPT else None
         ids = Ids(
             await self._api.named("certificate", certificate) if certificate else 0,
             await self._api.named("access list", wanted.access_list) if wanted.access_list else 0,
@@ -130,16 +130,16 @@ class NpmProxy:
         if self._uncertified(route, row) and self._issuer.due_again(route.hostname):
             self._issuer.start(route.hostname, int(row["id"]), bool(wanted.force_tls))
 
-    async def _update(self, host: Host, route: Route, ids: Ids) -> npm_hosts.Row:
+    async def _update(self, host: Host, route: Route, ids: Ids) -> npm_rows.Row:
         npm_hosts.check(route, self._site, host.row)
         fields = npm_hosts.changes(host.row, route, self._site, ids)
         if not fields:
-            lost = npm_hosts.lost(host.row)
+            lost = npm_rows.lost(host.row)
             if lost:
                 raise WorldBad(f"{route.hostname}: {lost}", reason="ProxyRefused")
-            if not (npm_hosts.failure(host.row) or route.hostname in self._writer.unproven):
+            if not (npm_rows.failure(host.row) or route.hostname in self._writer.unproven):
                 return host.row
-            fields = npm_hosts.same(host.row)
+            fields = npm_rows.same(host.row)
         return await self._writer.update(host.row, fields, route, ids)
 
     async def _delete(self, hostname: str) -> None:
@@ -187,7 +187,7 @@ class NpmProxy:
     async def _hosts(self) -> dict[str, list[Host]]:
         return self._known if self._known is not None else (await self._list())[0]
 
-    def _row(self, hostname: str) -> npm_hosts.Row | None:
+    def _row(self, hostname: str) -> npm_rows.Row | None:
         found = (self._known or {}).get(hostname)
         return found[0].row if found else None
 
@@ -196,10 +196,10 @@ class NpmProxy:
             return True
         return self._uncertified(route, host.row) and self._issuer.due_again(route.hostname)
 
-    def _uncertified(self, route: Route, row: npm_hosts.Row) -> bool:
+    def _uncertified(self, route: Route, row: npm_rows.Row) -> bool:
         """True when a certificate of Let's Encrypt is asked for and not there."""
         wanted = npm_hosts.wish(route, self._site)
-        return wanted.certificate == npm_hosts.LETSENCRYPT and not npm_hosts.issued(row)
+        return wanted.certificate == npm_rows.LETSENCRYPT and not npm_rows.issued(row)
 
     def _heard(self, host: Host, answer: Answer) -> None:
         """Draw what follows from an answer: a certificate may be asked for, or the host is to be doubted.

@@ -6,7 +6,7 @@ and more. `locations` is never sent, and no call that enables or disables: enabl
 
 from typing import Any, Literal
 
-from controller.clients.npm_hosts import Row
+from controller.clients.npm_rows import Row
 from controller.clients.npm_session import NpmSession, Refused
 from controller.core.errors import WorldBad
 

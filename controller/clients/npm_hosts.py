@@ -13,27 +13,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from controller.clients import npm_block
+from controller.clients import npm_block, npm_rows
+from controller.clients.npm_rows import FLAGS, KEY, LETSENCRYPT, Row
 from controller.core.desired import Options
 from controller.core.errors import RevisionBad
 from controller.core.markers import with_marker
 from controller.core.observed import Route, RouteTable
 
-Row = dict[str, Any]
-"""A proxy host as NPM gives it, with `certificate` and `access_list` expanded."""
-
-KEY = "holdfast"
-"""Our key in `meta`: of lower-case letters only, because NPM's interface renames others."""
-LETSENCRYPT = "letsencrypt"
-"""The word for a certificate that NPM is to request for this very hostname."""
-FLAGS = ("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains")
-"""What NPM silently switches off without a certificate."""
-
 _HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 _UPSTREAM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?\Z|[0-9A-Fa-f:.]{2,45}\Z")
-_NGINX_OWN = ("nginx_online", "nginx_err")
 
 
 @dataclass(frozen=True)
@@ -101,7 +91,7 @@ def check(route: Route, site: Site, row: Row | None) -> None:
     if not 1 <= route.port <= 65535:
         raise RevisionBad(f"{route.hostname}: port {route.port} does not exist", reason="InvalidRoute")
     wanted = wish(route, site)
-    has = wanted.certificate is not None or (row is not None and _certified(row))
+    has = wanted.certificate is not None or (row is not None and npm_rows.certificate(row) is not None)
     if route.options.force_tls and not has:
         text = f"{route.hostname}: route.forceTLS needs a certificate: name one in route.certificate"
         raise RevisionBad(text, reason="UnsupportedOption")
@@ -118,8 +108,8 @@ def hosts(rows: Iterable[Any], site: Site) -> tuple[dict[str, list[Host]], dict[
         if found is not None:
             ours.setdefault(found.route.hostname, []).append(found)
             continue
-        for name in domain_names(row):
-            foreign.setdefault(name, holder(row))
+        for name in npm_rows.domain_names(row):
+            foreign.setdefault(name, npm_rows.holder(row))
     for found_hosts in ours.values():
         found_hosts.sort(key=lambda item: item.id)
     return ours, foreign
@@ -136,7 +126,7 @@ def table(ours: Mapping[str, list[Host]], foreign: Mapping[str, str]) -> RouteTa
 
 def host(row: Row, site: Site) -> Host | None:
     """The host when it is ours; its route has no marker when somebody edited it or nginx does not serve it."""
-    mark = _mark(row)
+    mark = npm_rows.mark(row)
     if mark.get("controller") != site.controller_id:
         return None
     hostname = str(mark.get("hostname", ""))
@@ -154,12 +144,12 @@ def host(row: Row, site: Site) -> Host | None:
             )
         )
         ids = Ids(int(mark["certificate"][1]), int(mark["accesslist"][1]))
-        intact = not (changes(row, route, site, ids) or failure(row) or lost(row))
+        intact = not (changes(row, route, site, ids) or npm_rows.failure(row) or npm_rows.lost(row))
     except (LookupError, TypeError, ValueError):
         route, intact = Route(hostname, "", "", "instance", "", "", 0), False
     if not intact:
         route = dataclasses.replace(route, marker="")
-    return Host(int(row["id"]), route, *npm_block.proof(_text(row)), _certified(row), row)
+    return Host(int(row["id"]), route, *npm_block.proof(npm_rows.text(row)), npm_rows.certificate(row) is not None, row)
 
 
 def changes(row: Row | None, route: Route, site: Site, ids: Ids) -> Row:
@@ -176,70 +166,22 @@ def changes(row: Row | None, route: Route, site: Site, ids: Ids) -> Row:
         "forward_port": route.port,
         "allow_websocket_upgrade": wanted.websockets,
         "enabled": True,
-        "advanced_config": npm_block.spliced(_text(found), token, marked.marker),
-        "meta": {**_meta(found), KEY: mark},
+        "advanced_config": npm_block.spliced(npm_rows.text(found), token, marked.marker),
+        "meta": {**npm_rows.meta(found), KEY: mark},
         **_access(found, wanted, ids),
         **_certificate(found, wanted, ids),
     }
     if row is None:
         # NPM keeps flags that come with certificate 0, so both are always said.
         return {"certificate_id": 0, "access_list_id": 0, **dict.fromkeys(FLAGS, False), **fields}
-    return {name: value for name, value in fields.items() if _plain(name, found) != value}
-
-
-def former(row: Row, fields: Iterable[str]) -> Row:
-    """What to send to put these fields back as the row has them."""
-    return {name: _meta(row) if name == "meta" else _plain(name, row) for name in fields}
-
-
-def same(row: Row) -> Row:
-    """What to send to have NPM write the host's configuration anew without a change."""
-    return former(row, ("forward_scheme", "forward_host", "forward_port"))
-
-
-def failure(row: Row) -> str:
-    """Why nginx refused the host at its last write; empty when it did not."""
-    meta = row.get("meta")
-    if not isinstance(meta, dict) or meta.get("nginx_online") is not False:
-        return ""
-    return " ".join(str(meta.get("nginx_err") or "nginx refused its configuration").split())
-
-
-def lost(row: Row) -> str:
-    """What the host names although NPM has it no more, of what we had put there; empty when nothing.
-
-    Without its certificate the host has no TLS, without its access list it is open to everybody.
-    """
-    words = {"certificate": "certificate", "access_list": "access list"}
-    gone = [word for name, word in words.items() if row.get(f"{name}_id") and name in row and not row[name]]
-    ours = [word for word in gone if _set_before(row, "certificate" if word == "certificate" else "accesslist")]
-    return " and ".join(f"its {word} does not exist any more" for word in ours)
-
-
-def others_fault(row: Row) -> bool:
-    """True when nginx refused because of another host's file: two changes met each other in NPM."""
-    files = re.findall(r"/(?:proxy|redirection|dead)_host/(\d+)\.conf", failure(row))
-    return bool(files) and str(row.get("id")) not in files
-
-
-def domain_names(row: Row) -> list[str]:
-    """Hostnames of a host, lower case, sorted as NPM sorts them."""
-    names = row.get("domain_names")
-    return sorted(str(name).lower() for name in names) if isinstance(names, list) else []
-
-
-def holder(row: Row) -> str:
-    """Words that name a host that is not ours."""
-    other = _mark(row).get("controller")
-    words = f"proxy host {row.get('id')} of Nginx Proxy Manager"
-    return f"{words}, which is controller {other}'s" if other else words
+    return {name: value for name, value in fields.items() if npm_rows.plain(name, found) != value}
 
 
 def _certificate(found: Row, wanted: Wish, ids: Ids) -> Row:
     """Certificate and flags as far as they are ours to say."""
     fields: Row = {}
-    here, number = _expanded(found), int(found.get("certificate_id") or 0)
-    told = _set_before(found, "certificate")
+    here, number = npm_rows.certificate(found), int(found.get("certificate_id") or 0)
+    told = npm_rows.set_before(found, "certificate")
     if wanted.certificate == LETSENCRYPT:
         if found and here is None:
             number = fields["certificate_id"] = 0
@@ -249,22 +191,11 @@ def _certificate(found: Row, wanted: Wish, ids: Ids) -> Row:
         number = fields["certificate_id"] = 0
     if number and wanted.force_tls is not None:
         fields["ssl_forced"] = wanted.force_tls
-    elif number and _mark(found).get("force") is True:
+    elif number and npm_rows.mark(found).get("force") is True:
         fields["ssl_forced"] = False
     if fields.get("certificate_id") == 0:
         fields.update(dict.fromkeys(FLAGS, False))
     return fields
-
-
-def issued(row: Row) -> bool:
-    """True when the host has a certificate of Let's Encrypt."""
-    here = _expanded(row)
-    return here is not None and here.get("provider") == LETSENCRYPT
-
-
-def _expanded(row: Row) -> Row | None:
-    here = row.get("certificate")
-    return here if isinstance(here, dict) and row.get("certificate_id") else None
 
 
 def _was_ours(number: int, told: tuple[str, int], here: Row | None) -> bool:
@@ -277,18 +208,10 @@ def _was_ours(number: int, told: tuple[str, int], here: Row | None) -> bool:
 def _access(found: Row, wanted: Wish, ids: Ids) -> Row:
     if wanted.access_list is not None:
         return {"access_list_id": ids.access_list}
-    told = _set_before(found, "accesslist")
+    told = npm_rows.set_before(found, "accesslist")
     if told and told[1] and int(found.get("access_list_id") or 0) == told[1]:
         return {"access_list_id": 0}
     return {}
-
-
-def _set_before(found: Row, name: Literal["certificate", "accesslist"]) -> tuple[str, int] | None:
-    """What we had put there at our last write: the words and the id."""
-    told = _mark(found).get(name)
-    if not isinstance(told, list) or len(told) != 2 or not isinstance(told[0], str) or not isinstance(told[1], int):
-        return None
-    return told[0], told[1]
 
 
 def _told(route: Route, wanted: Wish, ids: Ids, controller_id: str) -> Row:
@@ -313,41 +236,3 @@ def _told(route: Route, wanted: Wish, ids: Ids, controller_id: str) -> Row:
         "force": wanted.force_tls,
         "websockets": wanted.websockets,
     }
-
-
-def _mark(row: Row) -> Row:
-    meta = row.get("meta")
-    text = meta.get(KEY) if isinstance(meta, dict) else None
-    try:
-        told = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _meta(row: Row) -> Row:
-    """The host's `meta` without what NPM itself puts there."""
-    meta = row.get("meta")
-    return {key: value for key, value in meta.items() if key not in _NGINX_OWN} if isinstance(meta, dict) else {}
-
-
-def _plain(name: str, row: Row) -> Any:
-    """A field in one form, whichever way this version of NPM writes it."""
-    value = row.get(name)
-    if name == "domain_names":
-        return domain_names(row)
-    if name == "meta":
-        return _meta(row)
-    if name in ("enabled", "allow_websocket_upgrade", *FLAGS):
-        return bool(value)
-    if name in ("certificate_id", "access_list_id", "forward_port"):
-        return int(value or 0)
-    return value if value is not None else ""
-
-
-def _certified(row: Row) -> bool:
-    return _expanded(row) is not None
-
-
-def _text(row: Row) -> str:
-    return str(row.get("advanced_config") or "")

@@ -7,7 +7,7 @@ request at a time, and the next one for a hostname that failed comes late and la
 
 import asyncio
 
-from controller.clients import npm_hosts
+from controller.clients import npm_rows
 from controller.clients.npm_api import NpmApi
 from controller.clients.npm_session import Refused, Uncertain
 from controller.core.errors import HoldfastError
@@ -61,13 +61,13 @@ class Issuer:
         async with self._one:
             try:
                 now = await self._api.row(number)
-                if now is None or npm_hosts.issued(now):
+                if now is None or npm_rows.issued(now):
                     return
                 log.info("certificate requested", hostname=hostname)
                 # One call on an existing host: NPM loses the flags of a host that is made together with it.
                 fields = {"certificate_id": "new", "ssl_forced": force_tls}
                 row = await self._api.update(number, fields, DEADLINE)
-                why = npm_hosts.failure(row) or ("" if npm_hosts.issued(row) else "it has no certificate afterwards")
+                why = npm_rows.failure(row) or ("" if npm_rows.issued(row) else "it has no certificate afterwards")
             except (Refused, Uncertain) as error:
                 why = error.message
             except HoldfastError as error:

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from controller.clients import npm_hosts
+from controller.clients import npm_hosts, npm_rows
 from controller.clients.npm_api import NpmApi
 from controller.clients.npm_front import NpmFront
-from controller.clients.npm_hosts import Host, Ids, Row, Site
+from controller.clients.npm_hosts import Host, Ids, Site
+from controller.clients.npm_rows import Row
 from controller.clients.npm_session import Refused, Uncertain
 from controller.core.errors import OutcomeUnknown, Unreachable, WorldBad
 from controller.core.observed import Route
@@ -79,7 +80,7 @@ class NpmWriter:
             if found is None or npm_hosts.changes(found, route, self._site, ids):
                 raise self._undone(route.hostname, error) from error
             return await self._settle(found, route, ids, error)
-        why = npm_hosts.failure(after) or npm_hosts.lost(after)
+        why = npm_rows.failure(after) or npm_rows.lost(after)
         if why:
             raise self._refused(route.hostname, f"{why}; {await self._put_back(row, fields)}")
         self._accept(after, route, ids)
@@ -127,7 +128,7 @@ class NpmWriter:
         number = int(row["id"])
         for _ in range(TRIES - 1):
             after = await self._api.update(number, fields)
-            if not npm_hosts.others_fault(after):
+            if not npm_rows.others_fault(after):
                 return after
             await self._clock.sleep(PAUSE)
         return await self._api.update(number, fields)
@@ -139,7 +140,7 @@ class NpmWriter:
             self._accept(row, route, ids)
             return row
         try:
-            after = await self._api.update(int(row["id"]), npm_hosts.same(row))
+            after = await self._api.update(int(row["id"]), npm_rows.same(row))
         except (Uncertain, Refused) as again:
             self.unproven.add(route.hostname)
             raise self._broken(route.hostname, again, "NPM shows it, nginx does not serve it") from error
@@ -148,7 +149,7 @@ class NpmWriter:
 
     def _accept(self, row: Row, route: Route, ids: Ids) -> None:
         """Believe the host as it was read back. Raises `WorldBad` (ProxyRefused, ProxyUnproven)."""
-        why = npm_hosts.failure(row) or npm_hosts.lost(row)
+        why = npm_rows.failure(row) or npm_rows.lost(row)
         if why:
             raise self._refused(route.hostname, why)
         wrong = npm_hosts.changes(row, route, self._site, ids)
@@ -160,13 +161,13 @@ class NpmWriter:
 
     async def _put_back(self, row: Row, fields: Row) -> str:
         """Undo a change that took a host offline; returns how it stands now, in words."""
-        if npm_hosts.failure(row) or not row.get("enabled"):
+        if npm_rows.failure(row) or not row.get("enabled"):
             return "it was not served before either"
         try:
-            after = await self._api.update(int(row["id"]), npm_hosts.former(row, fields))
+            after = await self._api.update(int(row["id"]), npm_rows.former(row, fields))
         except (Refused, Uncertain, WorldBad):
             return "it is offline, and its former configuration could not be put back"
-        return "it is offline" if npm_hosts.failure(after) else "its former configuration is back"
+        return "it is offline" if npm_rows.failure(after) else "its former configuration is back"
 
     async def _present(self, number: int, hostname: str) -> Row:
         row = await self._api.row(number)

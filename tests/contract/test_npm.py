@@ -277,6 +277,7 @@ async def _idle(site: Site) -> None:
 async def test_the_fake_refuses_what_the_schema_refuses(npm: Npm) -> None:
     """Both say no to the same bodies, before anything is stored."""
     base = {"domain_names": [npm.name()], "forward_scheme": "http", "forward_host": "x", "forward_port": 9}
+    wrong: dict[str, Any]
     for wrong in ({"id": 1}, {"forward_port": 0}, {"domain_names": []}, {"locations": None}, {"certificate": None}):
         assert (await npm.call("POST", "/nginx/proxy-hosts", {**base, **wrong})).status_code == 400, wrong
     assert (await npm.call("POST", "/nginx/proxy-hosts", {**base, "advanced_config": "#" * 110_000})).status_code == 413

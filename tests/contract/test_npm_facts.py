@@ -1,4 +1,4 @@
-"""The ten facts about Nginx Proxy Manager, each on the fake and, where it is named, on a real one.
+"""The facts about Nginx Proxy Manager from 2 on, each on the fake and, where it is named, on a real one.
 
 Every test fails when what handles its fact is switched off.
 """
@@ -33,60 +33,6 @@ async def home(npm: Npm) -> AsyncIterator[Site]:
     """One controller on it."""
     async with npm_site.site(npm) as found:
         yield found
-
-
-async def test_fact_1_an_expired_token_costs_one_login(home: Site) -> None:
-    """NPM says 400 to it: the call is made again with a new token, reading and writing."""
-    wanted = route(home.npm.name(), 9)
-    for change in (False, True):
-        await home.proxy.read()
-        home.proxy.session._token = await _short_token(home)
-        await asyncio.sleep(2.1)
-        home.tap.calls.clear()
-        if change:
-            await home.set(wanted)
-        else:
-            await home.proxy.read()
-        assert [call.method for call in home.tap.calls if call.path == "/tokens"] == ["POST"]
-    assert (await home.proxy.read()).routes[wanted.hostname] == wanted
-
-
-async def test_fact_1_a_token_that_npm_does_not_know_costs_one_login(home: Site) -> None:
-    """NPM says 500 to it, as to much else: who we are tells the difference."""
-    await home.proxy.read()
-    wanted = route(home.npm.name(), 9)
-    for _ in range(2):
-        token = home.proxy.session._token
-        home.proxy.session._token = token[:-6] + ("aaaaaa" if not token.endswith("aaaaaa") else "bbbbbb")
-        home.tap.calls.clear()
-        await home.set(wanted)
-        assert [call.method for call in home.tap.calls if call.path == "/tokens"] == ["POST"]
-        assert len(await home.npm.rows()) == 1
-
-
-async def test_fact_1_the_token_is_renewed_ahead_of_its_end(home: Site) -> None:
-    """One login for ever: a token is exchanged while it is still good, without the password."""
-    await home.proxy.read()
-    home.clock.passed += 86_400 * 0.8
-    home.tap.calls.clear()
-    await home.proxy.read()
-    await home.proxy.read()
-    assert [call.method for call in home.tap.calls if call.path == "/tokens"] == ["GET"]
-
-
-async def test_fact_1_a_missing_permission_is_named(home: Site) -> None:
-    """NPM says 404 to a list and 500 to a change; the person reads which permission to give."""
-    wanted = route(home.npm.name(), 9)
-    for level in ("hidden", "view"):
-        async with npm_site.site(home.npm, await home.npm.bot(proxy_hosts=level)) as weak:
-            if level == "hidden":
-                with pytest.raises(WorldBad, match="permission for proxy hosts is hidden; set it to manage") as failed:
-                    await weak.proxy.read()
-                assert failed.value.reason == "ProxyForbidden"
-            with pytest.raises(WorldBad, match=f"proxy hosts is {level}; set it to manage") as failed:
-                await weak.set(wanted)
-            assert failed.value.reason == "ProxyForbidden"
-    assert await home.npm.rows() == {}
 
 
 async def test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done(home: Site, tmp_path: Path) -> None:
@@ -402,12 +348,3 @@ def _saved(value: object) -> object:
         camel = camel[:1].lower() + camel[1:]
         found[re.sub(r"(?<!^)([A-Z])", r"_\1", camel).lower()] = _saved(inner)
     return found
-
-
-async def _short_token(home: Site) -> str:
-    """A token of the bot's that ends in a second."""
-    session = home.proxy.session
-    reply = await home.npm.client.get(
-        f"{home.npm.url}/api/tokens?expiry=1s", headers={"Authorization": f"Bearer {session._token}"}
-    )
-    return str(reply.json()["token"])

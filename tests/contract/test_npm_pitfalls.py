@@ -54,43 +54,6 @@ async def test_pitfall_3_locations_are_a_persons(home: Site) -> None:
     assert not any("locations" in body for body in sent)
 
 
-async def test_pitfall_7_a_second_factor_is_asked_of_nobody(fake: Npm) -> None:
-    """A login that wants a code ends with what to do instead."""
-    server = fake.fake
-    assert server
-    bot = await fake.bot(visibility="user")
-    server.users[-1]["two_factor"] = True
-    async with npm_site.site(fake, bot) as home:
-        with pytest.raises(WorldBad, match="second factor: give Holdfast a user without one") as failed:
-            await home.proxy.read()
-        assert failed.value.reason == "ProxyLogin"
-
-
-async def test_pitfall_7_a_wrong_password_is_said_and_not_hammered(home: Site) -> None:
-    """One try, then a pause; the right one works without a restart."""
-    right, home.secret = home.secret, "wrong"
-    for _ in range(3):
-        with pytest.raises(WorldBad, match="Invalid email or password") as failed:
-            await home.proxy.read()
-        assert failed.value.reason == "ProxyLogin"
-        assert "wrong" not in failed.value.message.replace("wrong password", "")
-    assert len([call for call in home.tap.calls if call.path == "/tokens"]) == 1
-    home.secret = right
-    home.clock.passed += 30
-    await home.proxy.read()
-
-
-async def test_pitfall_7_later_releases_say_403(fake: Npm) -> None:
-    """They mean the same by it."""
-    server = fake.fake
-    assert server
-    server.newer = True
-    async with npm_site.site(fake, await fake.bot(proxy_hosts="view")) as weak:
-        await weak.proxy.read()
-        with pytest.raises(WorldBad, match="proxy hosts is view; set it to manage"):
-            await weak.set(route(fake.name(), 9))
-
-
 async def test_pitfall_8_only_fields_that_every_release_knows_are_sent(home: Site) -> None:
     """What NPM adds by itself, and answers with, is never sent back."""
     wanted = route(home.npm.name(), 8080, options=Options(websockets=False))

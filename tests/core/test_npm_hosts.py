@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.clients import npm_block, npm_hosts
-from controller.clients.npm_hosts import Ids, Row, Site
+from controller.clients import npm_block, npm_hosts, npm_rows
+from controller.clients.npm_hosts import Ids, Site
+from controller.clients.npm_rows import Row
 from controller.clients.npm_session import lifetime, missing_permission
 from controller.core.desired import Options
 from controller.core.errors import RevisionBad
@@ -198,7 +199,7 @@ def test_a_lost_access_list_of_ours_is_drift_and_a_persons_is_not() -> None:
     closed = with_marker(Route(**{**vars(PLAIN), "options": Options(access_list="staff")}))
     row = {**made(closed), "access_list": None}
     assert seen(row).marker == ""
-    assert "access list does not exist" in npm_hosts.lost(row)
+    assert "access list does not exist" in npm_rows.lost(row)
     theirs = {**made(PLAIN), "access_list_id": 4, "access_list": None}
     assert seen(theirs) == PLAIN
 
@@ -210,7 +211,7 @@ def test_a_certificate_of_lets_encrypt_that_came_is_no_drift() -> None:
     assert seen(row) == route
     row.update(certificate_id=12, certificate={"id": 12, "provider": "letsencrypt"})
     assert seen(row) == route
-    assert npm_hosts.issued(row)
+    assert npm_rows.issued(row)
     assert npm_hosts.changes(row, PLAIN, SITE, Ids())["certificate_id"] == 0
 
 
