@@ -130,7 +130,7 @@ def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
         _prove(draft, found, slot, goal)
         return
     target = draft.observed.container(goal.container)
-    if target is None or not _passed(draft, slot, target):
+    if target is None or not (_readdressed(seen, goal, target) or _passed(draft, slot, target)):
         return
     if any(k.startswith(f"route:{goal.hostname}:") and k != key and draft.running(k) for k in draft.observed.facts):
         draft.view(slot.tag).say("Routing", busy=True)
@@ -147,6 +147,13 @@ def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
         return
     text = problem.message if problem else f"{goal.hostname} → {target.name}"
     draft.view(slot.tag).say("Routing", problem.reason if problem else "", text, busy=True)
+
+
+def _readdressed(seen: Route | None, goal: Route, item: Container) -> bool:
+    """True when it is routed already, at an address that it does not have any more: somebody else may have that now."""
+    if seen is None or seen.container != goal.container or not (item.running and item.passed):
+        return False
+    return seen.host != goal.host and seen.port == goal.port
 
 
 def _passed(draft: Draft, slot: Slot, item: Container) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from controller.core.desired import SecretRef
 from tests.sim.apps import App
 from tests.sim.faults import Call, Fault, NoFaults
+from tests.sim.proxy import target
 from tests.sim.scenarios import DEFAULT, FIVE_HUNDRED, broken_tag, deploy
 from tests.sim.sources import project
 from tests.world import Simulation, simulate
@@ -247,5 +248,27 @@ def test_liveness_one_that_ends_between_its_gate_and_its_mark_is_given_up() -> N
         await sim.settle()
         assert sim.phases() == {"1.0": "HeldOver", "2.0": "RolledBack"}
         assert sim.answered(DEFAULT)
+
+    simulate(story)
+
+
+def test_safety_addresses_given_out_anew_lead_nobody_to_another_application() -> None:
+    """F13: after a restart of Docker a container has the address that another had; that is mended before it answers."""
+
+    async def story(sim: Simulation) -> None:
+        sim.push("1.0", App(ready=40.0))
+        check = {"path": "/", "interval": "2s", "retries": 40, "timeout": "3s"}
+        await sim.write(*(project(f"p{number}", "1.0", healthCheck=check) for number in range(8)))
+        await sim.settle()
+        sim.engine.reboot(8)
+        await asyncio.sleep(8)
+        wrong = 0
+        for _ in range(600):
+            await asyncio.sleep(0.1)
+            found = [(target(sim.engine, route), route) for route in sim.proxy.routes.values()]
+            wrong += any(box is not None and box.id != route.container for box, route in found)
+        assert wrong / 10 < 1.0
+        await sim.settle()
+        sim.matches()
 
     simulate(story)
