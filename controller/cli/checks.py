@@ -44,7 +44,7 @@ def state_folder(path: Path) -> Finding:
 
 def _state_folder(path: Path) -> Finding:
     if not os.path.lexists(path):
-        parent = next(item for item in path.absolute().parents if item.exists())
+        parent = next(item for item in path.absolute().parents if os.path.exists(item))
         ok = os.access(parent, os.W_OK | os.X_OK)
         remedy = "" if ok else f"make {parent} writable, or set state.path"
         return Finding("state", ok, f"{path} will be made" if ok else f"{parent} is not writable", remedy)
@@ -111,10 +111,13 @@ def credentials(config: Path | None) -> Finding:
     """Docker's credentials file, if there is one, can be read."""
     folder = config or Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     path = folder / "config.json"
-    if not path.exists():
+    try:
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
         return Finding("credentials", True, "none: public images only")
-    if not os.access(path, os.R_OK):
-        return Finding("credentials", False, f"{path} cannot be read", f"chmod u+r {path}, or set docker.config")
+    except OSError as error:
+        remedy = "let this user read it, set docker.config, or set HOME to this user's own"
+        return Finding("credentials", False, f"{path} cannot be read: {error.strerror}", remedy)
     return Finding("credentials", True, str(path))
 
 

@@ -21,8 +21,12 @@ class Client:
 
         Raises `Unreachable` when it may not be opened.
         """
-        if not path.exists():
+        try:
+            path.stat()
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Unreachable(f"no permission to look for {path}; use the controller's user") from error
         client = Client(path)
         try:
             client._http.get("/api/v1/status").raise_for_status()

@@ -75,7 +75,7 @@ def test_a_secret_reaches_the_container_and_nothing_else(sandbox: Sandbox, recei
     assert serves(sandbox, "1.0", sandbox.host("shop", "1.0"))
     receiver.always = "500"
     for verb in ("get", "describe", "explain", "history", "logs", "events"):
-        for form in ("wide", "json", "yaml"):
+        for form in ("wide", "json"):
             run(verb, "shop", "-o", form)
     run("doctor")
     sandbox.stop()
