@@ -132,8 +132,16 @@ class Draft:
         self.keep.add(action.key)
         self.actions.append(action)
 
+    def due(self, fact: Fact, least: float = 0.0) -> float:
+        """Unix seconds from when a failed fact may be tried again, at least so many seconds after its end.
+
+        That is now for what ended in the future: the clock was set back, and nobody waits until it has caught up.
+        """
+        ended = fact.ended_at or fact.started_at
+        return self.now if ended > self.now else max(backoff.due(fact), ended + least)
+
     def _due(self, fact: Fact) -> bool:
-        when = backoff.due(fact)
+        when = self.due(fact)
         if when > self.now:
             self.wake_at(when)
         return when <= self.now

@@ -64,7 +64,7 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
         return
     if _had_traffic(draft, item):
         since = draft.memory.draining.get(item.id)
-        if since is None:
+        if since is None or since > draft.now:  # in the future: the clock was set back
             since = draft.now
             draft.change(draining={**draft.memory.draining, item.id: since})
             draft.log("drain", f"{item.name} drains for {draft.desired.drain:g} s", tag=item.tag)

@@ -69,8 +69,9 @@ def look_at_tag(draft: Draft, found: Slot) -> None:
         if desired.track_digest and not fact.data and not fact.failures:
             draft.view(tag).busy = True
         return
-    due = (fact.ended_at or fact.started_at) + interval
-    if due <= draft.now:
+    ended = fact.ended_at or fact.started_at
+    due = ended + interval
+    if due <= draft.now or ended > draft.now:  # in the future: the clock was set back
         draft.enforce(action)
     else:
         draft.wake_at(due)

@@ -5,7 +5,7 @@ not overlap (Recreate) everything old is stopped, and kept, between create and s
 one starts, because the one-off container has the volume too.
 """
 
-from controller.core import history, records
+from controller.core import backoff, history, records
 from controller.core.actions import Connect, Create, Gate, Pull, RunPreDeploy, Start, Stop, Unpause
 from controller.core.draft import Draft, failure, runs
 from controller.core.errors import Failure
@@ -38,7 +38,7 @@ def _pull(draft: Draft, found: Slot) -> Slot | None:
     if draft.observed.secrets.missing:
         view.say("Pending", "SecretMissing", "; ".join(draft.observed.secrets.missing), busy=True)
         return None
-    if rollout is not None and rollout.retry_at > draft.now:
+    if rollout is not None and draft.now < rollout.retry_at <= draft.now + backoff.CAP:  # else the clock was set back
         draft.wake_at(rollout.retry_at)
         view.busy = True
         return None
@@ -115,7 +115,7 @@ def prove(draft: Draft, found: Slot, item: Container, control: Container | None)
 def _gate(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
     desired = draft.desired
     history.step(draft, found.tag, "gate", f"checking the health of {item.name}")
-    begun = item.started_at or draft.now
+    begun = min(item.started_at or draft.now, draft.now)
     deadline = begun + desired.progress_deadline
     stable = found.stable or control
     other = stable if stable is not None and stable.running and stable.id != item.id else None

@@ -85,9 +85,7 @@ def _goal(draft: Draft, found: Routing, hostname: str, kind: RouteKind, slot: Sl
     former = draft.observed.container(draft.memory.previous.get(hostname, ""))
     if problem is None or refused is None or former is None or not former.running:
         return goal
-    due = backoff.due(refused)
-    if problem.reason == "UpstreamFailed":
-        due = max(due, (refused.ended_at or refused.started_at) + SWITCH_PAUSE)
+    due = draft.due(refused, SWITCH_PAUSE if problem.reason == "UpstreamFailed" else 0.0)
     own = slot.declared.hostname if slot.declared is not None and kind == "default" else None
     if due <= draft.now and (own is None or own in found.verified or own in found.conflicts):
         return goal

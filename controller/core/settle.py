@@ -81,7 +81,7 @@ def _repaired(draft: Draft, found: Slot, routing: Routing) -> None:
 def _baked(draft: Draft, found: Slot) -> bool:
     tag, bake = found.tag, draft.desired.bake
     memory = draft.memory.of(tag)
-    if not memory.switched_at:
+    if not memory.switched_at or memory.switched_at > draft.now:  # in the future: the clock was set back
         memory = draft.remember(tag, switched_at=draft.now)
     end = memory.switched_at + bake
     if bake <= 0 or end <= draft.now:
