@@ -53,7 +53,7 @@ class Gatekeeper:
             await asyncio.gather(deciding, watching, return_exceptions=True)
         last = progress.note
         message = f"not healthy before the progress deadline{': ' + last if last else ''}"
-        raise RevisionBad(message, reason="ProgressDeadlineExceeded", logs=await watched.logs())
+        await self._fail(action, watched, message, "ProgressDeadlineExceeded")
 
     async def _watch(self, watched: "_Watched") -> None:
         while True:
@@ -125,7 +125,7 @@ class Gatekeeper:
             await self._clock.sleep(pause)
             pause = min(REFUSED_MAX, pause * 2)
 
-    async def _fail(self, action: Gate, watched: "_Watched", text: str) -> NoReturn:
+    async def _fail(self, action: Gate, watched: "_Watched", text: str, reason: str = "HealthCheckFailed") -> NoReturn:
         """Say who is at fault: when the container that serves does not answer either, the world is."""
         stable = action.control and await self._runtime.inspect(action.control.id)
         if stable is not None and stable.running:
@@ -133,7 +133,7 @@ class Gatekeeper:
             if not probe.ok:
                 message = f"{text}; but {stable.name}, which passed before, does not answer either: {probe.detail}"
                 raise WorldBad(message, reason="ControlFailsToo")
-        raise RevisionBad(text, reason="HealthCheckFailed", logs=await watched.logs())
+        raise RevisionBad(text, reason=reason, logs=await watched.logs())
 
     async def _unpaused(self, watched: "_Watched", progress: Progress) -> None:
         while (await watched.look()).state == "paused":

@@ -324,6 +324,14 @@ def test_when_the_one_that_serves_fails_too_the_world_is_bad() -> None:
     assert world.asked[-1] == ("10.0.0.1", 10)
 
 
+def test_when_the_one_that_serves_fails_too_at_the_deadline_the_world_is_bad() -> None:
+    """Attempts that are ended by the progress deadline blame nobody either."""
+    slow = replace(CHECK, retries=1000)
+    run, _ = gate_end(slow, answer=lambda t: BAD, control=OLD, old_answer=lambda t: BAD, deadline=42)
+    assert isinstance(run.error, WorldBad)
+    assert run.error.reason == "ControlFailsToo"
+
+
 def test_when_the_one_that_serves_answers_the_revision_is_bad() -> None:
     """The candidate fails, what passed before answers: it is the revision."""
     run, _ = gate_end(answer=lambda t: BAD, control=OLD)
