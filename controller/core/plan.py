@@ -39,9 +39,14 @@ def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) ->
 
 
 def _first_seen(draft: Draft) -> None:
-    """Remember when an instance was born and first seen: ages and TTLs count from there."""
+    """Remember when an instance was born and first seen: ages and TTLs count from there.
+
+    One that expired and is undeclared is born anew if it is declared again before the last of it is gone.
+    """
     for tag, slot in slots(draft).items():
         if slot.declared is None:
+            if slot.memory.expired:
+                draft.remember(tag, expired=False, born=draft.now)
             continue
         memory = slot.memory
         labelled = max((item.seen for item in slot.containers), default=0.0)

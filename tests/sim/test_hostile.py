@@ -272,3 +272,24 @@ def test_safety_addresses_given_out_anew_lead_nobody_to_another_application() ->
         sim.matches()
 
     simulate(story)
+
+
+def test_liveness_an_expired_tag_that_is_declared_again_while_it_drains_runs_again() -> None:
+    """It stays away until it is undeclared, and it was; its time begins anew."""
+
+    async def story(sim: Simulation) -> None:
+        def wanted(*tags: Any) -> Any:
+            return project("shop", "1.0", *tags, stage_fields={"defaultTag": "1.0"}, drain="30s")
+
+        passing = {"tag": "pr", "ttl": "5m"}
+        sim.push("1.0")
+        sim.push("pr")
+        await sim.write(wanted(passing))
+        await sim.wait(lambda: sim.phases().get("pr") == "Draining" if "shop/dev" in sim.disk.statuses else False, 400)
+        await sim.write(wanted())
+        await asyncio.sleep(3)
+        await sim.write(wanted(passing))
+        await asyncio.sleep(200)
+        assert sim.phases() == {"1.0": "Running", "pr": "Running"}
+
+    simulate(story)
