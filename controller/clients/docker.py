@@ -1,7 +1,8 @@
 """`DockerRuntime`: one Docker Engine, 20.10 to 29, as the `Runtime` of `controller.interfaces`.
 
 The blocking calls run in bounded thread pools: looks and short writes in one, starts and stops, which last, in another,
-so that a slow stop never delays a look. Single steps live in the `docker_*` modules beside this one.
+so that a slow stop never delays a look; pulls in one and questions for digests in another, so that a registry that
+hangs delays no pull from elsewhere. Single steps live in the `docker_*` modules beside this one.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ from controller.interfaces import Clock, Runtime, RuntimeEvent
 QUICK_THREADS = 8
 SLOW_THREADS = 32
 PULL_THREADS = 8
+ASK_THREADS = 8
 FOLLOW_TIMEOUT = 86_400.0
 """Seconds that a followed container may print nothing."""
 
@@ -69,10 +71,11 @@ class DockerRuntime(Runtime):
         self._quick = ThreadPoolExecutor(QUICK_THREADS, "docker-quick")
         self._slow = ThreadPoolExecutor(SLOW_THREADS, "docker-slow")
         self._pulls = ThreadPoolExecutor(PULL_THREADS, "docker-pull")
+        self._asks = ThreadPoolExecutor(ASK_THREADS, "docker-ask")
 
     async def close(self) -> None:
         """Drop connections and threads; calls in flight end by themselves."""
-        for pool in (self._quick, self._slow, self._pulls):
+        for pool in (self._quick, self._slow, self._pulls, self._asks):
             pool.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._engine.close)
 
@@ -153,7 +156,7 @@ class DockerRuntime(Runtime):
     async def resolve(self, image: str, tag: str) -> str:
         """Digest that the registry serves under the tag now."""
         self._allow(image)
-        return await self._run(self._pulls, resolve, self._engine, self._config, image, tag)
+        return await self._run(self._asks, resolve, self._engine, self._config, image, tag)
 
     async def images(self, repository: str) -> tuple[Image, ...]:
         """Images of this repository that are here with a digest, newest first."""

@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import json
+import socket
 import time
 
 import docker
 import pytest
 
+from controller.clients.docker import ASK_THREADS, PULL_THREADS
 from controller.clients.docker_pull import Pull
 from controller.core.errors import RevisionBad, WorldBad
 from tests.contract.conftest import Bench
@@ -142,3 +144,16 @@ async def test_old_images_go_unless_a_container_uses_them(bench: Bench, faulty: 
     with pytest.raises(docker.errors.ImageNotFound):
         bench.client.inspect_image(f"{bench.image}@{other}")
     await bench.runtime.remove(made)
+
+
+async def test_a_registry_that_hangs_when_asked_delays_no_pull_of_another(bench: Bench, faulty: FaultyRegistry) -> None:
+    """L9: more questions than there are threads wait for an answer, and a pull from elsewhere goes on."""
+    faulty.push("team/app", "2.1", another(f"{bench.id} beside"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"127.0.0.1:{silent.getsockname()[1]}/team/app"
+        waiting = [asyncio.create_task(bench.runtime.resolve(image, f"{n}")) for n in range(ASK_THREADS + PULL_THREADS)]
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):
+            await bench.runtime.pull(bench.image, "2.1", "", lambda _: None)
+        assert not any(task.done() for task in waiting)
+    await asyncio.gather(*waiting, return_exceptions=True)
