@@ -111,7 +111,7 @@ class Loop:
         wrong = await self.intake.load_all()
         if strict and wrong:
             raise InvalidInput(list(wrong))
-        await self._look()
+        await self.look()
 
     async def until_seen(self) -> None:
         """The first look, tried until it succeeds."""
@@ -132,8 +132,8 @@ class Loop:
             self.seen = True
             self.news.set()
 
-    async def _look(self) -> None:
-        """One list of all containers and one read of the routes, for the passes of all stages."""
+    async def look(self) -> None:
+        """One list of all containers and one read of the routes, for the passes of all stages. Raises `WorldBad`."""
         before = {item.id for item in self._containers}
         self._routing.forget()
         try:
@@ -255,7 +255,7 @@ class Loop:
             self._resync.clear()
             if self._follows:
                 await self.intake.load_all()
-            await self._look()
+            await self.look()
 
     async def _follow(self, source: Source) -> None:
         """Take up each change of a source. What comes while this is being begun anew is found by the next resync."""

@@ -99,10 +99,13 @@ class Manager:
         return forecast.forecast(stages, self._parts.rules, self._parts.clock.now(), digest)
 
     async def reload(self) -> tuple[Diagnostic, ...]:
-        """Read every source now, enqueue all stages, and return what is wrong with the documents."""
+        """Read every source and look at everything now, enqueue all stages, and return what is wrong with documents.
+
+        Raises `Unreachable`: what was seen before would make whoever asked believe that all is well.
+        """
         loop = self._loop
         wrong = await loop.intake.load_all()
-        await loop.rebuild()
+        await loop.look()
         loop.operations.look_again(CheckDigest)
         loop.reconciler.outdate()
         loop.enqueue(*loop.stages())

@@ -211,6 +211,23 @@ def test_suspend_and_resume_beside_a_controller(sandbox: Sandbox) -> None:
     sandbox.wait(lambda: list(running(sandbox)) == ["2.0"], "it is looked after again")
 
 
+def test_beside_a_controller_a_proxy_that_is_away_is_told_at_once(sandbox: Sandbox) -> None:
+    """What was seen before is not taken for the truth: apply and plan end with 69, and go on when it is back."""
+    sandbox.push("1.0")
+    sandbox.write(sandbox.project("shop", "1.0"))
+    sandbox.start()
+    sandbox.wait(lambda: serves(sandbox, "1.0", sandbox.host("shop")), "the controller is there")
+    sandbox.caddy.stop()
+    for verb in ("apply", "plan"):
+        done = sandbox.holdfast(verb)
+        assert done.returncode == 69
+        assert f"no Caddy at {sandbox.caddy.admin}" in done.stderr
+    assert sandbox.holdfast("get").returncode == 0
+    sandbox.caddy.start()
+    applied(sandbox)
+    assert serves(sandbox, "1.0", sandbox.host("shop"))
+
+
 def test_a_reader_that_leaves_early_does_not_hide_a_failure(sandbox: Sandbox) -> None:
     """`apply | head -0` still ends with 1 when a tag was rolled back."""
     sandbox.push("1.0", BROKEN="exit")
