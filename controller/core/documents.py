@@ -13,7 +13,7 @@ from controller.core.codes import Code
 from controller.core.diagnostics import Problem, did_you_mean
 from controller.core.nodes import Broken, Loc
 from controller.core.spec import API_VERSION, DeployRequest, Document, Project
-from controller.core.wording import Judge
+from controller.core.wording import Judge, place_of
 
 KINDS: Mapping[str, type[Project | DeployRequest]] = {"Project": Project, "DeployRequest": DeployRequest}
 
@@ -79,7 +79,7 @@ def _nulls(data: Any, at: Loc) -> Iterator[Problem]:
                 yield from _nulls(value, (*at, index))
         case None:
             empty = f"write {at[-1]}: [] to have none, " if at[-1] in _LISTS else "write one, "
-            yield Problem(at, Code.NO_VALUE, f"'{at[-1]}' has no value", empty + "or remove the line")
+            yield Problem(at, Code.NO_VALUE, f"{place_of(at)} has no value", empty + "or remove the line")
 
 
 _LISTS = frozenset({"instances", "env", "volumes", "stages", "domains", "args"})

@@ -80,7 +80,9 @@ FORMS = {
         "registry/path in lower case, without scheme, tag or digest; tags stand in stages[].instances",
         _image,
     ),
-    spec.ENV_NAME_PATTERN: Form("a variable's name", "letters, digits and '_', not beginning with a digit"),
+    spec.ENV_NAME_PATTERN: Form(
+        "a variable's name", "letters, digits, '_', '.' and '-', beginning with a letter or '_'"
+    ),
     spec.STATUSES_PATTERN: Form(
         "a list of status codes", "codes and ranges from 100 to 599, such as 200-399 or 200,204"
     ),

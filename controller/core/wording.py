@@ -54,7 +54,7 @@ class Judge:
             return self._form(str(context["pattern"]), str(given), loc)
         if kind in _BOUNDS:
             code, message = _BOUNDS[kind]
-            return Problem(loc, code, message.format(**context), _choices(given, context))
+            return Problem(loc, code, message.format(**context), _bound(kind, given, context))
         message = str(context.get("error") or item["msg"]).removeprefix("Value error, ")
         code = _OWN.get(kind, Code.FORM)
         return Problem(loc, code, message, str(context.get("help", "")), on_key=code == Code.NOT_YET)
@@ -80,7 +80,9 @@ class Judge:
         field = field_at(self._model, loc)
         if given is None:
             empty = f"write {name}: [] for an empty list, or remove the line" if kind == "list_type" else ""
-            return Problem(loc, Code.NO_VALUE, f"'{name}' has no value", empty or "write one, or remove the line")
+            return Problem(
+                loc, Code.NO_VALUE, f"{place_of(loc)} has no value", empty or "write one, or remove the line"
+            )
         if kind == "string_type" and not isinstance(given, dict | list):
             return self._quotes(given, field, loc)
         expected, help = _TYPES[kind]
@@ -92,14 +94,14 @@ class Judge:
 
     def _quotes(self, given: Any, field: Field, loc: Loc) -> Problem:
         text = self._written(loc) or (given.text if isinstance(given, Implicit) else str(given).lower())
-        name, form = _name(loc), FORMS.get(field.pattern)
+        form = FORMS.get(field.pattern)
         if loc[-1] == "value":
             return Problem(loc, Code.QUOTES, f"without quotes this is {_found(given)} to YAML", "put it in quotes")
         if form is not None and not fits(field.pattern, text):
             return Problem(
-                loc, Code.FORM, f"'{_shown(text)}' is not {form.noun}", _rule(form, field.pattern, text, name)
+                loc, Code.FORM, f"'{_shown(text)}' is not {form.noun}", _rule(form, field.pattern, text, loc)
             )
-        help = f'put it in quotes: {name}: "{_shown(text)}"'
+        help = f'put it in quotes: {_before(loc)}"{_shown(text)}"'
         return Problem(loc, Code.QUOTES, f"'{_shown(text)}' without quotes is {_found(given)} to YAML", help)
 
     def _form(self, pattern: str, text: str, loc: Loc) -> Problem:
@@ -110,7 +112,7 @@ class Judge:
         if form is None:
             return Problem(loc, Code.FORM, f"'{_shown(text)}' does not fit here", f"it must match {pattern}")
         message = f"'{_shown(text)}' is not {form.noun}"
-        return Problem(loc, Code.FORM, message, _rule(form, pattern, text, _name(loc)))
+        return Problem(loc, Code.FORM, message, _rule(form, pattern, text, loc))
 
     def _example(self, loc: Loc) -> str:
         form = FORMS.get(field_at(self._model, loc).pattern)
@@ -137,20 +139,40 @@ _BOUNDS = {
     "too_short": (Code.LENGTH, "there are {actual_length} items, at least {min_length} are needed"),
 }
 
+_HELP = {
+    "greater_than_equal": "write {ge} or more",
+    "less_than_equal": "write {le} or less",
+    "string_too_long": "shorten it to {max_length}",
+    "string_too_short": "write at least {min_length}, or remove the line",
+    "too_long": "keep at most {max_length}",
+    "too_short": "write at least {min_length}, or remove the line",
+}
+"""What to write instead, by the kind of bound."""
+
 _OWN = {"not_yet": Code.NOT_YET, "exactly_one": Code.EXACTLY_ONE}
 """Errors that the models raise themselves, with their help in the context."""
 
 
-def _rule(form: Form, pattern: str, text: str, name: str) -> str:
+def place_of(loc: Loc) -> str:
+    """A field by its name, an item of a list by its number and the list's name."""
+    return f"item {loc[-1] + 1} of '{_name(loc)}'" if isinstance(loc[-1], int) else f"'{loc[-1]}'"
+
+
+def _before(loc: Loc) -> str:
+    """What stands in front of a value that a person copies: its field, and nothing before an item of a list."""
+    return f"{loc[-1]}: " if isinstance(loc[-1], str) else ""
+
+
+def _rule(form: Form, pattern: str, text: str, loc: Loc) -> str:
     mended = correction(pattern, text)
-    return f"write {name}: {mended} ({form.rule})" if mended else form.rule
+    return f"write {_before(loc)}{mended} ({form.rule})" if mended else form.rule
 
 
-def _choices(given: Any, context: Mapping[str, Any]) -> str:
-    if "expected" not in context:
-        return ""
-    words = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
-    return did_you_mean(str(given), words)
+def _bound(kind: str, given: Any, context: Mapping[str, Any]) -> str:
+    if kind == "literal_error":
+        words = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        return did_you_mean(str(given), words)
+    return _HELP[kind].format(**context)
 
 
 def _found(given: Any) -> str:

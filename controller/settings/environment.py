@@ -1,6 +1,7 @@
 """Variables that beat the file: HOLDFAST_PROXY__ADMIN is proxy.admin, HOLDFAST_API__LISTEN is api.listen.
 
-Two underscores separate blocks from keys. Text is taken as it is; numbers, lists, blocks and null are JSON.
+Two underscores separate blocks from keys. Text is taken as it is; numbers, true, false, null, lists and blocks are
+JSON.
 """
 
 import json
@@ -128,6 +129,8 @@ def _value(text: str, annotation: Any) -> Any:
         return _bounded(json.loads(text, parse_constant=_refuse), 0)
     if int in members and re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
+    if bool in members and text in ("true", "false"):
+        return text == "true"
     return text
 
 

@@ -107,10 +107,13 @@ BOMBS = [
 """Texts that cost much more than they look; the first mistake is what counts."""
 
 TYPING = [
-    row("031-no", stage("domains: [no]"), "E0107", "9:17", 'domains: "no"'),
+    row("031-no", stage("domains: [no]"), "E0107", "9:17", 'in quotes: "no"'),
     row("031-off", stage("instances: [{tag: off}]"), "E0107", "9:25", 'tag: "off"'),
+    row("031-y", stage("instances: [{tag: y}]"), "E0107", "9:25", 'tag: "y"'),
+    row("031-n-key", spec("labels: {N: x}"), "E0011", "6:12", "yes/no"),
+    row("031-argument", spec("args: [run, no]"), "E0107", "6:15", 'in quotes: "no"'),
     row("032-env", spec("env: [{name: FLAG, value: yes}]"), "E0107", "6:29", "quotes"),
-    row("032-env-number", spec("env: [{name: N, value: 10}]"), "E0107", "6:26", "quotes"),
+    row("032-env-number", spec("env: [{name: B, value: 10}]"), "E0107", "6:26", "quotes"),
     row("033-sixty", spec("user: 22:22"), "E0107", "6:9", 'user: "22:22"'),
     row("034-octal", spec("user: 0644"), "E0107", "6:9", 'user: "0644"'),
     row("035-1.10", stage("instances: [{tag: 1.10}]"), "E0107", "9:25", 'tag: "1.10"'),
@@ -137,6 +140,7 @@ TYPING = [
     row("039-tilde", bare("image: ~"), "E0108", "5:3", "no value"),
     row("039-empty-list", stage("instances: null"), "E0108", "9:7", "instances: []"),
     row("039-optional", spec("command:"), "E0108", "6:3", "remove the line"),
+    row("039-item", spec("stages: [null]"), "E0108", "6:12", "item 1 of 'stages'"),
     row("040-env-null", spec("env: [{name: A, value: }]"), "E0108", "6:19", "no value"),
     row("041-env-list", spec("env: [{name: A, value: [a]}]"), "E0106", "6:19", "text"),
     row("041-env-map", spec("env: {A: b}"), "E0106", "6:3", "list"),
@@ -203,8 +207,8 @@ NETWORK = [
     row("079-dash", stage("domains: [-a.example.com]"), "E0112", "9:17", "hostname"),
     row("079-label", stage(f"domains: [{'a' * 64}.example.com]"), "E0112", "9:17", "hostname"),
     row("079-long", stage(f"domains: [{'a.' * 127}de]"), "E0111", "9:17", "253"),
-    row("080-scheme", stage("domains: [https://Shop.example.com/x]"), "E0112", "9:17", "domains: shop.example.com"),
-    row("080-port", stage('domains: ["shop.example.com:80"]'), "E0112", "9:17", "domains: shop.example.com"),
+    row("080-scheme", stage("domains: [https://Shop.example.com/x]"), "E0112", "9:17", "write shop.example.com"),
+    row("080-port", stage('domains: ["shop.example.com:80"]'), "E0112", "9:17", "write shop.example.com"),
     row("081-address", stage("domains: [10.0.0.1]"), "E0112", "9:17", "hostname"),
     row("082-unicode", stage("domains: [b\u00fccher.example]"), "E0112", "9:17", "xn--"),
     row("083-dot", stage("domains: [shop.example.com.]"), "E0112", "9:17", "shop.example.com"),
@@ -253,7 +257,7 @@ CONTAINERS = [
     row("099-empty", spec('env: [{name: "", value: x}]'), "E0112", "6:16", "variable"),
     row("099-newline", spec('env: [{name: "A\\nB", value: x}]'), "E0112", "6:16", "\\u000a"),
     row("099-digit", spec("env: [{name: 1A, value: x}]"), "E0112", "6:16", "digit"),
-    row("099-twice", spec("env: [{name: A, value: x}, {name: A, value: y}]"), "E0201", "6:37", "'A'"),
+    row("099-twice", spec("env: [{name: A, value: x}, {name: A, value: z}]"), "E0201", "6:37", "'A'"),
     row("100-large", spec("env: [{name: A, value: " + "x" * 32_769 + "}]"), "E0111", "6:26", "32768"),
     row(
         "100-total",

@@ -34,6 +34,7 @@ def test_each_mistake_has_its_code_place_and_help(row: Row) -> None:
     for item, (_, _, word) in zip(reading.diagnostics, row.found, strict=True):
         assert word in f"{item.message} {item.help}"
         assert len(item.message) <= MAX_MESSAGE
+        assert item.help
         assert not re.search("[\x00-\x08\x0a-\x1f\x7f\u202e\u200b]", item.message + item.help + item.excerpt)
     assert reading.documents == ()
 
@@ -268,6 +269,7 @@ def test_the_example_of_an_error_looks_like_a_compilers() -> None:
         "  --> desired/blog.yaml:7:9  (spec.port)\n"
         " 7 |   port: 0\n"
         "   |         ^\n"
+        "   = help: write 1 or more\n"
         "\n"
         "2 errors\n"
     )

@@ -141,6 +141,15 @@ def test_a_variable_beats_the_file() -> None:
     assert found.api is None
 
 
+def test_a_variable_switches() -> None:
+    """true and false in a variable are what they are in the file; any other word is refused."""
+    npm = "proxy: {kind: npm, url: 'http://npm', identity: a@example.com, secret: {file: x}, certificate: mine}\n"
+    proxy = settings(npm, HOLDFAST_PROXY__FORCETLS="true", HOLDFAST_PROXY__WEBSOCKETS="false").proxy
+    assert (proxy.force_tls, proxy.websockets) == (True, False)
+    (found,) = mistakes(HEAD + npm, HOLDFAST_PROXY__FORCETLS="yes")
+    assert (found.path, "true or false" in found.help) == ("HOLDFAST_PROXY__FORCETLS", True)
+
+
 def test_a_variable_reaches_a_block_that_the_file_switched_off() -> None:
     """`api: null` in the file gives way to a key of it in a variable."""
     api = settings("api: null\n", HOLDFAST_API__LISTEN="0.0.0.0:80").api
