@@ -4,8 +4,9 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.parts/usr/bin:$(CURDIR)/.parts/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 PY := .venv/bin/python
 ARGS ?=
+N ?= 200
 
-.PHONY: help demo clean-demo test check format generate lock setup parts clean
+.PHONY: help demo clean-demo test chaos check format generate lock setup parts clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +19,9 @@ clean-demo: ## remove everything that make demo made
 
 test: setup parts ## all tests on real parts; ARGS="tests/core -x" chooses
 	@$(PY) -m tests.parts.namespace $(PY) -m pytest $(ARGS)
+
+chaos: setup parts ## kill the controller N=200 times in each of three stories, on real parts
+	@CHAOS=$(N) $(PY) -m tests.parts.namespace $(PY) -m pytest tests/e2e/test_chaos.py $(ARGS)
 
 check: setup ## lint, types, import rules, generated files
 	@$(PY) -m ruff check .
