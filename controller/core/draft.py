@@ -106,6 +106,10 @@ class Draft:
             self._issue(action)
         return fact
 
+    def active(self, item: Container) -> bool:
+        """True while a process of the container may be there, or is being started."""
+        return runs(item) or self.running(f"start:{item.id}:{item.started_at}")
+
     def running(self, key: str) -> bool:
         """True while this operation is under way."""
         fact = self.fact(key)

@@ -94,7 +94,8 @@ def _had_traffic(draft: Draft, item: Container) -> bool:
     memory = draft.memory.of(item.tag)
     failed = memory.rollout is not None and item.id in memory.rollout.discarded
     failed = failed or (memory.quarantine is not None and memory.quarantine.revision == item.revision)
-    return not failed and (draft.desired.port is not None or not draft.desired.declared)
+    known = item.revision in memory.attempts
+    return not failed and (draft.desired.port is not None or not draft.desired.declared or not known)
 
 
 def _clear_one_off(draft: Draft, slot: Slot, item: Container, selection: Selection) -> None:

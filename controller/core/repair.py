@@ -5,7 +5,7 @@ Drift never quarantines: what cannot be mended now is tried again for ever, with
 
 from controller.core import history, revision
 from controller.core.actions import CheckDigest, Connect, MarkPassed, Restart, Start, Unpause, Watch
-from controller.core.draft import Draft, failure, runs
+from controller.core.draft import Draft, failure
 from controller.core.observed import Container
 from controller.core.slots import Slot, gated
 
@@ -110,7 +110,7 @@ def _start(draft: Draft, found: Slot, item: Container, may_start: bool) -> None:
     if not may_start:
         view.say("HeldOver", "StoppedForSuccessor", f"{item.name} is stopped while its successor starts", busy=True)
         return
-    rivals = [other for other in draft.observed.containers if other.id != item.id and runs(other)]
+    rivals = [other for other in draft.observed.containers if other.id != item.id and draft.active(other)]
     if draft.desired.recreate and rivals:
         view.say("Degraded", "WaitsForVolume", f"{rivals[0].name} still runs", busy=True)
         return

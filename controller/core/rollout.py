@@ -21,6 +21,7 @@ def deploy(draft: Draft, found: Slot, control: Container | None) -> None:
     """Take the next step of a tag whose declared revision has not passed. `control`: what serves the stage now."""
     found = history.opened(draft, found)
     if found.candidate is None:
+        records.keep_creation(draft, found)
         pulled = _pull(draft, found)
         if pulled is None:
             return
@@ -171,11 +172,11 @@ def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool
 
 def _alone(draft: Draft, item: Container) -> bool:
     """True when nothing else of the stage runs; has everything else stopped, and kept."""
-    others = [other for other in draft.observed.containers if other.id != item.id and runs(other)]
+    others = [other for other in draft.observed.containers if other.id != item.id and draft.active(other)]
     others = [other for other in others if other.role == "app" or other.revision != item.revision]
     for other in others:
-        if other.role == "preDeploy":
-            continue  # it is never stopped in the middle
+        if other.role == "preDeploy" or not runs(other):
+            continue  # neither a one-off nor a start is broken off in the middle
         if other.state == "paused":
             draft.ask(Unpause(other, "a paused container cannot be stopped", f"unpause:{other.id}"))
         reason = f"{item.name} must not run beside it"

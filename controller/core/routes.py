@@ -48,7 +48,7 @@ def route(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> Rout
         goal = _goal(draft, found, hostname, kind, slot)
         if goal is not None:
             _reach(draft, found, slot, goal)
-    _delete(draft, slots, found)
+    _delete(draft, slots, selection, found)
     return found
 
 
@@ -191,9 +191,13 @@ def _remember_former(draft: Draft, seen: Route | None, goal: Route) -> None:
         draft.change(previous=previous)
 
 
-def _delete(draft: Draft, slots: Mapping[str, Slot], found: Routing) -> None:
+def _delete(draft: Draft, slots: Mapping[str, Slot], selection: Selection, found: Routing) -> None:
+    """Delete what nothing declares. A default route that leads to nothing now is still better than none: it heals."""
+    kept = {*found.claimed, *draft.desired.claimed_elsewhere}
+    if selection.live:
+        kept |= set(draft.desired.default_hostnames)
     for hostname, seen in sorted(draft.observed.routes.routes.items()):
-        if seen.stage != draft.desired.key or hostname in found.claimed or hostname in draft.desired.claimed_elsewhere:
+        if seen.stage != draft.desired.key or hostname in kept:
             continue
         slot = slots.get(seen.tag)
         if not draft.desired.prune and (slot is None or slot.declared is None):

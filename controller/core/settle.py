@@ -6,7 +6,6 @@ from controller.core.errors import Failure
 from controller.core.observed import Container
 from controller.core.routes import Routing
 from controller.core.slots import Slot
-from controller.core.wanted import Selection
 
 
 def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
@@ -92,11 +91,11 @@ def _baked(draft: Draft, found: Slot) -> bool:
     return False
 
 
-def forget_given_up(draft: Draft, selection: Selection, routing: Routing) -> None:
-    """Forget who served a hostname that the stage does not claim any more, and who is gone."""
-    claimed = {*routing.claimed, *(draft.desired.default_hostnames if selection.live else ())}
+def forget_given_up(draft: Draft) -> None:
+    """Forget who served a hostname that the stage does not declare any more, and who is gone."""
+    declared = draft.desired.hostnames
     known = draft.memory.previous.items()
-    left = {name: item for name, item in known if name in claimed and draft.observed.container(item) is not None}
+    left = {name: item for name, item in known if name in declared and draft.observed.container(item) is not None}
     if left != draft.memory.previous:
         draft.change(previous=left)
 
