@@ -2,6 +2,7 @@
 
 from controller.core import names
 from controller.core.draft import Draft, failure
+from controller.core.observed import Fact
 from controller.core.slots import Slot
 
 REMEMBERED = 8
@@ -15,15 +16,20 @@ def attempt(draft: Draft, found: Slot) -> int:
     """
     memory = draft.memory.of(found.tag)
     recorded = memory.attempts.get(found.revision, 0)
-    name = names.container_name(draft.desired.key, found.tag, found.revision, recorded)
-    fact = draft.fact(f"create:{name}")
-    if recorded and failure(fact) is not None:
+    if recorded and failure(keep_creation(draft, found)) is not None:
         return recorded
     of_tag = [item for item in draft.observed.containers if item.tag == found.tag and item.revision == found.revision]
     number = max([recorded, *(item.attempt for item in of_tag)]) + 1
     kept = [item for item in memory.attempts.items() if item[0] != found.revision][-(REMEMBERED - 1) :]
     draft.remember(found.tag, attempts=dict([*kept, (found.revision, number)]))
     return number
+
+
+def keep_creation(draft: Draft, found: Slot) -> Fact | None:
+    """What is known of the last creation; kept through all steps before the next one, such as another pull."""
+    recorded = draft.memory.of(found.tag).attempts.get(found.revision, 0)
+    name = names.container_name(draft.desired.key, found.tag, found.revision, recorded)
+    return draft.fact(f"create:{name}")
 
 
 def pre_deployed(draft: Draft, found: Slot) -> bool:

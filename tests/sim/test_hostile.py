@@ -293,3 +293,24 @@ def test_liveness_an_expired_tag_that_is_declared_again_while_it_drains_runs_aga
         assert sim.phases() == {"1.0": "Running", "pr": "Running"}
 
     simulate(story)
+
+
+def test_safety_a_name_that_somebody_else_holds_is_a_conflict_and_not_dodged() -> None:
+    """Design §5: it is reported, the number of the attempt stays, and when the name is free the container is made."""
+
+    async def story(sim: Simulation) -> None:
+        await deploy(sim)
+        name = sim.box("1.0").name
+        await sim.write(project("shop"))
+        await sim.settle()
+        foreign = sim.engine.add(name, "somebody/else", {}, None, App())
+        await sim.write(project("shop", "1.0"))
+        await asyncio.sleep(120)
+        assert sim.containers() == []
+        assert "NameTaken" in str(sim.status().instances)
+        sim.engine.remove(foreign)
+        await sim.settle()
+        assert sim.box("1.0").name == name
+        sim.matches()
+
+    simulate(story)
