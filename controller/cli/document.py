@@ -134,9 +134,11 @@ def validate(
         raise Stop(Exit.INVALID)
     if OPTIONS.data:
         emit({"diagnostics": [], "files": counts})
-        return
-    for name, count in counts.items():
-        print(f"{name}: {count} document{'' if count == 1 else 's'}")
+    else:
+        for name, count in counts.items():
+            print(f"{name}: {count} document{'' if count == 1 else 's'}")
+    if not any(counts.values()):
+        fail("error: there are no documents; what was declared last would stay", Exit.INVALID)
 
 
 def schema(

@@ -46,10 +46,21 @@ def test_good_files_are_counted(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"{folder}/good.yaml: 1 document\n")
 
 
+def test_what_declares_nothing_is_no_desired_state(folder: Path) -> None:
+    """A file of comments alone is fine beside others, and invalid where it is all there is: apply refuses it too."""
+    (folder / "note.yaml").write_text("# nothing yet\n")
+    beside = validate(str(folder / "note.yaml"), str(folder / "good.yaml"))
+    assert (beside.returncode, beside.stderr) == (0, "")
+    alone = validate(str(folder / "note.yaml"))
+    assert (alone.returncode, alone.stdout) == (65, f"{folder}/note.yaml: 0 documents\n")
+    assert "there are no documents" in alone.stderr
+
+
 def test_standard_input_is_read() -> None:
     """A dash reads standard input, whatever comes."""
     assert validate("-", text=spec("port: 80")).stdout == "-: 1 document\n"
-    assert validate("-", text="").stdout == "-: 0 documents\n"
+    empty = validate("-", text="")
+    assert (empty.returncode, empty.stdout) == (65, "-: 0 documents\n")
     wrong = validate("-", text="a: [")
     assert (wrong.returncode, "--> -:1:5" in wrong.stderr) == (65, True)
 
