@@ -17,6 +17,8 @@ SETTLING = 0.6
 """Seconds from a look to the call that was decided on it: so long the world may have moved on unseen."""
 
 
+CANDIDATES = 3
+"""Of one tag at a time: the one that is tried, and superseded ones that drain as if they had served."""
 QUEUED = {True: 2.0, False: 15.0}
 """Seconds that a route change may wait for others first, by `batch`: T_detect of S3."""
 
@@ -184,7 +186,7 @@ class Oracles:
         if len(jobs) > 1:
             self._breach("S6", effect, f"{len(jobs)} one-off containers of {box.stage} {box.tag} at a time")
         fresh = [item for item in running if item in same and not (item.passed or item.term or self._was_routed(item))]
-        if effect.op == "docker.start" and len(fresh) > 2:
+        if effect.op == "docker.start" and len(fresh) > CANDIDATES:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
         if self._may_overlap(box.stage, effect) is False and effect.op == "docker.start" and len(running) > 1:
             others = ", ".join(item.name for item in running if item is not box)
