@@ -85,16 +85,18 @@ class Reconciler:
         return self._again(key, decided, at_once)
 
     async def observe(self, desired: DesiredStage) -> Observed:
-        """Everything the plan decides on. Facts come first: what ends while we look is seen as still running."""
+        """Everything the plan decides on.
+
+        Facts come first: what ends while we look is seen as still running. What changes fastest comes last, so that a
+        proxy that keeps us waiting does not make the look at Docker an old one.
+        """
         world = self._world
         facts = dict(world.operations.facts(desired.key))
-        return Observed(
-            containers=await world.looks.stage(desired.key),
-            routes=await world.routing.table(),
-            facts=facts,
-            secrets=await world.secrets.look(desired.template.secrets),
-            memory=await world.store.memory(desired.key),
-        )
+        memory = await world.store.memory(desired.key)
+        secrets = await world.secrets.look(desired.template.secrets)
+        routes = await world.routing.table()
+        containers = await world.looks.stage(desired.key)
+        return Observed(containers=containers, routes=routes, facts=facts, secrets=secrets, memory=memory)
 
     async def remember(self, key: StageKey, change: Callable[[StageMemory], StageMemory]) -> StageMemory:
         """Change by hand what is remembered of a stage, never in the middle of a pass; durable when it returns."""
