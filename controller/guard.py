@@ -39,6 +39,8 @@ class Guard:
         """Sources that delivered in whole since the start."""
         self._known: set[str] = set()
         """Those, and the ones restored from the store; of the others nothing is known yet."""
+        self._partial: set[str] = set()
+        """Those that delivered in whole but for files with errors, whose last good documents nobody knows."""
         self._current: dict[str, tuple[Sourced, ...]] = {}
         """What each source holds now, with last good documents in place of what could not be read."""
         self._sums: dict[str, str] = {}
@@ -66,13 +68,19 @@ class Guard:
             raise KeyError(delivery.source)
         before = self._current.get(delivery.source, ())
         self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)))
-        if delivery.complete:
+        if delivery.complete and delivery.unread and delivery.source not in self._known:
+            self._partial.add(delivery.source)
+        elif delivery.complete:
+            self._partial.discard(delivery.source)
             self._delivered.add(delivery.source)
             self._known.add(delivery.source)
 
     @property
     def complete(self) -> bool:
-        """True once every source has delivered in whole since the start; until then nothing is pruned."""
+        """True once every source has delivered in whole since the start; until then nothing is pruned.
+
+        A file with errors counts as delivered where its last good documents are known.
+        """
         return self._delivered >= set(self._sources)
 
     def catalog(self, rules: CatalogRules, incumbents: Incumbents) -> Catalog:
@@ -80,6 +88,10 @@ class Guard:
 
         `incumbents` must come from a whole look at what runs: where nothing runs, nothing can be lost.
         """
+        if not incumbents.running and not incumbents.hostnames:
+            self._delivered |= self._partial  # a file that cannot be read declared nothing that runs
+            self._known |= self._partial
+            self._partial.clear()
         silent = frozenset(self._sources) - self._known
         digest = names.short_hash(repr((rules, sorted(silent), sorted(self._sums.items()))), DIGITS)
         after = self._build(self._current, rules, incumbents)

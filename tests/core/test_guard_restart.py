@@ -228,3 +228,22 @@ async def test_part_of_a_silent_source_is_not_its_last_good() -> None:
     assert set(guard.catalog(RULES, NOTHING).stages) == {"shop0/dev"}
     await guard.keep()
     assert store.documents == {}
+
+
+async def test_an_unreadable_file_is_no_deletion_when_its_last_good_documents_are_lost() -> None:
+    """Safety: with a lost store a broken file may hold anything that runs: nothing is pruned until it is read."""
+    _, up = await accepted(*shops(2), store=LastGood())
+    guard = await started(LastGood())
+    await deliver(guard, shops(2)[0], unread=["1.yaml"])
+    found = guard.catalog(RULES, up)
+    assert (guard.complete, catalog.stage(found, "shop1/dev").prune) == (False, False)
+    await deliver(guard, *shops(2))
+    assert (guard.complete, guard.catalog(RULES, up).prune) == (True, True)
+
+
+async def test_an_unreadable_file_holds_up_nothing_where_nothing_runs() -> None:
+    """On a fresh machine a broken file cannot have declared anything that runs."""
+    guard = await started(LastGood())
+    await deliver(guard, shops(2)[0], unread=["1.yaml"])
+    assert guard.catalog(RULES, NOTHING).prune
+    assert guard.complete

@@ -158,3 +158,22 @@ def test_foreign_objects_stay_as_they_are(sandbox: Sandbox) -> None:
     finally:
         with contextlib.suppress(Exception):
             api.remove_container(copy["Id"], force=True)
+
+
+def test_a_lost_store_and_a_broken_file_take_nothing_down(sandbox: Sandbox) -> None:
+    """Safety: what a file declared that cannot be read any more, and that nobody remembers, goes on running."""
+    sandbox.push("1.0")
+    sandbox.write(sandbox.project("shop", "1.0"))
+    path = sandbox.write(sandbox.project("blog", "1.0"), name="blog.yaml")
+    applied(sandbox)
+    before = sorted((c["Id"], c["State"]["StartedAt"]) for c in sandbox.containers())
+    shutil.rmtree(sandbox.folder / ".holdfast")
+    path.write_text("kind: [\n")
+
+    sandbox.start()
+    sandbox.wait(lambda: "document refused" in sandbox.log.read_text(), "the file was read")
+    sandbox.wait(lambda: "nothing to do" in sandbox.log.read_text(), "a pass was made")
+    sandbox.stop()
+
+    assert sorted((c["Id"], c["State"]["StartedAt"]) for c in sandbox.containers()) == before
+    assert serves(sandbox, "1.0", sandbox.host("blog"))
