@@ -53,6 +53,8 @@ class NpmWriter:
         fields = npm_hosts.changes(None, route, self._site, ids)
         try:
             row = await self._present(await self._api.create(fields), route.hostname)
+            if npm_rows.others_fault(row):
+                row = await self._put(row, npm_rows.same(row))
         except Refused as error:
             if error.status == 400 and error.message.endswith("is already in use"):
                 raise Taken from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from tests.contract import npm_http
 from tests.contract.npm_http import Request
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head></html>"
+CLASH = 'nginx: [emerg] unknown directive "bogus" in /data/nginx/proxy_host/999999999.conf:9'
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,10 @@ class Call:
 
 
 class Tap:
-    """`faults` are used up one per changing call: lose its "request" or its "reply", or answer with "html"."""
+    """`faults` are used up one per changing call: lose its "request" or its "reply", or answer with "html".
+
+    With "clash" the answer says, as in a clash of two changes, that another host's file made nginx refuse this one.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -63,10 +68,15 @@ class Tap:
             return npm_http.answer(502, HTML)
         if fault == "request":
             return b""
+        plain = re.sub(rb"(?i)\r\naccept-encoding:[^\r]*", b"", request.raw, count=1)
         self._under_way += call.changes
         self.most = max(self.most, self._under_way)
         try:
-            reply = await npm_http.forwarded(*self._target, request.raw)
+            reply = await npm_http.forwarded(*self._target, plain)
         finally:
             self._under_way -= call.changes
+        if fault == "clash":
+            told = json.loads(reply.partition(b"\r\n\r\n")[2])
+            told["meta"] = {**told["meta"], "nginx_online": False, "nginx_err": CLASH}
+            return npm_http.answer(200, told)
         return b"" if fault == "reply" else reply

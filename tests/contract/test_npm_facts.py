@@ -178,6 +178,17 @@ async def test_fact_4_changes_go_one_by_one(home: Site) -> None:
     assert [found[item.hostname] for item in routes] == routes
 
 
+async def test_fact_4_what_nginx_refused_for_another_file_is_written_again(home: Site) -> None:
+    """A host that is refused because of somebody else's is not at fault: nothing is taken back, and it ends online."""
+    before, wanted = route(home.npm.name(), 8080), route(home.npm.name(), 8081, "b")
+    await home.set(before)
+    home.tap.changes()
+    home.tap.faults = ["clash"]
+    await home.set(wanted)
+    assert [call.body["forward_port"] for call in home.tap.changes()] == [8081, 8081]
+    assert (await home.proxy.read()).routes[wanted.hostname] == wanted
+
+
 async def test_fact_4_a_clash_with_somebody_elses_bad_host_is_got_over(home: Site) -> None:
     """A person saves a broken host in the very moment of our change, again and again: we end as declared."""
 
