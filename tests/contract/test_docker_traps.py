@@ -1,0 +1,29 @@
+"""Two traps of the Engine's API that others fell into: names that begin alike, and removals that are under way."""
+
+import asyncio
+
+from controller.core import names
+from tests.contract.conftest import Bench
+
+
+async def test_a_stage_with_a_longer_name_is_not_taken_for_this_one(bench: Bench) -> None:
+    """Docker's filter by name finds every name that holds the text; ours goes by whole labels."""
+    spec = bench.spec()
+    longer = dict(spec.labels) | {names.STAGE: "shop/dev-2"}
+    name = names.container_name("shop/dev-2", "1.0", longer[names.REVISION], 1)
+    await bench.runtime.create(bench.spec(name=name, labels=tuple(sorted(longer.items()))), {})
+    mine = await bench.runtime.create(spec, {})
+    assert [item.id for item in await bench.runtime.list("shop/dev")] == [mine]
+    assert [item.name for item in await bench.runtime.list("shop/dev-2")] == [name]
+    assert len(await bench.runtime.list()) == 2
+
+
+async def test_a_removal_that_is_under_way_already_is_awaited(bench: Bench) -> None:
+    """Docker answers 409 to a second removal; each of many returns when the container is gone (F18)."""
+    again = [bench.again() for _ in range(2)]
+    for tag in ("a", "b", "c"):
+        container = await bench.made(tag)
+        await asyncio.gather(*(runtime.remove(container) for runtime in (bench.runtime, *again) for _ in range(4)))
+        assert await bench.runtime.list() == ()
+    for runtime in again:
+        await runtime.close()

@@ -1,0 +1,181 @@
+"""Bugs in what is decided: the core, and the pass around it. Found in the simulated world and by pure tests."""
+
+from tests.planted.bug import Bug, Edit
+
+BUGS = (
+    Bug(
+        "delete before route switch",
+        "The old one goes as soon as it is not declared any more, whoever a route leads to.",
+        (
+            Edit(
+                "core/leave.py",
+                "def _staying(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n",
+                "def _staying(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n"
+                "    return {item.id for item in draft.observed.containers if draft.desired.instance(item.tag)}\n\n\n"
+                "def _stayed(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n",
+            ),
+            Edit(
+                "core/leave.py",
+                "    routed = {route.container for route in draft.observed.routes.routes.values()}\n",
+                "    routed: set[str] = set()\n",
+            ),
+            Edit(
+                "core/leave.py",
+                "def _routed(draft: Draft, item: Container) -> bool:\n",
+                "def _routed(draft: Draft, item: Container) -> bool:\n    return False\n\n\n"
+                "def _was_routed(draft: Draft, item: Container) -> bool:\n",
+            ),
+        ),
+        red="cell broken_tag",
+        says="S5 at",
+    ),
+    Bug(
+        "route switch before health",
+        "A gate that has begun counts as one that said yes.",
+        (
+            Edit(
+                "core/slots.py",
+                'return container.running and fact is not None and fact.status == "succeeded"',
+                "return container.running and fact is not None",
+            ),
+        ),
+        red="cell replace_tag",
+        says="was marked as passed before its gate could pass",
+    ),
+    Bug(
+        "rollback to an unproven target",
+        "What is there gets the routes when nothing has proven itself.",
+        (
+            Edit(
+                "core/slots.py",
+                "        return self.current or self.stable\n",
+                "        return self.current or self.stable or self.candidate\n",
+            ),
+            Edit(
+                "core/routes.py",
+                "    if gated(draft, item):\n        return True\n",
+                "    if item.running:\n        return True\n",
+            ),
+        ),
+        red="cell broken_first",
+        says="was pointed at",
+    ),
+    Bug(
+        "compare tags, not ids",
+        "A container of the right tag counts as the declared one, whatever image it runs.",
+        (
+            Edit(
+                "core/revision.py",
+                "container.template == template and (not digest or container.digest == digest) and",
+                "container.template == template and",
+            ),
+        ),
+        red="cell track_digest",
+        says="not within 900 seconds",
+    ),
+    Bug(
+        "restart on a change of the hash's rule",
+        "Another way to hash the same spec replaces everything that runs.",
+        (
+            Edit(
+                "core/revision.py",
+                'hashlib.sha256(text.encode("utf-8", "surrogatepass"))',
+                'hashlib.blake2b(text.encode("utf-8", "surrogatepass"))',
+            ),
+        ),
+        red="tests/core/test_revision.py::test_an_upgrade_recreates_nothing",
+        says="1-f9a8829b86cd",
+    ),
+    Bug(
+        "address kept over a restart",
+        "A route keeps the address that its container had when it was written.",
+        (
+            Edit(
+                "core/routes.py",
+                'host = {"ip": item.address,',
+                "known = seen.host if seen is not None and seen.container == item.id else item.address\n"
+                '    host = {"ip": known,',
+            ),
+        ),
+        red="cell engine_restarted",
+        says="is not answered",
+    ),
+    Bug(
+        "labels as ownership",
+        "Whatever carries our labels is ours, also a copy under another name.",
+        (Edit("core/names.py", "    return name == expected\n", "    return bool(expected)\n"),),
+        red="cell deploy",
+        says="something that is not ours changed",
+    ),
+    Bug(
+        "progress remembered in memory only",
+        "What is remembered of a stage lives as long as the controller.",
+        (
+            Edit(
+                "reconcile.py",
+                "            await self._world.store.record(key, decided.memory, decided.transitions, now)\n",
+                "            self._known[key] = decided.memory\n"
+                "            await self._world.store.record(key, StageMemory(), decided.transitions, now)\n",
+            ),
+            Edit(
+                "reconcile.py",
+                "await world.store.memory(desired.key)",
+                "self._known.get(desired.key) or await world.store.memory(desired.key)",
+            ),
+            Edit(
+                "reconcile.py",
+                "        self._rows: dict[StageKey, int] = {}\n",
+                "        self._rows: dict[StageKey, int] = {}\n        self._known: dict[StageKey, StageMemory] = {}\n",
+            ),
+        ),
+        red="tests/sim/test_stories.py::test_a_broken_revision_is_not_tried_again_by_itself",
+        says="assert 2 == 1",
+    ),
+    Bug(
+        "generation not checked",
+        "A pass goes on with what it decided although something newer is declared by now.",
+        (
+            Edit(
+                "reconcile.py",
+                "if self._stopping() or self._desired(key) != desired:",
+                "if self._stopping():",
+            ),
+        ),
+        red="tests/core/test_reconcile.py::test_a_newer_declaration_stops_the_pass_between_two_actions",
+        says="AssertionError",
+    ),
+    Bug(
+        "expectations that expire",
+        "A list from before one's own call is believed again.",
+        (Edit("looks.py", "if key not in self._touched and self._clock", "if self._clock"),),
+        red="cell deploy",
+        says="S6 at",
+    ),
+    Bug(
+        "events without a resync",
+        "Only what an event tells of is looked at.",
+        (
+            Edit(
+                "loop.py",
+                "                async with asyncio.timeout(self._parts.limits.resync):\n"
+                "                    await self._resync.wait()",
+                "                await self._resync.wait()",
+            ),
+        ),
+        red="cell drift_route_removed",
+        says="stage-dev-shop.test has no route",
+    ),
+    Bug(
+        "prune on an empty source",
+        "A source that cannot be read is one that declares nothing.",
+        (
+            Edit(
+                "guard.py",
+                "self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)))",
+                "self._take(delivery.source, tuple(delivery.documents))",
+            ),
+        ),
+        red="tests/core/test_guard.py::test_a_source_that_cannot_be_read_deletes_nothing",
+        says="AssertionError",
+    ),
+)
