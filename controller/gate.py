@@ -20,6 +20,10 @@ LOG_LINES = 20
 REFUSED_FIRST = 0.025
 REFUSED_MAX = 0.25
 """Seconds between two questions to a port that still refuses, at first and at most."""
+EXCUSE = 1.0
+"""Seconds after an end before somebody is blamed: a Docker that shuts down is known by what else ends."""
+STOPPED = (0, 137, 143)
+"""Exit codes of a container that was stopped, as all are when Docker shuts down."""
 LEAST_RUN = 1.0
 """Seconds that a container must run where nothing else is checked."""
 
@@ -36,6 +40,13 @@ class Gatekeeper:
     async def decide(self, action: Gate, progress: Progress) -> None:
         """Return when the container passed. Raises `RevisionBad`, or `WorldBad` when it is not the revision's fault."""
         watched = _Watched(self._runtime, action.container)
+        try:
+            await self._judge(action, watched, progress)
+        except RevisionBad as error:
+            await self._excuse(action, watched.now, error)
+            raise
+
+    async def _judge(self, action: Gate, watched: "_Watched", progress: Progress) -> None:
         await watched.look()
         limit = max(action.deadline - self._clock.now(), action.check.timeout)  # one attempt is granted in any case
         deciding = asyncio.create_task(self._attempts(action, watched, progress))
@@ -124,6 +135,19 @@ class Gatekeeper:
             progress.say(f"attempt {number} of {check.retries}: {probe.detail}, asked again")
             await self._clock.sleep(pause)
             pause = min(REFUSED_MAX, pause * 2)
+
+    async def _excuse(self, action: Gate, ended: Container, error: RevisionBad) -> None:
+        """Raise `WorldBad` for a container that ended because Docker shuts down: then what serves ends too."""
+        if error.reason != "Exited" or (action.control is None and ended.exit_code not in STOPPED):
+            return
+        await self._clock.sleep(EXCUSE)
+        known = action.control
+        stable = await self._runtime.inspect(known.id if known is not None else ended.id)
+        if known is None or stable is None:
+            return
+        if not stable.running or stable.started_at != known.started_at:
+            message = f"{error.message}; but {stable.name}, which passed before, ended too"
+            raise WorldBad(message, reason="ControlFailsToo") from error
 
     async def _fail(self, action: Gate, watched: "_Watched", text: str, reason: str = "HealthCheckFailed") -> NoReturn:
         """Say who is at fault: when the container that serves does not answer either, the world is."""

@@ -108,7 +108,7 @@ def _forget_former(draft: Draft, tag: str, routing: Routing) -> None:
 
 
 def _why(draft: Draft, item: Container) -> str:
-    if item.state in ("exited", "dead"):
+    if item.state in ("exited", "dead") and not item.passed:  # else somebody stopped it: Docker restarts what crashes
         return f"ended with {item.exit_code} after it had passed"
     if item.state == "restarting" or item.restart_count > 0:
         return "was restarted after it had passed"

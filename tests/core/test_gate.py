@@ -138,6 +138,7 @@ def gate_end(
     deadline: float = 600,
     control: Container | None = None,
     old_answer: Script = lambda t: OK,
+    old: Script = lambda t: OLD,
 ) -> tuple[Run, World]:
     """Run a gate to its end."""
     found: list[tuple[Run, World]] = []
@@ -145,7 +146,7 @@ def gate_end(
     async def main() -> None:
         world = World()
         world.answers |= {NEW.id: answer, OLD.id: old_answer}
-        world.containers[NEW.id] = container or (lambda t: item)
+        world.containers |= {NEW.id: container or (lambda t: item), OLD.id: old}
         found.append((gate(world, check, deadline, control, item), world))
         await asyncio.sleep(2000)
 
@@ -322,6 +323,32 @@ def test_when_the_one_that_serves_fails_too_the_world_is_bad() -> None:
     assert isinstance(run.error, WorldBad)
     assert run.error.reason == "ControlFailsToo"
     assert world.asked[-1] == ("10.0.0.1", 10)
+
+
+@pytest.mark.parametrize(
+    "old", [replace(OLD, state="exited", exit_code=0), replace(OLD, started_at=EPOCH + 2.5)], ids=["ended", "restarted"]
+)
+def test_an_exit_is_nobodys_fault_when_the_one_that_serves_ended_too(old: Container) -> None:
+    """Docker shuts down or was restarted: that takes down both, and says nothing of the revision."""
+    ended = replace(NEW, state="exited", exit_code=0)
+    run, _ = gate_end(
+        answer=lambda t: REFUSED,
+        container=lambda t: NEW if t < 2 else ended,
+        control=OLD,
+        old=lambda t: OLD if t < 2 else old,
+    )
+    assert isinstance(run.error, WorldBad)
+    assert run.error.reason == "ControlFailsToo"
+
+
+def test_an_exit_is_the_revisions_fault_when_the_one_that_serves_goes_on() -> None:
+    """A second is waited for that; then the lines of the one that ended are told."""
+    run, world = gate_end(
+        answer=lambda t: REFUSED,
+        container=lambda t: NEW if t < 2 else replace(NEW, state="exited", exit_code=1),
+        control=OLD,
+    )
+    assert (bad(run).reason, bad(run).logs) == ("Exited", world.log_lines)
 
 
 def test_when_the_one_that_serves_fails_too_at_the_deadline_the_world_is_bad() -> None:
