@@ -65,12 +65,11 @@ def _outside(manager: "Manager") -> Outside:
 
 def beside(running: Client, timeout: float) -> None:
     """Have the running controller read its sources, and follow it until every stage has settled after that."""
-    begun = time.time()
-    wrong = running.post("reload")["diagnostics"]
-    if wrong:
-        raise InvalidInput([Diagnostic(**item) for item in wrong])
-    deadline = time.monotonic() + timeout
+    begun, deadline = time.time(), time.monotonic() + timeout
     try:
+        wrong = running.post("reload")["diagnostics"]
+        if wrong:
+            raise InvalidInput([Diagnostic(**item) for item in wrong])
         found, outside = _follow(running, begun, deadline)
     except KeyboardInterrupt:
         text = "interrupted: the running controller goes on; 'holdfast get' shows how far it is, "

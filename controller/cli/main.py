@@ -74,6 +74,7 @@ def run(args: list[str]) -> int:
     except TyperException as error:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
         _no_output()
