@@ -4,7 +4,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 
 from tests.e2e.console import COLOR, CTRL_C, CURSOR, Terminal
 from tests.e2e.test_lifecycle import applied, running, serves
@@ -102,17 +101,19 @@ def test_ctrl_c_ends_apply_and_the_next_one_goes_on(sandbox: Sandbox) -> None:
 
 def test_what_takes_too_long_or_is_locked_ends_with_75(sandbox: Sandbox) -> None:
     """While an apply runs another one, a controller and a nudge are locked out; a timeout says what is not done."""
-    sandbox.push("1.0", START_DELAY="8")
+    sandbox.push("1.0", START_DELAY="2")
     sandbox.write(sandbox.project("shop", "1.0"))
     first = begun(sandbox)
     sandbox.wait(lambda: len(sandbox.containers()) == 1, "the rollout has begun")
+    first.send_signal(signal.SIGSTOP)
     for verb in (["apply"], ["run"], ["suspend", "shop/dev"]):
         locked = sandbox.holdfast(*verb)
         assert locked.returncode == 75
         assert f"is held by process {first.pid}" in locked.stderr
     assert sandbox.holdfast("plan").returncode == 0
-    assert "shop/dev       1.0  Gating" in sandbox.holdfast("get").stdout
-    assert first.wait(30) == 0
+    assert "shop/dev       1.0" in sandbox.holdfast("get").stdout
+    first.send_signal(signal.SIGCONT)
+    assert first.wait(60) == 0
 
     sandbox.push("2.0", START_DELAY="3")
     sandbox.write(sandbox.project("shop", "2.0"))
@@ -127,7 +128,7 @@ def test_what_takes_too_long_or_is_locked_ends_with_75(sandbox: Sandbox) -> None
 def test_beside_a_controller_apply_asks_follows_and_says_how_it_ended(sandbox: Sandbox) -> None:
     """It ends with the URLs; a broken tag ends with 1 and a sentence per instance; Ctrl-C leaves the controller at it;
     retry and reconcile work; documents with errors are shown, and get shows them too."""
-    for tag, behaviour in (("1.0", {}), ("2.0", {"BROKEN": "health"}), ("3.0", {"START_DELAY": "3"})):
+    for tag, behaviour in (("1.0", {}), ("2.0", {"BROKEN": "health"}), ("3.0", {"START_DELAY": "8"})):
         sandbox.push(tag, **behaviour)
     sandbox.write(sandbox.project("shop", "1.0"))
     sandbox.start()
@@ -155,13 +156,12 @@ def test_beside_a_controller_apply_asks_follows_and_says_how_it_ended(sandbox: S
     (sandbox.desired / "broken.yaml").unlink()
 
     sandbox.write(sandbox.project("shop", "3.0"))
-    follower = begun(sandbox)
-    sandbox.wait(lambda: len(sandbox.containers()) == 2, "the rollout has begun")
-    time.sleep(0.5)  # the follower, a process of its own, has seen it too
-    follower.send_signal(signal.SIGINT)
-    _, told = follower.communicate(timeout=15)
-    assert follower.returncode == 130
-    assert "interrupted: the running controller goes on; 'holdfast get' shows how far it is" in told
+    follower = Terminal(sandbox, "apply")
+    follower.wait(lambda text: "shop/dev/3.0  Gating" in text)
+    follower.press(CTRL_C)
+    code, text = follower.end()
+    assert code == 130
+    assert "interrupted: the running controller goes on; 'holdfast get' shows how far it is" in text
     sandbox.wait(lambda: serves(sandbox, "3.0", sandbox.host("shop")), "the controller went on")
     assert sandbox.stop() == 0
 
