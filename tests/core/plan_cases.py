@@ -45,7 +45,7 @@ def desired(case: Mapping[str, Any]) -> DesiredStage:
     )
     if "preDeploy" in found:
         found["pre_deploy"] = PreDeployStep(tuple(found.pop("preDeploy")))
-    check = Check(type="http" if port else "none", port=port, **found.pop("check", {}))
+    check = Check(**{"type": "http" if port else "none", "port": port, **found.pop("check", {})})
     found["claimed_elsewhere"] = frozenset(found.pop("claimed_elsewhere", ()))
     hostnames = ("stage.test",) if port and found.get("declared", True) else ()
     template = Template("registry.test/shop", env=())
@@ -145,5 +145,6 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
         failure = Failure(bad, f"{bad} it is", told.pop("revision", True)) if bad else None
         status = "failed" if bad else told.pop("status")
         ended = None if status == "running" else NOW - told.pop("ago", 0.0)
-        facts[key] = Fact(key, status, NOW - 50, ended, failures=1 if bad else 0, failure=failure, **told)
+        failures = told.pop("failures", 1 if bad else 0)
+        facts[key] = Fact(key, status, NOW - 50, ended, failures=failures, failure=failure, **told)
     return facts
