@@ -6,7 +6,7 @@ PY := .venv/bin/python
 ARGS ?=
 N ?= 200
 
-.PHONY: help demo clean-demo test chaos check format generate lock setup parts clean
+.PHONY: help demo clean-demo test chaos check format generate lock setup parts clean mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: setup parts ## all tests on real parts; ARGS="tests/core -x" chooses
 
 chaos: setup parts ## kill the controller N=200 times in each of three stories, on real parts
 	@CHAOS=$(N) $(PY) -m tests.parts.namespace $(PY) -m pytest tests/e2e/test_chaos.py $(ARGS)
+
+mutants: setup ## what share of small mistakes in the core the tests notice (about an hour); ARGS="-n 50 --only routes"
+	@nice -n 10 $(PY) -m tests.mutants $(ARGS)
 
 check: setup ## lint, types, import rules, generated files
 	@$(PY) -m ruff check .
