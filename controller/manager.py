@@ -10,7 +10,7 @@ from controller import parts as clients
 from controller.core import forecast
 from controller.core.actions import CheckDigest
 from controller.core.desired import StageKey
-from controller.core.errors import Diagnostic
+from controller.core.errors import Diagnostic, InvalidInput, Unreachable
 from controller.core.forecast_types import Forecast
 from controller.core.memory import StageMemory
 from controller.core.status import Condition, StageStatus, Transition
@@ -70,7 +70,7 @@ class Manager:
         """Work until these stages (None: all) have settled, or `timeout` seconds are over.
 
         Raises `InvalidInput` for documents with errors, and `Unreachable` when Docker or the proxy does not answer the
-        first look; nothing was changed then. After `forecast` it goes by the very documents that were foreseen.
+        first look; nothing was changed then. After `forecast` and `look` it goes by the very documents that were seen.
         """
         self._on_status, self._on_line = on_status, on_line
         if not self._foreseen:
@@ -88,6 +88,24 @@ class Manager:
             await serving
         found = self._loop.statuses
         return {key: found.get(key) or _waiting(key) for key in self._chosen(keys)}
+
+    async def look(self) -> tuple[Diagnostic, ...]:
+        """Read the sources and look at everything; returns what is wrong with documents. Nothing is changed.
+
+        An invalid document does not block the others: `converge` then goes by those, and by the last good ones. Raises
+        `InvalidInput` when that leaves nothing declared, and `Unreachable`.
+        """
+        try:
+            await self._loop.first_look(strict=False)
+        except Unreachable as error:
+            if wrong := self._loop.intake.wrong():
+                raise InvalidInput(list(wrong)) from error
+            raise
+        wrong = self._loop.intake.wrong()
+        if wrong and not self._loop.intake.catalog.stages:
+            raise InvalidInput(list(wrong))
+        self._foreseen = True
+        return wrong
 
     async def forecast(self) -> Forecast:
         """What would happen, by one look at everything; changes nothing. Raises `InvalidInput`, `Unreachable`."""

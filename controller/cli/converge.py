@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from controller.cli import context
 from controller.cli.control import Client
 from controller.cli.ending import Outside, finish
-from controller.cli.output import Exit, fail
+from controller.cli.output import OPTIONS, Exit, fail, say
 from controller.cli.progress import Progress
 from controller.core.errors import Diagnostic, InvalidInput
 from controller.core.status import Condition, StageStatus
@@ -43,12 +44,16 @@ def alone(
     from controller.manager import Manager
 
     async def go() -> tuple[Mapping[str, StageStatus], Outside]:
+        wrong: Sequence[Diagnostic] = ()
         async with Manager.open(settings, sources=sources, prune=sources is None) as manager:
             if plan is not None:
                 saved.require(plan, await manager.forecast())
+            else:
+                wrong = await manager.look()
+                _warn(wrong)
             with Progress() as progress:
                 found = await manager.converge(None, timeout, progress.status, lambda _: None)
-            return found, _outside(manager)
+            return found, replace(_outside(manager), wrong=wrong)
 
     context.quiet()
     try:
@@ -67,14 +72,23 @@ def beside(running: Client, timeout: float) -> None:
     """Have the running controller read its sources, and follow it until every stage has settled after that."""
     begun, deadline = time.time(), time.monotonic() + timeout
     try:
-        wrong = running.post("reload")["diagnostics"]
-        if wrong:
-            raise InvalidInput([Diagnostic(**item) for item in wrong])
+        wrong = [Diagnostic(**item) for item in running.post("reload")["diagnostics"]]
+        if wrong and not running.status()["stages"]:
+            raise InvalidInput(wrong)
+        _warn(wrong)
         found, outside = _follow(running, begun, deadline)
     except KeyboardInterrupt:
         text = "interrupted: the running controller goes on; 'holdfast get' shows how far it is, "
         fail(text + "'holdfast suspend KEY' holds a stage", Exit.INTERRUPTED)
-    finish(found, outside)
+    finish(found, replace(outside, wrong=wrong))
+
+
+def _warn(wrong: Sequence[Diagnostic]) -> None:
+    """Say at once what is wrong with documents; the others go on."""
+    if wrong and not OPTIONS.data:
+        from controller.core.diagnostics import render
+
+        say(render(wrong).rstrip("\n"))
 
 
 def _follow(running: Client, begun: float, deadline: float) -> tuple[Mapping[str, StageStatus], Outside]:

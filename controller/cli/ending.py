@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
+from controller.core.errors import Diagnostic
 from controller.core.forecast import PHASES
 from controller.core.status import StageStatus
 
@@ -16,10 +17,13 @@ class Outside:
 
     holds: Sequence[Mapping[str, Any]] = ()
     notices: Sequence[str] = field(default=())
+    wrong: Sequence[Diagnostic] = field(default=())
+    """Documents that cannot be used; they were told at the start, and blocked no others."""
 
     def to_json(self) -> dict[str, Any]:
         """For `-o json`."""
-        return {"holds": [dict(hold) for hold in self.holds], "notices": list(self.notices)}
+        diagnostics = [asdict(item) for item in self.wrong]
+        return {"holds": [dict(hold) for hold in self.holds], "notices": list(self.notices), "diagnostics": diagnostics}
 
     def tell(self) -> None:
         """Say it on stderr, with what helps."""
@@ -45,6 +49,9 @@ def finish(found: Mapping[str, StageStatus], outside: Outside) -> None:
         for sentence in _unready(item):
             say(f"{key}: {sentence}")
     outside.tell()
+    if outside.wrong:
+        many = len(outside.wrong)
+        fail(f"error: {many} mistake{'s' if many > 1 else ''} in documents; they changed nothing", Exit.INVALID)
     if outside.holds:
         raise Stop(Exit.FAILED)
     if any(not item.settled for item in found.values()):

@@ -241,3 +241,20 @@ def test_an_old_one_that_ignores_sigterm_is_gone_when_apply_ends(sandbox: Sandbo
     assert [c["Config"]["Labels"]["holdfast.dev/tag"] for c in sandbox.containers()] == ["2.0"]
     rows = json.loads(sandbox.holdfast("history", "-o", "json").stdout)
     assert all(row["status"] != "Running" for row in rows)
+
+
+def test_an_invalid_document_blocks_no_other_and_deletes_nothing(sandbox: Sandbox) -> None:
+    """Safety: a project whose file is broken goes on running, another one is deployed; apply ends with 65."""
+    sandbox.push("1.0")
+    path = sandbox.write(sandbox.project("blog", "1.0"), name="blog.yaml")
+    applied(sandbox)
+    before = running(sandbox)
+
+    path.write_text(path.read_text().replace("image:", "imgae:"))
+    sandbox.write(sandbox.project("shop", "1.0"))
+    done = applied(sandbox, 65)
+
+    assert "did you mean 'image'?" in done.stderr
+    assert serves(sandbox, "1.0", sandbox.host("shop"))
+    assert serves(sandbox, "1.0", sandbox.host("blog"))
+    assert before["1.0"] in [c["Id"] for c in sandbox.containers()]
