@@ -172,11 +172,6 @@ class DesiredStage:
         """True when containers of this stage must never overlap."""
         return self.strategy == "Recreate"
 
-    @property
-    def hostnames(self) -> frozenset[str]:
-        """All hostnames that this stage was granted."""
-        return frozenset({*self.default_hostnames, *(item.hostname for item in self.instances if item.hostname)})
-
     def instance(self, tag: str) -> DesiredInstance | None:
         """The declared instance of this tag, if any."""
         return next((item for item in self.instances if item.tag == tag), None)

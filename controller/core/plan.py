@@ -27,7 +27,7 @@ def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) ->
     found = slots(draft)
     selection = select(draft, found)
     routing = routes.route(draft, found, selection)
-    settle.forget_given_up(draft)
+    settle.forget_given_up(draft, selection.kept)
     for tag in selection.kept:
         settle.settle(draft, found[tag], routing, tag in selection.wanted)
     found = slots(draft)

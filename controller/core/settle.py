@@ -1,5 +1,7 @@
 """When a rollout is finished: passed, marked in Docker, proven through the proxy, baked. Then the old one may go."""
 
+from collections.abc import Collection
+
 from controller.core import diff, history, repair, revision
 from controller.core.draft import Draft
 from controller.core.errors import Failure
@@ -91,9 +93,10 @@ def _baked(draft: Draft, found: Slot) -> bool:
     return False
 
 
-def forget_given_up(draft: Draft) -> None:
-    """Forget who served a hostname that the stage does not declare any more, and who is gone."""
-    declared = draft.desired.hostnames
+def forget_given_up(draft: Draft, kept: Collection[str]) -> None:
+    """Forget who served a hostname that is not declared, or whose tag is not kept, any more; and who is gone."""
+    own = {item.hostname for item in draft.desired.instances if item.tag in kept}
+    declared = {*draft.desired.default_hostnames, *own}
     known = draft.memory.previous.items()
     left = {name: item for name, item in known if name in declared and draft.observed.container(item) is not None}
     if left != draft.memory.previous:

@@ -128,7 +128,7 @@ def _can_serve(slot: Slot | None) -> bool:
 def _holding(draft: Draft, slots: Slots, target: str | None, successor: str | None) -> list[str]:
     """Tags that stay although nothing wants them: who serves, who served until the successor has proven itself."""
     held = [target] if target is not None else []
-    previous = [item for name, item in draft.memory.previous.items() if name in draft.desired.hostnames]
+    previous = [item for name, item in draft.memory.previous.items() if name in draft.desired.default_hostnames]
     former = [draft.observed.container(container_id) for container_id in previous]
     held += [item.tag for item in former if item is not None]
     held += [tag for hostname in draft.desired.default_hostnames if (tag := _routed(draft, hostname)) is not None]
