@@ -18,7 +18,13 @@ clean-demo: ## remove everything that make demo made
 	@deploy/demo/clean.sh
 
 test: setup parts ## all tests on real parts; ARGS="tests/core -x" chooses
+ifneq ($(strip $(ARGS)),)
 	@$(PY) -m tests.parts.namespace $(PY) -m pytest $(ARGS)
+else
+	@$(PY) -m pytest -n 2 --dist worksteal tests/core tests/sim
+	@$(PY) -m tests.parts.namespace $(PY) -m pytest -n 2 --dist loadfile -m "not alone" tests/contract tests/e2e
+	@$(PY) -m tests.parts.namespace $(PY) -m pytest -m alone tests/contract tests/e2e
+endif
 
 chaos: setup parts ## kill the controller N=200 times in each of three stories, on real parts
 	@CHAOS=$(N) $(PY) -m tests.parts.namespace $(PY) -m pytest tests/e2e/test_chaos.py $(ARGS)

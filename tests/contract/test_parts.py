@@ -121,6 +121,7 @@ def test_a_sandbox_is_empty_and_its_proxy_unconfigured(sandbox: Sandbox) -> None
     assert sandbox.caddy.pid > 0
 
 
+@pytest.mark.alone
 def test_a_killed_daemon_comes_back(sandbox: Sandbox) -> None:
     """After SIGKILL the private daemon starts again with its containers known."""
     engine = sandbox.engine

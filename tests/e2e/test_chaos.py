@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.chaos import CONVERGED, RESYNC, Chaos, Clients, Moment, Picture, moments, spread
 from tests.parts.sandbox import Sandbox
 
+pytestmark = pytest.mark.alone
+
 CI = 20
 KILLS = int(os.environ.get("CHAOS", str(CI)))
 """Kills per story; `make chaos` sets 200."""

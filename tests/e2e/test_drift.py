@@ -78,6 +78,7 @@ def test_a_restarted_proxy_gets_its_routes_again(shop: Sandbox) -> None:
     shop.wait(lambda: settled(shop), "the routes are back")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", ["restart", "kill"])
 def test_a_restarted_daemon_ends_in_the_declared_state(shop: Sandbox, how: str) -> None:
     """Liveness: after an orderly or a hard end of dockerd everything serves again, and nothing runs twice."""

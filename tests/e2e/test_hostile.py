@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.test_lifecycle import applied, running, serves
 from tests.parts.sandbox import Sandbox
 
+pytestmark = pytest.mark.alone
+
 SLOW = {"path": "/healthz", "retries": 30, "interval": "1s", "timeout": "5s"}
 
 

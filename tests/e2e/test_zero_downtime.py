@@ -16,6 +16,8 @@ import pytest
 from tests.e2e.test_lifecycle import serves
 from tests.parts.sandbox import ROOT, Sandbox
 
+pytestmark = pytest.mark.alone
+
 REPLACEMENTS, ROLLBACKS, KILLS = 20, 5, 10
 
 
