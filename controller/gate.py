@@ -137,17 +137,20 @@ class Gatekeeper:
             pause = min(REFUSED_MAX, pause * 2)
 
     async def _excuse(self, action: Gate, ended: Container, error: RevisionBad) -> None:
-        """Raise `WorldBad` for a container that ended because Docker shuts down: then what serves ends too."""
-        if error.reason != "Exited" or (action.control is None and ended.exit_code not in STOPPED):
+        """Raise `WorldBad` for a container that Docker took down: then what passed before ended in its time too.
+
+        That may be over already: after a restart of Docker the gate can begin with a container that has ended.
+        """
+        control = action.control.id if action.control is not None else ""
+        if error.reason != "Exited" or (not control and ended.exit_code not in STOPPED):
             return
         await self._clock.sleep(EXCUSE)
-        known = action.control
-        stable = await self._runtime.inspect(known.id if known is not None else ended.id)
-        if known is None or stable is None:
-            return
-        if not stable.running or stable.started_at != known.started_at:
-            message = f"{error.message}; but {stable.name}, which passed before, ended too"
-            raise WorldBad(message, reason="ControlFailsToo") from error
+        for other in await self._runtime.list(ended.stage):
+            proven = other.id == control or (other.passed and other.id != ended.id)
+            later = (other.started_at or 0.0) > (ended.started_at or 0.0)
+            if proven and (later or (other.id == control and not other.running)):
+                message = f"{error.message}; but {other.name}, which passed before, ended too"
+                raise WorldBad(message, reason="ControlFailsToo") from error
 
     async def _fail(self, action: Gate, watched: "_Watched", text: str, reason: str = "HealthCheckFailed") -> NoReturn:
         """Say who is at fault: when the container that serves does not answer either, the world is."""

@@ -51,6 +51,10 @@ class World:
             raise found
         return found  # type: ignore[no-any-return]
 
+    async def list(self, stage: str) -> tuple[Container, ...]:
+        found = [await self.inspect(container_id) for container_id in self.containers]
+        return tuple(item for item in found if item is not None and item.stage == stage)
+
     async def probe(self, check: Check, container: Container) -> Probe:
         now = self.clock.monotonic()
         self.asked.append((container.address or "", now))
@@ -337,6 +341,18 @@ def test_an_exit_is_nobodys_fault_when_the_one_that_serves_ended_too(old: Contai
         control=OLD,
         old=lambda t: OLD if t < 2 else old,
     )
+    assert isinstance(run.error, WorldBad)
+    assert run.error.reason == "ControlFailsToo"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_gate_that_begins_after_a_restart_of_docker_blames_nobody(known: bool) -> None:
+    """It finds the new one ended, and the old one, whether it runs again by then or not, started after it."""
+    again = replace(OLD, started_at=EPOCH + 2)
+    run, _ = gate_end(
+        container=lambda t: replace(NEW, state="exited", exit_code=0), control=again if known else None,
+        old=lambda t: again,
+    )  # fmt: skip
     assert isinstance(run.error, WorldBad)
     assert run.error.reason == "ControlFailsToo"
 
