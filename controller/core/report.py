@@ -1,6 +1,7 @@
 """What a person reads after a pass: one line per tag, conditions for the stage, one sentence for the pass."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from controller.core import repair
 from controller.core.catalog import generation
@@ -40,12 +41,20 @@ def suspended(draft: Draft, slots: Mapping[str, Slot]) -> Plan:
             shown.append(_instance(draft, slot, Selection(), Routing()))
     conditions = [Condition(type="Suspended", status="True", reason="Suspended", message=by)]
     if draft.desired.suspend and notices:
-        reason, problems = notices[0].reason, [(notice.reason, notice.message) for notice in notices]
+        problems = [(notice.reason, notice.message) for notice in notices]
         conditions += _conditions(draft, tuple(shown), problems, False)
     else:
-        reason = "Suspended"
-        conditions.insert(0, Condition(type="Ready", status="Unknown", reason=reason, message=f"left alone: {by}"))
+        status: Literal["True", "Unknown"] = "True" if _as_declared(draft, slots) else "Unknown"
+        conditions.insert(0, Condition(type="Ready", status=status, reason="Suspended", message=f"left alone: {by}"))
     return _plan(draft, tuple(shown), tuple(conditions), f"suspended: {by}; nothing is changed")
+
+
+def _as_declared(draft: Draft, slots: Mapping[str, Slot]) -> bool:
+    """True when a suspended stage has exactly what is declared, so that leaving it alone leaves nothing undone."""
+    limit = draft.desired.max_instances
+    proven = all(slot.settled and slot.current is not None and slot.current.running for slot in slots.values())
+    one_each = all(len(slot.containers) == 1 and slot.declared is not None for slot in slots.values())
+    return proven and one_each and (limit is None or len(slots) <= limit)
 
 
 def suspended_by(desired: DesiredStage) -> str:
