@@ -8,9 +8,9 @@
 | reset | the part does it, the caller's connection is reset |
 | error | the part never sees it, the caller gets `status` and `body` |
 | fail | the part does it, the caller gets `status` and `body` all the same |
-| cut | the part does it, the caller gets the first `size` bytes of the answer |
+| cut | the caller gets the first `size` bytes of the answer, then the end |
 | garble | the part does it, the last bytes of the answer are others |
-| stall | the part does it, after `size` bytes of the answer nothing comes until `release` |
+| stall | after at most `size` bytes of the answer nothing comes until `release` |
 | pass | nothing; for what `act` does |
 
 `act` runs when the fault strikes: for drop and error in place of the call, for pass after the whole answer was passed
@@ -30,6 +30,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 PIECE = 65536
+TLS = b"\x16"
+"""How a client begins that tries TLS first, as Docker does with registries."""
 Kind = Literal["hold", "drop", "lose", "reset", "error", "fail", "cut", "garble", "stall", "pass"]
 
 
@@ -136,9 +138,9 @@ class Door:
             fault.act()
             return
         whole = b""
-        if fault.kind != "stall":
-            while more := part.recv(PIECE):
-                whole += more
+        limit = fault.size if fault.kind in ("cut", "stall") else None
+        while (limit is None or len(whole) < limit) and (more := part.recv(PIECE)):
+            whole += more
         fault.act()
         if fault.kind == "reset":
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -149,7 +151,7 @@ class Door:
         elif fault.kind == "garble":
             wire.sendall(whole[:-10] + b"0123456789")
         elif fault.kind == "stall":
-            wire.sendall(part.recv(max(1, fault.size)))
+            wire.sendall(whole[: fault.size])
             fault.release.wait(120)
 
     def _connected(self) -> socket.socket:
@@ -168,11 +170,11 @@ class Door:
 
 
 def _request(wire: socket.socket) -> tuple[str, list[str], bytes] | None:
-    """Request line, header lines and body; None when the caller went away."""
+    """Request line, header lines and body; None when the caller went away, or speaks TLS, which no door does."""
     head = b""
     while b"\r\n\r\n" not in head:
         more = wire.recv(PIECE)
-        if not more:
+        if not more or (head + more).startswith(TLS):
             return None
         head += more
     head, _, body = head.partition(b"\r\n\r\n")
@@ -226,7 +228,7 @@ class Counted:
 
 
 class Once:
-    """Decides by kind: the first changing call of each kind meets the fault, `reads` those that only look as well."""
+    """Decides by kind: the first changing call of each kind meets the fault; with `reads` the first look does too."""
 
     def __init__(self, fault: Fault, reads: bool = False) -> None:
         self.kinds: list[str] = []
@@ -238,7 +240,7 @@ class Once:
     def __call__(self, call: Call) -> Fault | None:
         """The fault of this call, if it is the first of its kind."""
         with self._lock:
-            if not (call.changing or self._reads) or call.kind in self.kinds:
+            if not (call.changing or (self._reads and "/events" not in call.path)) or call.kind in self.kinds:
                 return None
             self.kinds.append(call.kind)
             return self._fault

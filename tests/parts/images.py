@@ -67,9 +67,10 @@ class Image:
         """The test app that names `tag` in its answers.
 
         Each call gives another digest, so that pushing a tag again moves it. `HEALTHCHECK=command` adds a Docker
-        health check, `USER=1000` another user; everything else is environment.
+        health check, `USER=1000` another user, `LAYER=text` a layer that no other image has; everything else is
+        environment.
         """
-        layer, plain = _layer()
+        layer, plain = _layer(behaviour.pop("LAYER", ""))
         healthcheck = behaviour.pop("HEALTHCHECK", None)
         user = behaviour.pop("USER", "")
         environment = {"PATH": "/bin", "APP_TAG": tag, **behaviour}
@@ -105,8 +106,8 @@ def architecture() -> str:
 
 
 @functools.cache
-def _layer() -> tuple[bytes, str]:
-    """The one layer of all test images, gzipped, and the digest of its plain form."""
+def _layer(extra: str = "") -> tuple[bytes, str]:
+    """The one layer of all test images, gzipped, and the digest of its plain form; `extra` makes another one."""
     program = find_busybox()
     if program is None:
         raise FileNotFoundError("busybox-static is not installed")
@@ -126,6 +127,8 @@ def _layer() -> tuple[bytes, str]:
             tar.addfile(link)
         for script in sorted(APP.glob("*.sh")):
             _add(tar, f"app/{script.name}", script.read_bytes())
+        if extra:
+            _add(tar, "app/extra", extra.encode())
     data = plain.getvalue()
     return gzip.compress(data, 1, mtime=0), "sha256:" + hashlib.sha256(data).hexdigest()
 
