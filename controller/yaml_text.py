@@ -38,9 +38,6 @@ _DIRECTIVES = re.compile(r"(?:[ \t]*(?:#.*)?\r?\n)*%")
 _OTHER_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+|[-+]?0o[0-7]+")
 """Numbers to readers of YAML 1.2 and to kubectl, though not to PyYAML; a commit such as 1234e56 is one."""
 
-_OTHER_WORD = frozenset("yYnN")
-"""Yes and no to YAML 1.1 and to kubectl, though not to PyYAML."""
-
 _LETTERS = frozenset("abcdeghijklmpqrsuvwxzABCDEGHIJKLMPQRSUVWXZ/")
 """Text that begins with one of these is text to everybody; what is left may be a number, on, no, true or null."""
 
@@ -236,8 +233,6 @@ class _Reader:
             return Scalar(mark, text)
         if _OTHER_NUMBER.fullmatch(text):
             return Scalar(mark, text, "number")
-        if text in _OTHER_WORD:
-            return Scalar(mark, text, "yes/no")
         tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
         return Scalar(mark, text, _KINDS.get(tag.rsplit(":", 1)[-1], "text"))
 

@@ -147,7 +147,7 @@ async def _suspend(control: Control, key: str, on: bool) -> Response | dict[str,
 
 
 def _status(app: FastAPI, control: Control, *, excerpts: bool) -> None:
-    """The status. A line of a document may hold what only its owner shall read: `excerpts` False leaves such lines out."""
+    """The status. A document's line may hold what only its owner shall read: `excerpts` False leaves it out."""
 
     def told(item: Diagnostic) -> dict[str, Any]:
         return asdict(item if excerpts else replace(item, excerpt=""))

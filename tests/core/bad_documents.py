@@ -109,8 +109,6 @@ BOMBS = [
 TYPING = [
     row("031-no", stage("domains: [no]"), "E0107", "9:17", 'in quotes: "no"'),
     row("031-off", stage("instances: [{tag: off}]"), "E0107", "9:25", 'tag: "off"'),
-    row("031-y", stage("instances: [{tag: y}]"), "E0107", "9:25", 'tag: "y"'),
-    row("031-n-key", spec("labels: {N: x}"), "E0011", "6:12", "yes/no"),
     row("031-argument", spec("args: [run, no]"), "E0107", "6:15", 'in quotes: "no"'),
     row("032-env", spec("env: [{name: FLAG, value: yes}]"), "E0107", "6:29", "quotes"),
     row("032-env-number", spec("env: [{name: B, value: 10}]"), "E0107", "6:26", "quotes"),
