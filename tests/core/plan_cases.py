@@ -104,7 +104,7 @@ def _container(letter: str, found: Mapping[str, Any], stage: DesiredStage) -> Co
         started_at=None if state == "created" else found.get("started", NOW - 100),
         exit_code=found.get("exit"), passed=found.get("passed", False), health=found.get("health"),
         connected=found.get("connected", True), address=f"10.0.0.{ord(letter)}" if state == "running" else None,
-        restart_count=found.get("restarts", 0),
+        restart_count=found.get("restarts", 0), image=found.get("image", ""),
     )  # fmt: skip
 
 
@@ -136,6 +136,7 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
             "Gate": item and slots.gate_key(draft, item),
             "Watch": item and repair.watch_key(draft, item),
             "Start": item and f"start:{item.id}:{item.started_at}",
+            "CheckDigest": f"digest:registry.test/shop:{name}",
             "Stop": item and f"stop:{item.id}:{item.started_at}",
             "Verify": route and f"verify:{name}:{route.marker}",
         }

@@ -27,7 +27,17 @@ def test_durations_are_seconds(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("6Mi", 6 * 1024**2), ("1k", 1000), ("1.5Gi", 3 * 1024**3 // 2), ("42", 42), ("2K", 2000)]
+    ("text", "size"),
+    [
+        ("6Mi", 6 * 1024**2),
+        ("1k", 1000),
+        ("1.5Gi", 3 * 1024**3 // 2),
+        ("42", 42),
+        ("2K", 2000),
+        ("3M", 3_000_000),
+        ("1G", 10**9),
+        ("2Ki", 2048),
+    ],
 )
 def test_memory_is_bytes(text: str, size: int) -> None:
     """Powers of 1024 and of 1000."""

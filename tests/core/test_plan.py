@@ -23,6 +23,7 @@ def test_case(case: Mapping[str, Any]) -> None:
         ready = found.status.condition("Ready")
         assert ready is not None
         assert case["ready"] == ready.status
+        assert case.get("why", ready.reason) == ready.reason
     if "log" in case:
         assert case["log"] == [f"{line.level} {line.step}" for line in found.transitions]
     if "wake" in case:

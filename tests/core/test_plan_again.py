@@ -57,6 +57,20 @@ def test_a_lost_store_goes_on_behind_the_highest_number_that_is_seen() -> None:
     assert made.spec.name.endswith("-5")
 
 
+def test_another_revision_counts_for_itself() -> None:
+    """The number is that of this revision, so that names tell how often it was tried."""
+    case = CASE | {"containers": {"a": {"tag": "1.0", "made": "before", "attempt": 7, "passed": True}}}
+    found = plan(STAGE, plan_cases.observed(case, STAGE), Rules(), NOW)
+    assert creation(found).spec.name.endswith("-1")
+
+
+def test_a_port_of_the_host_is_published_only_where_the_proxy_comes_that_way() -> None:
+    """`proxy.reach` decides; a container that is made for another way is another revision."""
+    ways = {reach: creation(plan(STAGE, PULLED, Rules(reach=reach), NOW)).spec for reach in ("ip", "name", "published")}
+    assert {reach: spec.publish for reach, spec in ways.items()} == {"ip": None, "name": None, "published": 8080}
+    assert ways["ip"].name == ways["name"].name != ways["published"].name
+
+
 def test_an_image_that_somebody_pruned_is_pulled_again() -> None:
     """The pull that succeeded before counts no more (F35)."""
     first = plan(STAGE, PULLED, Rules(), NOW)
@@ -87,8 +101,10 @@ def test_any_other_failure_of_the_very_first_is_tried_again() -> None:
     found = plan(STAGE, bad, Rules(), NOW)
     rollout = found.memory.of("1.0").rollout
     assert found.memory.of("1.0").quarantine is None
+    assert found.memory.of("1.0").seen == 0
     assert rollout is not None
     assert rollout.tries == 1
     assert NOW < rollout.retry_at <= NOW + 1
-    late = plan(STAGE, bad, Rules(), NOW + STAGE.progress_deadline)
+    late = plan(STAGE, replace(bad, memory=first.memory), Rules(), NOW + STAGE.progress_deadline)
     assert late.memory.of("1.0").quarantine is not None
+    assert [line.step for line in late.transitions][-2:] == ["fail", "end"]

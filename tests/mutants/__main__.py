@@ -35,7 +35,8 @@ OPTIONS = (
     "--tb=no",
     "--hypothesis-seed=0",
 )
-STORIES = ("tests/sim/test_stories.py", "-k", "the_end_is_reached or safety or tried or delays")
+SIM = ("tests/sim/test_stories.py", "tests/sim/test_manager.py", "tests/sim/test_hostile.py")
+STORIES = (*SIM, "-k", "not one_change_at_a_time and not without_any_event and not same_trace and not a_day")
 """Each story once; the same again on another proxy, without events or for its trace notices hardly more."""
 ASIDE = ("test_settings.py", "test_caddy_config.py", "test_npm_hosts.py", "test_init.py")
 """Slow tests of what is not the core, unless they name the module."""

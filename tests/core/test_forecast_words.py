@@ -1,0 +1,84 @@
+"""What a plan says of outages, sizes and other stages: words that people decide on."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.core import diff
+from controller.core.desired import Check, DesiredStage, Template
+from controller.core.forecast import fingerprint
+from controller.core.observed import RouteTable
+from tests.core.test_forecast import look, stage, world
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (("1.0",), ("1.0",), "nothing changes"),
+        (("1.0", "1.1"), ("1.1",), "what is removed is no longer declared or wanted"),
+        (("1.0",), ("1.1",), "BlueGreen: the old one serves until the new one answers"),
+        (("1.0",), ("1.0", "1.1"), "BlueGreen: the old one serves until the new one answers"),
+    ],
+    ids=["nothing", "removed", "replaced", "added"],
+)
+def test_why_there_is_no_outage(before: tuple[str, ...], after: tuple[str, ...], why: str) -> None:
+    """Zero seconds, and the reason that belongs to the change."""
+    found = look(stage(*after), world(stage(*before)))
+    assert (found.downtime, found.downtime_why) == (0.0, why)
+
+
+def test_a_tag_without_a_move_of_the_default_route_leaves_what_runs() -> None:
+    """With `defaultTag` nothing that serves is touched."""
+    found = look(stage("1.0", "1.1", default_tag="1.0"), world(stage("1.0", default_tag="1.0")))
+    assert (found.downtime, found.downtime_why) == (0.0, "what runs keeps running")
+
+
+@pytest.mark.parametrize(
+    ("check", "seconds"),
+    [
+        ({}, 10 + 3 * 10 + 2 * 5),
+        ({"retries": 1}, 10 + 10),
+        ({"success_threshold": 2}, 10 + 4 * 10 + 3 * 5),
+        ({"start_period": 7.0}, 10 + 7 + 3 * 10 + 2 * 5),
+    ],
+    ids=["defaults", "one attempt", "two successes", "start period"],
+)
+def test_an_outage_is_the_longest_gate_after_the_longest_stop(check: dict[str, Any], seconds: float) -> None:
+    """Recreate: stop grace, start, and every attempt at its slowest; only differences count here, not the start."""
+    least = outage({"retries": 1, "timeout": 0.0, "interval": 0.0}, stop_grace=0.0)
+    assert outage(check, stop_grace=10.0) - least == seconds
+
+
+def outage(check: dict[str, Any], **more: Any) -> float:
+    """Predicted seconds of a changed spec with Recreate."""
+    declared = stage("1.0", strategy="Recreate", check=Check(port=8080, **check), **more)
+    changed = replace(declared, template=Template("example.com/shop", user="1000"))
+    return look(changed, world(declared)).downtime
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (1 << 30, "1Gi"), (3 << 30, "3Gi"), (1536 << 20, "1536Mi"), (1 << 20, "1Mi"), (3 << 20, "3Mi"),
+        (3 << 10, "3Ki"), (6_000_001, "6000001"),
+    ],
+)  # fmt: skip
+def test_a_size_is_shown_in_the_largest_unit_that_says_it_whole(size: int, words: str) -> None:
+    """As a person would write it in a document."""
+    declared = DesiredStage("shop/dev", "shop", "dev", template=Template("example.com/shop", memory=size))
+    assert diff.flatten(declared, "1.0")["resources.memory"] == words
+
+
+def test_a_fingerprint_follows_the_routes_of_its_own_stage_and_what_it_wants() -> None:
+    """Another stage's route is no news, unless it is on a hostname that this one declares."""
+    desired = stage("1.0")
+    seen = world(desired)
+    mark = fingerprint(desired, seen)
+    routes = seen.routes.routes
+    theirs = replace(routes["shop.example.com"], hostname="x.example.com", stage="blog/dev")
+    assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"x.example.com": theirs}))) == mark
+    mine = replace(theirs, stage="shop/dev")
+    moved = replace(theirs, hostname="shop.example.com")
+    assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"x.example.com": mine}))) != mark
+    assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"shop.example.com": moved}))) != mark
