@@ -21,7 +21,7 @@ test: setup parts ## all tests on real parts; ARGS="tests/core -x" chooses
 ifneq ($(strip $(ARGS)),)
 	@$(PY) -m tests.parts.namespace $(PY) -m pytest $(ARGS)
 else
-	@$(PY) -m pytest -n 2 --dist worksteal tests/core tests/sim
+	@$(PY) -m tests.parts.namespace $(PY) -m pytest -n 2 --dist worksteal tests/core tests/sim
 	@$(PY) -m tests.parts.namespace $(PY) -m pytest -n 2 --dist loadfile -m "not alone" tests/contract tests/e2e
 	@$(PY) -m tests.parts.namespace $(PY) -m pytest -m alone tests/contract tests/e2e
 endif
