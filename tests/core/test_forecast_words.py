@@ -75,7 +75,7 @@ def test_a_fingerprint_follows_the_routes_of_its_own_stage_and_what_it_wants() -
     desired = stage("1.0")
     seen = world(desired)
     mark = fingerprint(desired, seen)
-    routes = seen.routes.routes
+    routes = dict(seen.routes.routes)
     theirs = replace(routes["shop.example.com"], hostname="x.example.com", stage="blog/dev")
     assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"x.example.com": theirs}))) == mark
     mine = replace(theirs, stage="shop/dev")

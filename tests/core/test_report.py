@@ -1,0 +1,150 @@
+"""What a pass reports of a stage: conditions, instances, one sentence, and what history is told of a rollout."""
+
+from typing import Any
+
+import pytest
+
+from controller.core.plan_types import Plan
+from controller.core.status import InstanceStatus
+from tests.core import plan_cases
+
+FACTS = {
+    "Watch a": "running",
+    "Watch b": "running",
+    "Verify 1.0.test": "succeeded",
+    "Verify 2.0.test": "succeeded",
+    "Verify stage.test": "succeeded",
+}
+UP: dict[str, Any] = {
+    "stage": {"tags": ["1.0", "2.0"]},
+    "containers": {"a": {"tag": "1.0", "passed": True}, "b": {"tag": "2.0", "passed": True}},
+    "routes": {"1.0.test": "a", "2.0.test": "b", "stage.test": "b"},
+    "settled": ["a", "b"],
+}
+
+
+def run(**changes: Any) -> Plan:
+    """The plan of the case in which all is well, but for these changes; facts are added."""
+    return plan_cases.run({**UP, **changes, "facts": {**FACTS, **changes.get("facts", {})}})
+
+
+def conditions(found: Plan) -> list[str]:
+    """Type, status and reason of each."""
+    return [f"{item.type}={item.status} {item.reason}" for item in found.status.conditions]
+
+
+def of(found: Plan, tag: str) -> InstanceStatus:
+    """One instance."""
+    return next(item for item in found.status.instances if item.tag == tag)
+
+
+def test_a_stage_at_rest() -> None:
+    """Ready and healthy; each instance says what it is and where it answers."""
+    found = run()
+    assert conditions(found) == ["Ready=True Converged", "Healthy=True Healthy"]
+    assert found.status.reason.startswith("nothing to do: ")
+    assert (found.status.ready, found.status.settled) == (True, True)
+    assert found.status.urls == ("http://stage.test",)
+    one, two = of(found, "1.0"), of(found, "2.0")
+    assert (one.phase, one.sync, one.health, one.default) == ("Running", "Synced", "Healthy", False)
+    assert (two.phase, two.sync, two.health, two.default) == ("Running", "Synced", "Healthy", True)
+    assert one.urls == ("http://1.0.test",)
+    assert two.urls == ("http://2.0.test", "http://stage.test")
+    assert (one.container, one.digest, one.born) == ("name-a", plan_cases.DIGEST, plan_cases.NOW - 1000)
+    assert one.revision
+    assert one.declared
+
+
+def test_a_hostname_that_somebody_else_holds() -> None:
+    """Ready is False with the holder's name, the address is not promised, and everything else goes on."""
+    found = run(foreign={"1.0.test": "a host of Ann"}, routes={"2.0.test": "b", "stage.test": "b"})
+    assert conditions(found) == [
+        "Ready=False HostnameConflict",
+        "Stalled=True HostnameConflict",
+        "Healthy=True Healthy",
+    ]
+    ready = found.status.condition("Ready")
+    assert ready is not None
+    assert ready.message == "1.0.test is held by a host of Ann"
+    assert of(found, "1.0").urls == ()
+    assert of(found, "2.0").urls == ("http://2.0.test", "http://stage.test")
+    assert found.status.reason == "1.0.test is held by a host of Ann"
+
+
+def test_a_tag_that_was_pushed_again() -> None:
+    """A condition of its own, beside Ready."""
+    memory = {"instances": {"1.0": {"moved": "sha256:new"}}}
+    found = run(memory=memory)
+    assert conditions(found) == ["Ready=True Converged", "Healthy=True Healthy", "TagMoved=True TagMoved"]
+    moved = found.status.condition("TagMoved")
+    assert moved is not None
+    assert moved.message.startswith("1.0: pushed again")
+
+
+def test_one_that_is_sick() -> None:
+    """Healthy is False and says who; nothing is going on, so the stage is stalled."""
+    fact = {"status": "running", "data": {"ok": "false", "failed": "3"}, "note": "status 503"}
+    found = run(facts={"Watch a": fact})
+    assert conditions(found) == ["Ready=False Unhealthy", "Stalled=True Unhealthy", "Healthy=False Unhealthy"]
+    assert (of(found, "1.0").health, of(found, "2.0").health) == ("Unhealthy", "Healthy")
+    healthy = found.status.condition("Healthy")
+    assert healthy is not None
+    assert healthy.message == "1.0: status 503"
+
+
+def test_a_rollout_on_its_way() -> None:
+    """Reconciling, with what it waits for; the old one is shown as what serves."""
+    found = plan_cases.run(
+        {
+            "stage": {"tags": ["1.0"]},
+            "containers": {"a": {"tag": "1.0", "made": "before", "passed": True}, "b": {"tag": "1.0", "attempt": 2}},
+            "routes": {"1.0.test": "a", "stage.test": "a"},
+            "facts": {**FACTS, "Gate b": "running"},
+        }
+    )
+    assert conditions(found)[:2] == ["Ready=False Progressing", "Reconciling=True Progressing"]
+    one = of(found, "1.0")
+    assert (one.phase, one.sync, one.health, one.container) == ("Gating", "OutOfSync", "Healthy", "name-a")
+    assert not found.status.settled
+
+
+@pytest.mark.parametrize(
+    ("case", "sync", "health"),
+    [
+        ({"containers": {}}, "OutOfSync", "Missing"),
+        ({"containers": {"a": {"tag": "1.0"}}}, "OutOfSync", "Progressing"),
+        ({"containers": {"a": {"tag": "1.0", "passed": True, "state": "exited", "exit": 1}}}, "OutOfSync", "Unhealthy"),
+    ],
+    ids=["nothing", "candidate", "stopped"],
+)
+def test_what_is_not_there_yet_or_any_more(case: dict[str, Any], sync: str, health: str) -> None:
+    """Health is that of what serves, else of what is to."""
+    one = of(plan_cases.run({"stage": {"tags": ["1.0"]}, **case}), "1.0")
+    assert (one.sync, one.health) == (sync, health)
+
+
+def test_history_is_told_which_rollout_it_is() -> None:
+    """Every line of a rollout carries its id, kind and revision; its end the reason and the last output too."""
+    case = {
+        "stage": {"tags": ["2.0"]},
+        "containers": {"a": {"tag": "1.0", "passed": True}, "b": {"tag": "2.0"}},
+        "routes": {"1.0.test": "a", "stage.test": "a"},
+        "facts": {"Gate b": {"bad": "HealthCheckFailed"}, "Watch a": "running"},
+    }
+    found = plan_cases.run(case)
+    mine = [line for line in found.transitions if line.tag == "2.0"]
+    assert [(line.kind, line.step) for line in mine] == [
+        ("started", "start"),
+        ("step", "gate"),
+        ("step", "rollback"),
+        ("rolledBack", "end"),
+    ]
+    assert len({(line.rollout, line.rollout_kind, line.revision) for line in mine}) == 1
+    assert mine[0].rollout_kind == "deploy"
+    assert mine[0].rollout
+    assert mine[0].revision == of(found, "2.0").revision != ""
+    assert (mine[-1].reason, mine[-1].message, mine[-1].level) == (
+        "HealthCheckFailed",
+        "HealthCheckFailed it is",
+        "error",
+    )
