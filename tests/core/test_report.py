@@ -148,3 +148,22 @@ def test_history_is_told_which_rollout_it_is() -> None:
         "HealthCheckFailed it is",
         "error",
     )
+
+
+@pytest.mark.parametrize(
+    ("case", "by"),
+    [
+        ({"stage": {"tags": ["1.0"], "suspend": True}}, "the document says suspend: true"),
+        ({"stage": {"tags": ["1.0"]}, "memory": {"suspended": True}}, "holdfast suspend"),
+    ],
+    ids=["document", "by hand"],
+)
+def test_a_suspended_stage_says_who_suspended_it(case: dict[str, Any], by: str) -> None:
+    """Nothing is done, and nobody waits for it."""
+    found = plan_cases.run({"containers": {"a": {"tag": "1.0", "passed": True}}, **case})
+    suspended = found.status.condition("Suspended")
+    assert suspended is not None
+    assert suspended.message == by
+    assert found.status.reason == f"suspended: {by}; nothing is changed"
+    assert found.actions == ()
+    assert found.status.settled
