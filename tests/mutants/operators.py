@@ -115,7 +115,7 @@ def _edits(node: ast.AST) -> dict[str, Edit]:  # noqa: PLR0911, PLR0912 - a tabl
             return {"drop call": lambda node: ast.Pass()}
         case ast.AugAssign():
             return {"drop step": lambda node: ast.Pass()}
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and not value.value):
             return {"return None": _set("value", ast.Constant(None))}
         case ast.Continue():
             return {"break": lambda node: ast.Break()}
