@@ -69,6 +69,8 @@ class Border:
         self.calls = 0
         self.looks: Counter[str] = Counter()
         """Calls that change nothing, by kind."""
+        self.passes: list[tuple[float, str]] = []
+        """When a pass of which stage began: each reads first what is remembered of its stage."""
         self.issued: list[Call] = []
         """Effects that the controller asked for, in order; the place is the number that `FaultAt` goes by."""
         self._apart = contextvars.Context()
@@ -166,7 +168,7 @@ class Border:
     def _draw(self, life: Life, op: str, target: str, number: int | None) -> Fault:
         self._alive(life)
         self.calls += 1
-        call = Call(self.calls, number, op, target)
+        call = Call(self.calls, number, op, target, self.clock.monotonic())
         if number is None:
             self.looks[op] += 1
         if number is not None:

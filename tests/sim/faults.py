@@ -29,6 +29,8 @@ class Call:
     op: str
     """Such as docker.create, proxy.write, store.record."""
     target: str
+    time: float = 0.0
+    """Virtual seconds."""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ class SimStore(Store):
 
     async def memory(self, stage: StageKey) -> StageMemory:
         """What is remembered of a stage."""
+        self._border.passes.append((self._border.clock.monotonic(), stage))
         act = lambda: self._disk.memory.get(stage) or StageMemory()  # noqa: E731
         return self._read(act)
 
