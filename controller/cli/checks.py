@@ -12,6 +12,8 @@ ENOUGH = 1 << 30
 """Bytes that should be free for images and the state folder."""
 CONNECT = 5.0
 """Seconds to wait for a connection."""
+MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
+"""Whether the kernel hands connections that nobody has accepted yet to the next listener (Linux 5.14 and newer)."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,19 @@ def listens(address: str) -> str:
     except (OSError, ValueError) as error:
         return (error.strerror if isinstance(error, OSError) else "") or str(error)
     return ""
+
+
+def handed_over(setting: Path = MIGRATE) -> Finding:
+    """No new connection is lost while Caddy takes a change: it opens its listener anew and closes the old one, and
+    what waits in the old one's queue is reset unless the kernel hands it over."""
+    try:
+        on = setting.read_text().strip() != "0"
+    except OSError:
+        return Finding("proxy changes", True, "this kernel does not hand over connections; a client may be reset by one")
+    if on:
+        return Finding("proxy changes", True, "waiting connections are handed over")
+    detail = "Caddy opens its port anew at each change; a connection that waits at that moment is reset"
+    return Finding("proxy changes", True, detail, "sysctl -w net.ipv4.tcp_migrate_req=1")
 
 
 def reaches(address: str) -> bool:

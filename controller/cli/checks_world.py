@@ -134,6 +134,8 @@ async def proxy(settings: "Settings", client: "Proxy") -> AsyncIterator[Finding]
         return
     yield Finding("proxy", True, f"{settings.proxy.kind}: {len(table.routes)} route(s) of ours")
     address = settings.proxy.address
+    if settings.proxy.kind == "caddy" and checks.is_local(address.rpartition(":")[0].strip("[]")):
+        yield checks.handed_over()
     why = await asyncio.to_thread(checks.listens, address)
     if not why:
         yield Finding("proxy address", True, f"{address} answers")

@@ -1,5 +1,7 @@
 """What doctor makes of what it found: networks, clocks and addresses that this machine cannot show in a test."""
 
+from pathlib import Path
+
 import pytest
 
 from controller.cli import checks, checks_world
@@ -48,3 +50,13 @@ def test_a_disk_is_nearly_full_below_one_gib() -> None:
     """The threshold itself is enough."""
     assert checks.space("disk", checks.ENOUGH, "/").ok
     assert checks.space("disk", checks.ENOUGH - 1, "/").level == "FAIL"
+
+
+@pytest.mark.parametrize(("setting", "remedy"), [("1\n", ""), ("0\n", "sysctl -w net.ipv4.tcp_migrate_req=1"), (None, "")])
+def test_connections_that_caddy_resets_at_a_change_are_told(tmp_path: Path, setting: str | None, remedy: str) -> None:
+    """Where the kernel could hand them over and does not, how to let it; a kernel that cannot is no mistake."""
+    path = tmp_path / "tcp_migrate_req"
+    if setting is not None:
+        path.write_text(setting)
+    found = checks.handed_over(path)
+    assert (found.ok, found.remedy) == (True, remedy)

@@ -13,12 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from controller.cli.checks import MIGRATE
 from tests.e2e.test_lifecycle import serves
 from tests.parts.sandbox import ROOT, Sandbox
 
 pytestmark = pytest.mark.alone
 
 REPLACEMENTS, ROLLBACKS, KILLS = 20, 5, 10
+CONTROL = 5
+"""So many writes in the control run for each of the other: few are reset by any one of them."""
 
 
 @dataclass
@@ -58,8 +61,15 @@ def writes(log: Path) -> int:
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
+def allowed(control: Seen) -> int:
+    """Connections that may be reset: none where the kernel hands them over when Caddy opens its listener anew, else
+    what the proxy's own changes do."""
+    handed_over = MIGRATE.exists() and MIGRATE.read_text().strip() != "0"
+    return 0 if handed_over else 3 + len(control.errors)
+
+
 def control_run(box: Sandbox, count: int, hostname: str, seconds: float) -> Seen:
-    """The same load over the same number of configuration writes, none of which touches a route."""
+    """The same load over so many configuration writes, none of which touches a route."""
     url = f"{box.caddy.admin}/config/apps/http/servers/unrelated"
     server = {"listen": ["127.0.0.1:0"], "routes": []}
     with load(box, hostname) as seen, httpx.Client(trust_env=False) as client:
@@ -99,12 +109,12 @@ def test_no_request_fails_over_replacements_rollbacks_and_kills(sandbox: Sandbox
         time.sleep(2)
 
     made = writes(sandbox.caddy.log) - before
-    control = control_run(sandbox, made, host, time.monotonic() - begun)
+    control = control_run(sandbox, CONTROL * made, host, time.monotonic() - begun)
     print(f"{seen.requests} requests, {made} writes; control: {control.requests} requests")
     assert seen.requests > 1000
     assert seen.bad == 0
     assert control.bad == 0
-    assert len(seen.errors) <= max(2, 2 * len(control.errors)), (seen.errors, control.errors)
+    assert len(seen.errors) <= allowed(control), (seen.errors, control.errors)
     assert not sandbox.leftovers()
     assert serves(sandbox, f"1.{REPLACEMENTS}", host)
 
@@ -147,7 +157,7 @@ def test_the_only_tag_is_replaced_without_a_gap_by_a_slow_rude_app(sandbox: Sand
     assert good.returncode == 0, good.stderr
     assert bad.returncode == 1, bad.stderr
     assert seen.bad == 0
-    assert len(seen.errors) <= 2, seen.errors
+    assert len(seen.errors) <= allowed(Seen()), seen.errors
     assert sandbox.get(host).status == 302
     assert sandbox.get(host).body.startswith("2.0 ")
     assert len(sandbox.containers()) == 1
