@@ -19,6 +19,10 @@ LONGEST_PAUSE = 0.5
 """Seconds between two questions of `verify`: doubled from the one to the other."""
 PATIENCE = {True: 2.0, False: 15.0}
 """Seconds that a change may wait for its turn, by `Proxy.batch`; then what it was decided on is too old to write."""
+TURNS = 3
+LONGEST_PATIENCE = 60.0
+"""A proxy that takes one change at a time lets this many of its last write pass, up to so many seconds: with thousands
+of hosts NPM needs seconds for each write."""
 NO_UPSTREAM = range(502, 505)
 """Status codes by which a proxy says that it got nothing from the container."""
 
@@ -42,8 +46,15 @@ class Routing:
         self._calls = asyncio.Lock()
         self._table: RouteTable | None = None
         self._read_at = 0.0
+        self._took = 0.0
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a change may wait for its turn."""
+        least = PATIENCE[self._proxy.batch]
+        return least if self._proxy.batch else max(least, min(TURNS * self._took, LONGEST_PATIENCE))
 
     async def table(self, max_age: float | None = None) -> RouteTable:
         """The routes as last read; read now when they never were, or longer than `max_age` seconds ago.
@@ -131,7 +142,7 @@ class Routing:
         return chosen
 
     def _refuse_old(self) -> None:
-        oldest = self._clock.monotonic() - PATIENCE[self._proxy.batch]
+        oldest = self._clock.monotonic() - self.patience
         for item in [item for item in self._waiting if item.since < oldest]:
             self._waiting.remove(item)
             if not item.done.done():
@@ -140,7 +151,10 @@ class Routing:
 
     async def _write(self, group: Sequence[_Waiting]) -> None:
         """Write a group and tell each caller its outcome, after the table was read back."""
+        began = self._clock.monotonic()
         [outcome] = await asyncio.gather(self._proxy.write([item.change for item in group]), return_exceptions=True)
+        if outcome is None:
+            self._took = self._clock.monotonic() - began
         if len(group) > 1 and _says_little(outcome):
             middle = len(group) // 2
             await self._write(group[:middle])

@@ -30,10 +30,11 @@ from controller.routing import Routing
 
 START = 60.0
 STOP_MARGIN = 75.0
-ROUTE = 60.0
+ROUTE = 45.0
 VERIFY = 15.0
 RESOLVE = 30.0
-"""Deadlines in seconds: a start, a stop beyond its grace period, a route write, its verification, a digest."""
+"""Deadlines in seconds: a start, a stop beyond its grace period, a route write once its turn has come, its proof, a
+digest."""
 
 
 class Steps:
@@ -88,11 +89,11 @@ class Steps:
                     await self._runtime.stop(action.container, action.grace)
             case SetRoute():
                 progress.waits()
-                async with _deadline(ROUTE, f"setting the route {action.route.hostname}"):
+                async with _deadline(self._routing.patience + ROUTE, f"setting the route {action.route.hostname}"):
                     await self._routing.change(RouteChange(action.route.hostname, action.route), progress.begins)
             case DeleteRoute():
                 progress.waits()
-                async with _deadline(ROUTE, f"deleting the route {action.hostname}"):
+                async with _deadline(self._routing.patience + ROUTE, f"deleting the route {action.hostname}"):
                     await self._routing.change(RouteChange(action.hostname, None), progress.begins)
             case Verify():
                 await self._routing.verify(action.route, self._clock.now() + VERIFY)

@@ -329,6 +329,27 @@ async def test_a_change_that_waited_too_long_is_not_written(routing: Routing, pr
     assert (sorted(proxy.routes), proxy.writes) == (["a.test", "c.test"], [["a.test"], ["c.test"]])
 
 
+async def test_a_proxy_that_takes_one_change_at_a_time_is_given_what_its_writes_take(clock: Clock) -> None:
+    """With thousands of hosts a write takes seconds: three of them may pass before a change is decided anew."""
+    proxy = MemoryProxy(clock, batch=False)
+    routing = Routing(proxy, clock)
+    proxy.gate.clear()
+    slow = asyncio.create_task(routing.change(setting("a.test")))
+    await settled()
+    clock.time += 10
+    proxy.gate.set()
+    await slow
+    assert routing.patience == 30
+
+    proxy.gate.clear()
+    tasks = [asyncio.create_task(routing.change(setting(name))) for name in ("b.test", "c.test")]
+    await settled()
+    clock.time += 25
+    proxy.gate.set()
+    await asyncio.gather(*tasks)
+    assert sorted(proxy.routes) == ["a.test", "b.test", "c.test"]
+
+
 async def test_a_change_tells_when_its_write_begins(routing: Routing, proxy: MemoryProxy) -> None:
     """Not while another write holds it up."""
     begun: list[str] = []
