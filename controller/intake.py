@@ -42,6 +42,7 @@ class Intake:
         keep: bool,
     ) -> None:
         self.sources = tuple(sources)
+        self._reading = {source.name: asyncio.Lock() for source in sources}
         self._guard = guard
         self._rules = rules
         self._keep = keep
@@ -59,9 +60,13 @@ class Intake:
         await self._guard.restore()
 
     async def load(self, source: Source) -> None:
-        """Read one source and hand what it holds to the guard."""
-        delivery = await source.load()
-        await self._guard.deliver(delivery)
+        """Read one source and hand what it holds to the guard.
+
+        Never twice at a time: a reading that took long would bring back what was declared before a newer one.
+        """
+        async with self._reading[source.name]:
+            delivery = await source.load()
+            await self._guard.deliver(delivery)
         wrong = _wrong(delivery)
         if wrong != self._wrong.get(source.name, ()):
             for item in wrong:

@@ -86,6 +86,8 @@ class Border:
     async def look(self, life: Life, op: str, target: str, act: Callable[[], T], seconds: float) -> T:
         """A call that changes nothing."""
         fault = self._draw(life, op, target, None)
+        if fault.mode == "stale":
+            return await self._old(life, fault, act, seconds)
         await self._travel(life, fault, seconds)
         if fault.mode != "ok":
             raise Unreachable(f"{op}: no answer")
@@ -111,6 +113,12 @@ class Border:
         return self._arrived(life, fault, op, result)
 
     # Parts
+
+    async def _old(self, life: Life, fault: Fault, act: Callable[[], T], seconds: float) -> T:
+        """What was seen at once and arrives late."""
+        result = act()
+        await self._travel(life, fault, seconds)
+        return result
 
     async def _send(self, life: Life, op: str, target: str, act: Callable[[], Any]) -> Fault:
         fault = self._draw(life, op, target, len(self.issued))

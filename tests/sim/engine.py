@@ -37,7 +37,9 @@ class Box:
     app: App
     state: ContainerState = "created"
     started_at: float | None = None
-    """Unix seconds."""
+    """Unix seconds by the wall clock of that moment, as Docker writes it down."""
+    since: float = 0.0
+    """Virtual second of the last start: what runs ages by this, wherever the wall clock jumps."""
     exit_code: int | None = None
     error: str = ""
     oom_killed: bool = False
@@ -59,7 +61,7 @@ class Box:
     """Earlier runs: virtual second of the end, most successful probes in a row, seconds that it lasted."""
     asked: int = 0
     changed: float = 0.0
-    """When its state or address last changed, Unix seconds."""
+    """Virtual second in which its state or address last changed."""
     marked_before: bool = False
     """It once had the mark."""
 
@@ -121,7 +123,7 @@ class Engine:
 
     def age(self, box: Box) -> float:
         """Seconds since its last start; 0 when it does not run."""
-        return self.border.clock.now() - box.started_at if box.started_at and box.state == "running" else 0.0
+        return self.border.clock.monotonic() - box.since if box.state == "running" else 0.0
 
     def ready(self, box: Box) -> bool:
         """Its port answers, with whatever status."""
@@ -190,7 +192,7 @@ class Engine:
         """It begins to run: a new address, a new start time."""
         box.runs += 1
         box.state, box.exit_code, box.error, box.term = "running", None, "", False
-        box.started_at = self.border.clock.now()
+        box.started_at, box.since = self.border.clock.now(), self.border.clock.monotonic()
         box.oks = box.best = box.asked = 0
         box.address = self._free_address() if box.connected else None
         run = box.runs
@@ -297,7 +299,7 @@ class Engine:
                 box.past.append((self.border.clock.monotonic(), box.best, self.age(box)))
                 box.state, box.exit_code, box.address = "exited", 137, None
                 box.runs += 1
-                box.changed = self.border.clock.now()
+                box.changed = self.border.clock.monotonic()
         self.border.later(seconds, lambda: self._back(graceful))
 
     def _back(self, graceful: bool) -> None:
@@ -314,7 +316,7 @@ class Engine:
 
     def tell(self, box: Box, action: str) -> None:
         """It changed: send an event to whoever listens, if it is about a container of ours."""
-        box.changed = self.border.clock.now()
+        box.changed = self.border.clock.monotonic()
         if box.owned:
             for heard in tuple(self.heard):
                 heard(box.stage, box.id, action)

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-Mode = Literal["ok", "before", "during", "after", "lost", "fail", "hang", "late"]
+Mode = Literal["ok", "before", "during", "after", "lost", "fail", "hang", "late", "stale"]
 """before, during, after: the controller dies before the effect, while a long one goes on, or after it. lost: the effect
 happens and the reply does not come. fail: nothing happens and the other side is not there. hang: no answer for a while,
-then as fail. late: no answer, and the effect happens when nobody waits for it any more (F11)."""
+then as fail. late: no answer, and the effect happens when nobody waits for it any more (F11). stale: the answer to
+a look is long on its way and shows the world of when it was asked for, some steps ago."""
 
 
 class Crash(BaseException):
@@ -92,6 +93,23 @@ class FaultAt(NoFaults):
 
 
 @dataclass
+class StaleLooks(NoFaults):
+    """Everything works, but every so manyth answer to a look of these kinds shows the world of a while ago."""
+
+    ops: tuple[str, ...]
+    every: int = 2
+    slowest: float = 3.0
+    drawn: int = 0
+
+    def draw(self, call: Call) -> Fault:
+        """Late or not."""
+        if call.op not in self.ops:
+            return OK
+        self.drawn += 1
+        return Fault("stale", self.slowest) if self.drawn % self.every == 0 else OK
+
+
+@dataclass
 class DeafEvents(NoFaults):
     """Everything works, but no event of the Engine ever arrives (L7)."""
 
@@ -129,7 +147,8 @@ class Seeded:
             return OK
         if call.effect is None:
             mode: Mode = self._random.choice(("fail", "hang", "ok"))
-            return Fault(mode, self._random.uniform(0, self.slowest))
+            delay = self._random.uniform(0, self.slowest)
+            return Fault("stale" if mode == "ok" and delay > self.slowest / 2 else mode, delay)
         modes: tuple[Mode, ...] = ("lost", "fail", "hang", "ok", "late") if call.op == "docker.create" else _MODES
         return Fault(self._random.choice(modes), self._random.uniform(0, 5))
 

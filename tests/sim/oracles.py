@@ -117,8 +117,8 @@ class Oracles:
     def _fresh(self, box: Box, effect: Effect) -> bool:
         """Its state or address changed while the call was on its way, or shortly before."""
         waited = effect.time - effect.sent + QUEUED[self.proxy.batch]
-        known = self.border.clock.now() - waited - self._settling
-        return max(box.changed, box.started_at or 0.0) >= known
+        known = self.border.clock.monotonic() - waited - self._settling
+        return max(box.changed, box.since) >= known
 
     def _may_serve(self, route: Route, since: float) -> bool:
         box = self.engine.boxes.get(route.container)
