@@ -150,7 +150,8 @@ class Writer:
             if error.status == 409 and error.says("already in progress"):
                 self._await_gone(target)
             elif error.status != 404:
-                reason = "StillRunning" if error.says("running container", "is running", "paused") else "RemoveFailed"
+                runs = error.says("running container", "is running", "paused", "restarting container")
+                reason = "StillRunning" if runs else "RemoveFailed"
                 raise engine_failure(error, f"cannot remove {target.name}", reason) from error
         finally:
             self._changed(target.id)

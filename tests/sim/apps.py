@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from controller.clients.docker_errors import registry_failure
 from controller.core.errors import RevisionBad, WorldBad
 
 
@@ -17,6 +18,8 @@ class App:
     """When it ends by itself; None: never."""
     code: int = 1
     """With which exit code."""
+    oom: bool = False
+    """The kernel ends it for its memory."""
     breaks: float | None = None
     """From when it answers 503; None: never."""
     missing: bool = False
@@ -40,6 +43,10 @@ class Registry:
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
     down: bool = False
+    status: int = 0
+    """What it answers to every question instead of a manifest; 0: as it should."""
+    hosts: set[str] = field(default_factory=lambda: {"registry.test"})
+    """Registries that there are."""
     pull_seconds: float = 2.0
 
     def push(self, image: str, tag: str, app: App) -> str:
@@ -51,10 +58,18 @@ class Registry:
 
     def digest(self, image: str, tag: str) -> str:
         """Digest under the tag. Raises `WorldBad` while the registry is down, `RevisionBad` for an unknown tag."""
-        if self.down:
-            raise WorldBad(f"cannot get {image}:{tag}: 503", reason="RegistryError")
+        self.asked(image, tag)
         try:
             return self.tags[image, tag]
         except KeyError:
             message = f"cannot get {image}:{tag}: manifest unknown"
             raise RevisionBad(message, reason="ManifestMissing") from None
+
+    def asked(self, image: str, tag: str) -> None:
+        """It is asked for a manifest. Raises what it answers instead, in the words of the real client."""
+        host = image.partition("/")[0]
+        status = 503 if self.down else self.status
+        message = "" if host in self.hosts else f"dial tcp: lookup {host}: no such host"
+        if status or message:
+            failure = registry_failure(status, message or f"status {status}", f"{image}:{tag}")
+            raise failure or WorldBad(f"cannot get {image}:{tag}: {status}", reason="RegistryError")

@@ -21,6 +21,8 @@ RESTART_PAUSE = 0.1
 """Docker waits so long before it restarts a container, doubled each time."""
 STEADY = 10.0
 """A container that ran so long is restarted without a longer pause."""
+MEMORY_LEAST = 6 * 1024 * 1024
+"""Bytes; Docker refuses a lower limit."""
 
 
 @dataclass
@@ -64,6 +66,10 @@ class Box:
     """Virtual second in which its state or address last changed."""
     marked_before: bool = False
     """It once had the mark."""
+    said: list[str] = field(default_factory=list)
+    """Its output, line by line."""
+    pause: float = RESTART_PAUSE
+    """How long the Engine waits before it starts it again by itself."""
 
     @property
     def owned(self) -> bool:
@@ -100,6 +106,8 @@ class Engine:
     boxes: dict[str, Box] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
     """Digests that are here."""
+    volumes: set[str] = field(default_factory=set)
+    """Names of volumes; the Engine makes one with the first container that names it, and never removes it."""
     down_until: float = 0.0
     """Virtual seconds until which it does not answer."""
     heard: list[Callable[[str | None, str, str], None]] = field(default_factory=list)
@@ -154,8 +162,11 @@ class Engine:
                 raise Conflict(f"the name {spec.name} is held by container {holder.id[:12]}", reason="NameTaken")
             return holder.id
         digest = spec.image.partition("@")[2]
+        if spec.memory is not None and spec.memory < MEMORY_LEAST:
+            raise RevisionBad(f"cannot create {spec.name}: Minimum memory limit allowed is 6MB", reason="InvalidConfig")
         if digest not in self.images:
             raise WorldBad(f"image {spec.image} is no longer here", reason="ImageGone")
+        self.volumes |= {mount.source for mount in spec.mounts if not mount.bind}
         box = self.add(spec.name, spec.image, wanted, spec, self.registry.apps[digest])
         self.tell(box, "create")
         return box.id
@@ -184,7 +195,7 @@ class Engine:
             if not done.done():
                 done.set_result(None)
 
-        box.by_hand = False
+        box.by_hand, box.restart_count, box.pause = False, 0, RESTART_PAUSE
         self.border.later(START_SECONDS, up)
         return done
 
@@ -199,28 +210,44 @@ class Engine:
         ends = box.app.job if box.job else box.app.exits
         if ends is not None:
             code = box.app.job_code if box.job else box.app.code
-            self.border.later(ends, lambda: self.exit(box, code, run))
+            self.border.later(ends, lambda: self.exit(box, code, run, oom=box.app.oom))
+        box.said.append("up")
         self.tell(box, "start")
 
     def stop(self, box: Box, grace: float) -> "asyncio.Future[None]":
-        """SIGTERM now, the end when the application or the grace period says so."""
+        """SIGTERM now, the end when the application or the grace period says so; what does not run is left alone."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if box.id not in self.boxes or box.state not in ("running", "paused", "restarting"):
+            done.set_result(None)
+            return done
         box.by_hand = True
         if box.state == "restarting":
             box.state, box.runs = "exited", box.runs + 1
-        if box.id not in self.boxes or box.state not in ("running", "paused"):
+            self.tell(box, "stop")
             done.set_result(None)
             return done
         box.term = True
-        run, code = box.runs, 0 if box.app.stops <= grace else 137
+        run, heeds = box.runs, box.app.stops <= grace
+        self.tell(box, "kill")
+        self.unpause(box)
 
         def down() -> None:
-            self.exit(box, code, run)
+            if box.runs == run and box.state in ("running", "paused"):
+                if not heeds:
+                    self.tell(box, "kill")
+                self.exit(box, 0 if heeds else 137, run)
+                self.tell(box, "stop")
             if not done.done():
                 done.set_result(None)
 
         self.border.later(min(box.app.stops, grace), down)
         return done
+
+    async def restart(self, box: Box, grace: float) -> None:
+        """Stop and start it again."""
+        await self.stop(box, grace)
+        await self.start(box)
+        self.tell(box, "restart")
 
     def exit(self, box: Box, code: int, run: int, oom: bool = False) -> None:
         """Its process ended; the Engine starts it again when the restart policy says so."""
@@ -229,11 +256,14 @@ class Engine:
         ran = self.age(box)
         box.past.append((self.border.clock.monotonic(), box.best, ran))
         box.state, box.exit_code, box.address, box.oom_killed = "exited", code, None, oom
+        if oom:
+            self.tell(box, "oom")
         self.tell(box, "die")
         if box.passed and not box.by_hand:
             box.state = "restarting"
-            box.restart_count = 0 if ran > STEADY else box.restart_count
-            pause = min(60.0, RESTART_PAUSE * 2.0**box.restart_count)
+            box.restart_count += 1
+            pause = box.pause = RESTART_PAUSE if ran > STEADY else box.pause
+            box.pause = min(60.0, 2 * pause)
             self.border.later(pause, lambda: self._again(box, run))
 
     def remove(self, box: Box) -> None:
@@ -257,7 +287,7 @@ class Engine:
         if box.id in self.boxes and not box.connected:
             box.connected = True
             box.address = self._free_address() if box.state in ("running", "paused") else None
-            self.tell(box, "connect")
+            box.changed = self.border.clock.now()
 
     def mark(self, box: Box, passed: bool) -> None:
         """Change the restart policy."""
@@ -269,8 +299,11 @@ class Engine:
 
     def kill(self, box: Box) -> None:
         """`docker kill` by a third party: it stays down whatever the restart policy."""
-        box.by_hand = True
-        self.exit(box, 137, box.runs)
+        if box.state in ("running", "paused"):
+            box.by_hand = True
+            self.tell(box, "kill")
+            self.unpause(box)
+            self.exit(box, 137, box.runs)
 
     def pause(self, box: Box) -> None:
         """`docker pause` by a third party."""
@@ -281,13 +314,25 @@ class Engine:
     def disconnect(self, box: Box) -> None:
         """`docker network disconnect` by a third party."""
         box.connected, box.address = False, None
-        self.tell(box, "disconnect")
+        box.changed = self.border.clock.now()
+
+    def rename(self, box: Box, name: str) -> None:
+        """`docker rename` by a third party."""
+        box.name = name
+        self.tell(box, "rename")
 
     def drop(self, box: Box) -> None:
         """`docker rm -f` by a third party."""
         self.kill(box)
         box.state = "exited"
         self.remove(box)
+
+    def prune(self, digest: str) -> bool:
+        """`docker rmi` by a third party; False where a container, a stopped one too, has the image."""
+        if any(box.image.endswith(digest) for box in self.boxes.values()):
+            return False
+        self.images.discard(digest)
+        return True
 
     def reboot(self, seconds: float, graceful: bool = True) -> None:
         """The Engine goes away and comes back. After a graceful end it starts what has the mark; after kill -9 nothing
@@ -297,7 +342,9 @@ class Engine:
         for box in self.boxes.values():
             if box.state in ("running", "paused", "restarting"):
                 box.past.append((self.border.clock.monotonic(), box.best, self.age(box)))
-                box.state, box.exit_code, box.address = "exited", 137, None
+                grace = box.spec.stop_grace if box.spec is not None else STEADY
+                box.exit_code = 0 if graceful and box.app.stops <= grace else 137
+                box.state, box.address = "exited", None
                 box.runs += 1
                 box.changed = self.border.clock.monotonic()
         self.border.later(seconds, lambda: self._back(graceful))
@@ -311,7 +358,6 @@ class Engine:
 
     def _again(self, box: Box, run: int) -> None:
         if box.id in self.boxes and box.runs == run and box.state == "restarting":
-            box.restart_count += 1
             self.run(box)
 
     def tell(self, box: Box, action: str) -> None:

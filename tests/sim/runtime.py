@@ -17,16 +17,20 @@ from tests.sim.engine import Box, Engine
 
 QUICK = 0.004
 """Seconds of a short call."""
+RULES = PolicyRules()
 
 
 class SimRuntime(Runtime):
     """One connection to the Engine; dead with its life."""
 
-    def __init__(self, border: Border, life: Life, engine: Engine, controller_id: str) -> None:
+    def __init__(
+        self, border: Border, life: Life, engine: Engine, controller_id: str, rules: PolicyRules = RULES
+    ) -> None:
         self._border = border
         self._life = life
         self._engine = engine
         self._id = controller_id
+        self._rules = rules
 
     async def list(self, stage: StageKey | None = None) -> tuple[Container, ...]:
         """Our containers, of one stage or of all."""
@@ -44,13 +48,22 @@ class SimRuntime(Runtime):
 
     async def resolve(self, image: str, tag: str) -> str:
         """Digest that the registry serves under the tag now."""
-        act = lambda: self._engine.registry.digest(image, tag)  # noqa: E731 - passed on, as everywhere here
+        self._allow(image)
+
+        def act() -> str:
+            self._up()
+            return self._engine.registry.digest(image, tag)
+
         return await self._border.look(self._life, "registry.resolve", f"{image}:{tag}", act, 0.1)
 
     async def logs(self, container: Container, tail: int) -> tuple[str, ...]:
-        """What a broken application would have said."""
-        box = self._engine.boxes.get(container.id)
-        act = lambda: () if box is None else (f"{box.name} says: status {box.app.status}",)  # noqa: E731
+        """The end of what it said."""
+
+        def act() -> tuple[str, ...]:
+            self._up()
+            box = self._engine.boxes.get(container.id)
+            return tuple(box.said[-tail:]) if box is not None and tail > 0 else ()
+
         return await self._border.look(self._life, "docker.logs", container.name, act, QUICK)
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
@@ -73,15 +86,20 @@ class SimRuntime(Runtime):
 
     async def pull(self, image: str, tag: str, digest: str, progress: Callable[[str], None]) -> str:
         """Make the image available; asks nobody when the digest is here."""
+        self._allow(image)
+
+        def known() -> str:
+            self._up()
+            return digest
+
         if digest and digest in self._engine.images:
-            return await self._border.look(self._life, "docker.image", f"{image}@{digest[7:19]}", lambda: digest, QUICK)
+            return await self._border.look(self._life, "docker.image", f"{image}@{digest[7:19]}", known, QUICK)
 
         def act() -> "asyncio.Future[str]":
             self._up()
             registry, engine = self._engine.registry, self._engine
+            registry.asked(image, tag)
             found = digest or registry.digest(image, tag)
-            if registry.down:
-                raise WorldBad(f"cannot get {image}:{tag}: 503", reason="RegistryError")
             if found not in registry.apps:
                 raise RevisionBad(f"cannot get {image}@{found}: manifest unknown", reason="ManifestMissing")
             done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -100,7 +118,7 @@ class SimRuntime(Runtime):
     async def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:
         """Create a container; a name that is taken by the same gives its holder."""
         config = body(spec, values, controller_id=self._id, network="holdfast", rotate_logs=True)
-        if found := violations(config, PolicyRules()):
+        if found := violations(config, self._rules):
             raise RevisionBad(f"policy refuses {spec.name}: {'; '.join(found)}", reason="PolicyDenied")
 
         def act() -> str:
@@ -115,7 +133,7 @@ class SimRuntime(Runtime):
         def act(box: Box | None) -> "asyncio.Future[None]":
             if box is None:
                 raise WorldBad(f"cannot start {container.name}: it is gone", reason="ContainerGone")
-            return _done() if box.state == "running" else self._engine.start(box)
+            return _done() if box.state in ("running", "restarting") else self._engine.start(box)
 
         await self._long("docker.start", container, act)
 
@@ -131,9 +149,7 @@ class SimRuntime(Runtime):
         def act(box: Box | None) -> "asyncio.Future[None]":
             if box is None:
                 return _done()
-            self._engine.stop(box, grace)
-            self._engine.exit(box, 0, box.runs)
-            return self._engine.start(box)
+            return asyncio.ensure_future(self._engine.restart(box, grace))
 
         await self._long("docker.restart", container, act)
 
@@ -166,6 +182,10 @@ class SimRuntime(Runtime):
 
     async def _long(self, op: str, container: Container, act: "Callable[[Box | None], asyncio.Future[None]]") -> None:
         await self._border.long(self._life, op, container.name, lambda: act(self._same(container)), QUICK)
+
+    def _allow(self, image: str) -> None:
+        if found := violations({"Image": image}, self._rules):
+            raise RevisionBad(f"policy refuses {image}: {'; '.join(found)}", reason="PolicyDenied")
 
     def _up(self) -> None:
         if self._border.clock.monotonic() < self._engine.down_until:
