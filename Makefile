@@ -6,7 +6,7 @@ PY := .venv/bin/python
 ARGS ?=
 N ?= 200
 
-.PHONY: help demo clean-demo test chaos check format generate lock setup parts clean mutants
+.PHONY: help demo clean-demo test bench chaos check format generate lock setup parts clean mutants
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ endif
 
 chaos: setup parts ## kill the controller N=200 times in each of three stories, on real parts
 	@CHAOS=$(N) $(PY) -m tests.parts.namespace $(PY) -m pytest tests/e2e/test_chaos.py $(ARGS)
+
+bench: setup parts ## what Holdfast costs beside the least that does the same, as ratios; ARGS="-n 24 -r 5"
+	@$(PY) -m tests.parts.namespace $(PY) -m tests.bench $(ARGS)
 
 mutants: setup ## what share of small mistakes in the core the tests notice (about an hour); ARGS="-n 50 --only routes"
 	@nice -n 10 $(PY) -m tests.mutants $(ARGS)
