@@ -16,6 +16,9 @@ from controller.core import names
 from controller.core.actions import ContainerSpec
 from controller.core.observed import Container
 from controller.core.policy import PolicyRules
+from tests.contract.facts import Side
+from tests.contract.facts_real import Host, RealSide
+from tests.contract.facts_simulated import SimulatedSide
 from tests.contract.registry_faults import FaultyRegistry, layer
 from tests.parts.engine import Engine
 from tests.parts.images import find_busybox
@@ -37,6 +40,20 @@ class RealClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+
+@pytest.fixture(scope="session")
+def facts_host(engine: Engine, tar: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """What all facts about the real Engine share in this process."""
+    found = Host(engine, tmp_path_factory.mktemp("facts"))
+    yield found
+    asyncio.run(found.close())
+
+
+@pytest.fixture(params=["simulated", "real"])
+def side(request: pytest.FixtureRequest) -> Side:
+    """Where a fact about the Engine is played."""
+    return SimulatedSide() if request.param == "simulated" else RealSide(request.getfixturevalue("facts_host"))
 
 
 @pytest.fixture
