@@ -22,6 +22,8 @@ REFUSED_MAX = 0.25
 """Seconds between two questions to a port that still refuses, at first and at most."""
 EXCUSE = 1.0
 """Seconds after an end before somebody is blamed: a Docker that shuts down is known by what else ends."""
+CLOCKS = 30.0
+"""Seconds by which the Engine's clock may be ahead of ours."""
 STOPPED = (0, 137, 143)
 """Exit codes of a container that was stopped, as all are when Docker shuts down."""
 LEAST_RUN = 1.0
@@ -145,9 +147,10 @@ class Gatekeeper:
         if error.reason != "Exited" or (not control and ended.exit_code not in STOPPED):
             return
         await self._clock.sleep(EXCUSE)
+        latest = self._clock.now() + CLOCKS  # what began after that did so before the clock was set back
         for other in await self._runtime.list(ended.stage):
             proven = other.id == control or (other.passed and other.id != ended.id)
-            later = (other.started_at or 0.0) > (ended.started_at or 0.0)
+            later = (ended.started_at or 0.0) < (other.started_at or 0.0) <= latest
             if proven and (later or (other.id == control and not other.running)):
                 message = f"{error.message}; but {other.name}, which passed before, ended too"
                 raise WorldBad(message, reason="ControlFailsToo") from error

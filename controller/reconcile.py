@@ -6,7 +6,7 @@ issues what is safe now, and says when to come back. The rollout is nowhere a ca
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from controller.apply import Applier
 from controller.core import plan
@@ -25,6 +25,8 @@ from controller.telemetry import log
 
 AT_ONCE = 10
 """Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""
+JUMP = 2.0
+"""Seconds from which on the wall clock did not drift between two passes but was set."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Reconciler:
         self._listener = listener
         self._locks: dict[StageKey, asyncio.Lock] = {}
         self._rows: dict[StageKey, int] = {}
+        self._ahead: dict[StageKey, float] = {}
+        """By how much the wall clock was ahead of the monotonic one in the last pass of each stage."""
         self.statuses: dict[StageKey, StageStatus] = {}
         """The newest status of each stage that is declared or has something left."""
 
@@ -77,9 +81,14 @@ class Reconciler:
         async with self._lock(key):
             desired = self._desired(key)
             observed = await self.observe(desired)
-            now = self._world.clock.now()
+            now, stored = self._world.clock.now(), observed.memory
+            ahead = now - self._world.clock.monotonic()
+            jump = ahead - self._ahead.get(key, ahead)
+            if abs(jump) > JUMP:
+                observed = replace(observed, memory=stored.carried(jump))
             decided = plan.plan(desired, observed, self._world.rules, now)
-            await self._record(key, observed, decided, now)
+            await self._record(key, stored, decided, now)
+            self._ahead[key] = ahead
             at_once = await self._apply(desired, decided)
             await self._report(desired, observed, decided)
         return self._again(key, decided, at_once)
@@ -122,8 +131,8 @@ class Reconciler:
         changes = {"conditions": conditions, "reason": error.message, "observed_at": now}
         await self._publish(known.model_copy(update=changes))
 
-    async def _record(self, key: StageKey, observed: Observed, decided: Plan, now: float) -> None:
-        if decided.memory != observed.memory or decided.transitions:
+    async def _record(self, key: StageKey, stored: StageMemory, decided: Plan, now: float) -> None:
+        if decided.memory != stored or decided.transitions:
             await self._world.store.record(key, decided.memory, decided.transitions, now)
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:

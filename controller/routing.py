@@ -98,13 +98,14 @@ class Routing:
         if self._writer is not None:
             await asyncio.wait([self._writer])
 
-    async def verify(self, route: Route, deadline: float) -> None:
+    async def verify(self, route: Route, seconds: float) -> None:
         """Ask through the proxy until this very route answers, and not with 502 to 504.
 
-        Asks at least once, and until `deadline` (Unix seconds). Raises `WorldBad` with the last answer:
+        Asks at least once, and for so many seconds. Raises `WorldBad` with the last answer:
         UpstreamFailed when the new route answered that it gets nothing from the container, else VerifyFailed.
         """
         pause = FIRST_PAUSE
+        deadline = self._clock.monotonic() + seconds
         while True:
             new = False
             try:
@@ -116,7 +117,7 @@ class Routing:
                 if new and answer.status not in NO_UPSTREAM:
                     return
                 last = f"{answer.detail or f'status {answer.status}'}{'' if new else ' from another configuration'}"
-            if self._clock.now() + pause > deadline:
+            if self._clock.monotonic() + pause > deadline:
                 text = f"{route.hostname} does not answer through the proxy with its new route: {last}"
                 raise WorldBad(text, reason="UpstreamFailed" if new else "VerifyFailed")
             await self._clock.sleep(pause)

@@ -96,7 +96,7 @@ class Steps:
                 async with _deadline(self._routing.patience + ROUTE, f"deleting the route {action.hostname}"):
                     await self._routing.change(RouteChange(action.hostname, None), progress.begins)
             case Verify():
-                await self._routing.verify(action.route, self._clock.now() + VERIFY)
+                await self._routing.verify(action.route, VERIFY)
             case _:
                 assert_never(action)
         return {}

@@ -128,6 +128,11 @@ class Simulation:
         route = self.proxy.routes[hostname]
         self.proxy.set(hostname, None if address is None else edited(route, host=address))
 
+    def set_clock(self, seconds: float) -> None:
+        """Let somebody set the machine's clock ahead, or back."""
+        self.border.note("clock", "set", f"{seconds:+g} s")
+        self.clock.skew += seconds
+
     # The controller
 
     async def start(self) -> None:

@@ -99,3 +99,21 @@ class StageMemory(_Memory):
         """A copy in which the tag has this memory, or none."""
         rest = {key: value for key, value in self.instances.items() if key != tag}
         return self.model_copy(update={"instances": rest | ({tag: memory} if memory else {})})
+
+    def carried(self, seconds: float) -> "StageMemory":
+        """The same on a clock that was set by so many seconds: what is being waited for takes as long as before.
+
+        Births stay, because a time to live ends by the calendar.
+        """
+        instances = {tag: _carried(item, seconds) for tag, item in self.instances.items()}
+        draining = {key: since + seconds for key, since in self.draining.items()}
+        return self.model_copy(update={"instances": instances, "draining": draining})
+
+
+def _carried(memory: InstanceMemory, seconds: float) -> InstanceMemory:
+    switched = memory.switched_at and memory.switched_at + seconds
+    rollout = memory.rollout
+    if rollout is not None:
+        retry_at = rollout.retry_at and rollout.retry_at + seconds
+        rollout = rollout.model_copy(update={"started_at": rollout.started_at + seconds, "retry_at": retry_at})
+    return memory.model_copy(update={"switched_at": switched, "rollout": rollout})

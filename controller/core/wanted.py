@@ -67,7 +67,10 @@ def _expired(draft: Draft, slot: Slot) -> bool:
     declared = slot.declared
     if declared is None or declared.ttl is None or slot.tag == draft.desired.default_tag:
         return False
-    end = slot.born + declared.ttl
+    born = slot.born
+    if born > draft.now:  # in the future: the clock was set back
+        born = draft.remember(slot.tag, born=draft.now).born
+    end = born + declared.ttl
     if slot.memory.expired or end <= draft.now:
         if not slot.memory.expired:
             draft.remember(slot.tag, expired=True)

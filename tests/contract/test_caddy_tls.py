@@ -61,7 +61,7 @@ async def test_internal_certificates_are_served(home: Site) -> None:
         wanted = route("shop.test", app.port)
         routing = Routing(home.proxy, RealClock())
         await routing.change(RouteChange("shop.test", wanted))
-        await routing.verify(wanted, RealClock().now() + 20)
+        await routing.verify(wanted, 20)
         assert (await certificate(home, "shop.test")).text == "app\n"
         assert "X-Forwarded-Proto: https" in app.heads[-1]
     assert (await home.proxy.read()).routes == {"shop.test": wanted}
@@ -118,7 +118,7 @@ async def test_a_tls_server_of_others_is_shared(home: Site) -> None:
     async with Upstream("app") as app:
         wanted = route("shop.test", app.port)
         await home.set(wanted)
-        await Routing(home.proxy, RealClock()).verify(wanted, RealClock().now() + 20)
+        await Routing(home.proxy, RealClock()).verify(wanted, 20)
         assert (await certificate(home, "shop.test")).text == "app\n"
     assert (await certificate(home, "theirs.test")).text == "theirs"
     assert (await home.proxy.read()).routes == {"shop.test": wanted}

@@ -281,7 +281,7 @@ async def test_verify_asks_until_this_very_route_answers(routing: Routing, proxy
         Answer(wanted.marker, 502),
         Answer(wanted.marker, 500),
     ]
-    await routing.verify(wanted, clock.now() + 10)
+    await routing.verify(wanted, 10)
     assert clock.now() - 1000 == pytest.approx(0.02 + 0.04 + 0.08)
 
 
@@ -299,7 +299,7 @@ async def test_verify_gives_up_at_its_deadline(
     """The error says what was answered last, and whether it was the new route that answered."""
     proxy.answers = [answer]
     with pytest.raises(WorldBad, match=told[1]) as failed:
-        await routing.verify(route("a.test"), clock.now() + 10)
+        await routing.verify(route("a.test"), 10)
     assert failed.value.reason == told[0]
     assert 9 < clock.now() - 1000 <= 10
 
@@ -308,7 +308,7 @@ async def test_verify_asks_once_even_when_its_time_is_over(routing: Routing, pro
     """A late start is no failure when the route answers."""
     wanted = route("a.test")
     proxy.answers = [Answer(wanted.marker, 200)]
-    await routing.verify(wanted, clock.now() - 5)
+    await routing.verify(wanted, 0)
 
 
 async def test_a_change_that_waited_too_long_is_not_written(routing: Routing, proxy: MemoryProxy, clock: Clock) -> None:
