@@ -6,7 +6,7 @@ PY := .venv/bin/python
 ARGS ?=
 N ?= 200
 
-.PHONY: help demo clean-demo test bench chaos check format generate lock setup parts clean mutants
+.PHONY: help demo clean-demo test bench chaos check format generate lock setup parts clean mutants matrix
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ chaos: setup parts ## kill the controller N=200 times in each of three stories, 
 
 bench: setup parts ## what Holdfast costs beside the least that does the same, as ratios; ARGS="-n 24 -r 5"
 	@$(PY) -m tests.parts.namespace $(PY) -m tests.bench $(ARGS)
+
+matrix: setup ## play the whole crash matrix and write tests/MATRIX.md (minutes); ARGS="deploy evict": only these stories
+	@nice -n 10 $(PY) -m tests.sim.full $(ARGS)
 
 mutants: setup ## what share of small mistakes in the core the tests notice (about an hour); ARGS="-n 50 --only routes"
 	@nice -n 10 $(PY) -m tests.mutants $(ARGS)

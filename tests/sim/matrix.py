@@ -9,11 +9,41 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.sim.faults import Call, FaultAt, Mode
-from tests.sim.scenarios import Scenario
+from tests.sim.scenarios import (
+    Scenario,
+    broken_tag,
+    change_spec,
+    deploy,
+    evict,
+    pre_deploy,
+    recreate,
+    recreate_fails,
+    remove_stage,
+    replace_tag,
+    swap_hostname,
+)
 from tests.world import Simulation, simulate
 
+PAIRED: tuple[Scenario, ...] = (
+    deploy,
+    replace_tag,
+    broken_tag,
+    change_spec,
+    pre_deploy,
+    recreate,
+    recreate_fails,
+    evict,
+    remove_stage,
+    swap_hostname,
+)
+"""The stories that are played with two faults."""
+FOLLOWING = 7
+"""A second fault strikes at one of so many effects after the first."""
+CRASHES: tuple[Mode, ...] = ("before", "after")
 LONG = ("docker.pull", "docker.start", "docker.stop", "docker.restart")
 MAKES = ("docker.create", "docker.remove", "docker.start", "docker.stop")
+OWN = ("controller", "app")
+"""Who acts without being somebody else."""
 SPARE = 2
 """So many more of each call than without a fault may be made."""
 
@@ -35,13 +65,14 @@ class Reference:
     calls: tuple[Call, ...]
     end: object
     made: Counter[str]
+    sim: Simulation
 
     @staticmethod
     def of(scenario: Scenario, npm: bool = False) -> "Reference":
         """Play it once; nothing may be written once it is over."""
         sim = simulate(_resting(scenario, 600.0), npm=npm)
         sim.history_closed()
-        return Reference(scenario, npm, tuple(sim.border.issued), sim.canonical(), _made(sim))
+        return Reference(scenario, npm, tuple(sim.border.issued), sim.canonical(), _made(sim), sim)
 
     def cases(self) -> Iterator[Case]:
         """Every fault that makes sense for every effect."""
@@ -49,10 +80,20 @@ class Reference:
             for mode in modes(call):
                 yield Case(number, mode)
 
+    def pairs(self) -> Iterator[tuple[Case, Case]]:
+        """Each fault, and a crash at one of the effects that follow it, while the controller recovers (L4)."""
+        for first in self.cases():
+            for gap in range(1, FOLLOWING + 1):
+                for mode in CRASHES:
+                    yield first, Case(first.effect + gap, mode)
+
     def play(self, *cases: Case) -> Simulation:
-        """Play it with these faults; everything about it is judged."""
+        """Play it with these faults, the first of which must strike; everything about it is judged."""
         faults = FaultAt({case.effect: case.mode for case in cases})
         sim = simulate(_resting(self.scenario, 100.0), faults, self.npm)
+        first = self.calls[cases[0].effect]
+        assert [(call.op, call.effect) for call in faults.hit[:1]] == [(first.op, first.effect)], "it never struck"
+        assert len(faults.hit) == sum(case.effect < len(sim.border.issued) for case in cases), "one never struck"
         sim.history_closed()
         assert sim.canonical() == self.end, f"{_differences(self.end, sim.canonical())}\n{sim.trace()}"
         spare = SPARE * len(cases)
@@ -64,7 +105,18 @@ class Reference:
 def modes(call: Call) -> tuple[Mode, ...]:
     """The faults that an effect can meet. The store is a local file: it only dies with the controller."""
     crashes: tuple[Mode, ...] = ("before", "during", "after") if call.op in LONG else ("before", "after")
-    return crashes if call.op.startswith("store.") else (*crashes, "lost", "fail", "hang")
+    if call.op.startswith("store."):
+        return crashes
+    return (*crashes, "lost", "fail", "hang", *(("late",) if call.op == "docker.create" else ()))
+
+
+def passes(sim: Simulation, since: float) -> int:
+    """Passes from that second on until rest: most of one stage, up to the last effect before somebody acts again."""
+    others = [item.time for item in sim.effects if item.actor not in OWN and item.time > since]
+    until = min(others, default=sim.clock.monotonic())
+    last = max((item.time for item in sim.effects if item.actor in OWN and item.time < until), default=since)
+    stages = Counter(stage for time, stage in sim.border.passes if since < time <= last)
+    return max(stages.values(), default=0)
 
 
 def _resting(scenario: Scenario, seconds: float) -> Scenario:

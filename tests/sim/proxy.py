@@ -27,6 +27,8 @@ class ProxyState:
     """So many writes to come take effect and are answered with an error (F41)."""
     refuses: bool = False
     """Every write is refused and changes nothing."""
+    blind: set[str] = field(default_factory=set)
+    """Tags whose containers it does not reach, as when it is in another network (F49)."""
     left: dict[str, float] = field(default_factory=dict)
     """When the last route went away from a container: container id to virtual seconds."""
     writes: int = 0
@@ -86,7 +88,7 @@ class SimProxy(Proxy):
             if found is None:
                 return Answer("", 404)
             box = target(self._engine, found)
-            if box is None or not self._engine.ready(box):
+            if box is None or box.tag in self._state.blind or not self._engine.ready(box):
                 return Answer(found.marker, 502)
             return Answer(found.marker, self._engine.answer(box))
 

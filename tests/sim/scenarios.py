@@ -15,6 +15,14 @@ from tests.sim.hostnames import (
     swap_hostname,
     worker,
 )
+from tests.sim.obstacles import (
+    broken_and_restarted,
+    images_pruned,
+    never_ready,
+    proxy_stumbles,
+    unreadable,
+    verification_fails,
+)
 from tests.sim.recreations import (
     recreate,
     recreate_fails,
@@ -124,6 +132,12 @@ ALL: tuple[Scenario, ...] = (
     restarted,
     store_lost,
     store_lost_in_the_middle,
+    never_ready,
+    verification_fails,
+    proxy_stumbles,
+    images_pruned,
+    broken_and_restarted,
+    unreadable,
 )
 
 
@@ -135,6 +149,7 @@ __all__ = [
     "add_check_path",
     "bake",
     "become_worker",
+    "broken_and_restarted",
     "broken_first",
     "broken_tag",
     "broken_then_fixed",
@@ -159,14 +174,17 @@ __all__ = [
     "expire",
     "give_up_domain",
     "host",
+    "images_pruned",
     "missing_command",
     "missing_image",
     "more_hostnames",
     "move_default",
+    "never_ready",
     "pre_deploy",
     "pre_deploy_fails",
     "proxy_away",
     "proxy_restarted",
+    "proxy_stumbles",
     "pushed_again",
     "recreate",
     "recreate_fails",
@@ -185,5 +203,7 @@ __all__ = [
     "swap_hostname",
     "track_digest",
     "two_tags",
+    "unreadable",
+    "verification_fails",
     "worker",
 ]

@@ -9,27 +9,12 @@ from functools import partial
 import pytest
 
 from tests.sim.faults import FaultAt, Mode
-from tests.sim.matrix import Case, Reference
-from tests.sim.scenarios import (
-    ALL,
-    DEFAULT,
-    Scenario,
-    broken_tag,
-    change_spec,
-    deploy,
-    evict,
-    recreate,
-    recreate_fails,
-    remove_stage,
-    replace_tag,
-    swap_hostname,
-)
+from tests.sim.matrix import PAIRED, Case, Reference
+from tests.sim.scenarios import ALL, DEFAULT, Scenario, deploy
 from tests.sim.sources import project
 from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"
-PAIRED = (deploy, replace_tag, broken_tag, change_spec, recreate, recreate_fails, evict, remove_stage, swap_hostname)
-"""The stories that are played with two faults."""
 STRIDE = 1 if FULL else 97
 """So many pairs are passed over for each that is played; no multiple of the number of kinds of faults."""
 
@@ -80,11 +65,5 @@ def test_safety_a_container_that_could_not_be_marked_yet_keeps_its_routes(mode: 
 def test_liveness_two_faults_change_nothing_in_the_end(scenario: Scenario) -> None:
     """L4: a fault, and another one while the controller recovers from it."""
     reference = Reference.of(scenario)
-    pairs = [
-        (first, Case(first.effect + gap, mode))
-        for first in reference.cases()
-        for gap in range(1, 8)
-        for mode in ("before", "after")
-    ]
-    for first, second in pairs[::STRIDE]:
-        reference.play(first, second)
+    for pair in tuple(reference.pairs())[::STRIDE]:
+        reference.play(*pair)
