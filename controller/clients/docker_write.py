@@ -25,6 +25,8 @@ from controller.core.policy import PolicyRules, violations
 
 REMOVAL_WAIT = 30.0
 """Seconds to wait for a removal that somebody else began."""
+HOLDER_WAIT = 3.0
+"""Seconds to wait until whoever took a name is there to be looked at."""
 STOP_MARGIN = 60.0
 """Seconds beyond the grace period that a stop may take."""
 
@@ -77,7 +79,7 @@ class Writer:
                 return held
             except EngineError as error:
                 if error.status == 409:
-                    held = self._holder(spec)
+                    held = self._holder_soon(spec)
                     if held is not None:
                         return held
                 failure = create_failure(error, spec.name, spec.image)
@@ -279,6 +281,13 @@ class Writer:
             message = f"the name {spec.name} is held by container {found['Id'][:12]}, which is not ours"
             raise Conflict(message, reason="NameTaken")
         return str(found["Id"])
+
+    def _holder_soon(self, spec: ContainerSpec) -> str | None:
+        """The holder of a taken name; while it is being made or removed Docker keeps the name and shows nobody."""
+        deadline = time.monotonic() + HOLDER_WAIT
+        while (held := self._holder(spec)) is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return held
 
     def _holder_or_none(self, spec: ContainerSpec, lost: ReplyLost) -> str | None:
         try:

@@ -5,11 +5,13 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from controller.core import names
 from controller.core.actions import ContainerSpec
 from controller.core.observed import Container, Role
 from controller.core.policy import PolicyRules
+from controller.housekeeping import Images
 from controller.interfaces import Prober, Runtime, RuntimeEvent
 from tests.contract.facts import until
 from tests.sim.apps import App
@@ -36,10 +38,14 @@ class Seen:
     labels: tuple[tuple[str, str], ...]
 
 
+class Engine(Runtime, Images, Protocol):
+    """A Docker Engine as the controller uses it."""
+
+
 class Place(ABC):
     """One Engine with a stage of its own for this fact."""
 
-    runtime: Runtime
+    runtime: Engine
     prober: Prober
     stage: str
     image: str
@@ -60,7 +66,7 @@ class Place(ABC):
         """Digest of an image of this behaviour that the Engine has."""
 
     @abstractmethod
-    def another(self, rules: PolicyRules | None = None) -> Runtime:
+    def another(self, rules: PolicyRules | None = None) -> Engine:
         """A second connection of the same controller, by other rules where they are given."""
 
     async def spec(self, app: App = WORKS, **fields: object) -> ContainerSpec:
@@ -169,7 +175,7 @@ class Place(ABC):
         """`docker rename`."""
 
     @abstractmethod
-    def foreign(self, name: str, labels: dict[str, str]) -> str:
+    async def foreign(self, name: str, labels: dict[str, str]) -> str:
         """`docker create` with this name by somebody else; returns the id."""
 
     @abstractmethod
@@ -251,10 +257,10 @@ class Ear:
         """How often the stream said to look at everything, as it does when it begins."""
         return sum(event.stage is None for event in self._heard)
 
-    async def actions(self) -> list[str]:
-        """What happened to the container until now, in order."""
+    async def actions(self, container_id: str = "") -> list[str]:
+        """What happened to the container, or to another one, until now, in order."""
         await self._place.flush(self._heard)
-        return [event.action for event in self._heard if event.container == self._container.id]
+        return [event.action for event in self._heard if event.container == (container_id or self._container.id)]
 
     async def stages(self) -> set[str | None]:
         """The stages that the container's events named."""

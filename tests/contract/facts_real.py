@@ -18,11 +18,12 @@ from controller.clients.docker import DockerRuntime
 from controller.clients.docker_view import timestamp
 from controller.clients.probe import HttpProber
 from controller.core import names
+from controller.core.actions import ContainerSpec
 from controller.core.observed import Container
 from controller.core.policy import PolicyRules
-from controller.interfaces import Runtime, RuntimeEvent
+from controller.interfaces import RuntimeEvent
 from tests.contract.facts import until
-from tests.contract.facts_place import Place, Seen
+from tests.contract.facts_place import WORKS, Place, Seen
 from tests.contract.registry_faults import FaultyRegistry
 from tests.parts.engine import Engine
 from tests.parts.images import Image
@@ -46,6 +47,8 @@ def entrypoint(app: App) -> list[str]:
         return ["/bin/missing"]
     stop = f"trap 'kill $server; sleep {app.stops:g}; exit 0' TERM" if app.stops < FOR_EVER else "trap '' TERM"
     serve = f'nc -lllllllll -p 8080 -e /bin/sh -c "$ANSWER {app.status}" & server=$!'
+    if app.oom:
+        return ["/bin/sh", "-c", "echo up; exec tail -c 200m /dev/zero"]
     end = "while :; do sleep 60 & wait $!; done"
     if app.exits is not None:
         end = (f"sleep {app.exits:g} & wait $!; " if app.exits else "") + f"exit {app.code}"
@@ -66,7 +69,7 @@ class Host:
         self.image = f"{self.registry.address}/{self.id}/app"
         self.config = folder / "config.json"
         self.config.write_text("{}")
-        self.client = docker.APIClient(base_url=engine.url, version="auto", timeout=60)
+        self.client: Any = docker.APIClient(base_url=engine.url, version="auto", timeout=60)
         self.tar = gzip.decompress(Image.test_app("facts").layer)
         self.images: dict[App, str] = {}
         self.kept: set[str] = set()
@@ -130,7 +133,7 @@ class Real(Place):
     def __init__(self, host: Host) -> None:
         self.host = host
         self.runtime = host.runtime
-        self.prober = HttpProber()
+        self.prober = self._prober = HttpProber()
         self.stage = f"facts/s{next(_serial)}"
         self.image = host.image
         self.opened: list[DockerRuntime] = []
@@ -152,15 +155,17 @@ class Real(Place):
             self.host.images[app] = digest
         return digest
 
-    async def spec(self, app: App, **fields: object) -> Any:
-        """As told, and with volumes noted for their removal."""
+    async def spec(self, app: App = WORKS, **fields: object) -> ContainerSpec:
+        """As told, with the limit that a lack of memory needs, and with volumes noted for their removal."""
+        if app.oom:
+            fields["memory"] = 16 * 1024 * 1024
         if fields.get("role") == "preDeploy":
             app = replace(app, exits=app.job, code=app.job_code)
         found = await super().spec(app, **fields)
         self.host.kept |= {mount.source for mount in found.mounts if not mount.bind}
         return found
 
-    def another(self, rules: PolicyRules | None = None) -> Runtime:
+    def another(self, rules: PolicyRules | None = None) -> DockerRuntime:
         """Another one."""
         self.opened.append(self.host.connect(rules or PolicyRules()))
         return self.opened[-1]
@@ -216,9 +221,9 @@ class Real(Place):
         """Rename it."""
         self.host.client.rename(container.id, name)
 
-    def foreign(self, name: str, labels: dict[str, str]) -> str:
-        """Create one from whatever image is here."""
-        digest = next(iter(self.host.images.values()))
+    async def foreign(self, name: str, labels: dict[str, str]) -> str:
+        """Create one."""
+        digest = await self.here(WORKS)
         made = self.host.client.create_container(f"{self.image}@{digest}", name=name, labels=labels)
         self.host.others.append(made["Id"])
         return str(made["Id"])
@@ -268,7 +273,7 @@ class Real(Place):
     async def close(self) -> None:
         """Free what this fact opened, and have the registry work again."""
         self.host.registry.heal()
-        await self.prober.close()
+        await self._prober.close()
         for runtime in self.opened:
             await runtime.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 from controller.core import names
 from controller.core.observed import Container
 from controller.core.policy import PolicyRules
-from controller.interfaces import Runtime, RuntimeEvent
+from controller.interfaces import RuntimeEvent
 from tests.contract.facts_place import Place, Seen
 from tests.sim.apps import App
 from tests.sim.border import Border, Life
@@ -32,6 +32,7 @@ class Simulated(Place):
         self.prober = SimProber(self.border, self.life, self.engine)
         self.stage = "facts/s1"
         self.image = IMAGE
+        self.images: dict[App, str] = {}
 
     def serve(self, tag: str, app: App) -> str:
         """Serve it."""
@@ -42,11 +43,13 @@ class Simulated(Place):
         self.engine.registry.status = status
 
     async def here(self, app: App) -> str:
-        """Pull it."""
-        digest = self.serve("here", app)
-        return await self.runtime.pull(IMAGE, "here", digest, lambda _: None)
+        """Pull it once."""
+        digest = self.images.get(app)
+        if digest is None or not self.has(digest):
+            digest = self.images[app] = await self.runtime.pull(IMAGE, "here", self.serve("here", app), lambda _: None)
+        return digest
 
-    def another(self, rules: PolicyRules | None = None) -> Runtime:
+    def another(self, rules: PolicyRules | None = None) -> SimRuntime:
         """Another one."""
         return SimRuntime(self.border, self.life, self.engine, CONTROLLER, rules or PolicyRules())
 
@@ -81,7 +84,7 @@ class Simulated(Place):
         """Rename it."""
         self.engine.rename(self._box(container), name)
 
-    def foreign(self, name: str, labels: dict[str, str]) -> str:
+    async def foreign(self, name: str, labels: dict[str, str]) -> str:
         """Create one."""
         return self.engine.add(name, f"{IMAGE}@sha256:0", labels, None, App()).id
 

@@ -42,6 +42,8 @@ class Registry:
 
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
+    """Repository of each digest."""
     down: bool = False
     status: int = 0
     """What it answers to every question instead of a manifest; 0: as it should."""
@@ -52,7 +54,7 @@ class Registry:
     def push(self, image: str, tag: str, app: App) -> str:
         """Serve this application under the tag; returns the digest, a new one each time."""
         digest = "sha256:" + hashlib.sha256(f"{image}:{tag}#{len(self.apps)}".encode()).hexdigest()
-        self.apps[digest] = app
+        self.apps[digest], self.homes[digest] = app, image
         self.tags[image, tag] = digest
         return digest
 

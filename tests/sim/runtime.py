@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 
 from controller.clients.docker_config import body
+from controller.clients.docker_images import Image
 from controller.clients.docker_view import number
 from controller.core import names
 from controller.core.actions import ContainerSpec
@@ -114,6 +115,26 @@ class SimRuntime(Runtime):
             return done
 
         return await self._border.long(self._life, "docker.pull", f"{image}:{tag}", act, QUICK)
+
+    async def images(self, repository: str) -> tuple[Image, ...]:
+        """Images of this repository that are here."""
+
+        def act() -> tuple[Image, ...]:
+            self._up()
+            homes = self._engine.registry.homes
+            here = sorted(digest for digest in self._engine.images if homes.get(digest) == repository)
+            return tuple(Image(digest, digest, 0.0) for digest in here)
+
+        return await self._border.look(self._life, "docker.images", repository, act, QUICK)
+
+    async def remove_image(self, repo_digest: str) -> bool:
+        """Remove an image that no container has."""
+
+        def act() -> bool:
+            self._up()
+            return self._engine.prune(repo_digest.partition("@")[2])
+
+        return await self._border.effect(self._life, "docker.remove_image", repo_digest, act, QUICK)
 
     async def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:
         """Create a container; a name that is taken by the same gives its holder."""
