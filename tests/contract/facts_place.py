@@ -262,10 +262,10 @@ class Ear:
         await self._place.flush(self._heard)
         return [event.action for event in self._heard if event.container == (container_id or self._container.id)]
 
-    async def stages(self) -> set[str | None]:
-        """The stages that the container's events named."""
+    async def stages(self, container_id: str) -> set[str | None]:
+        """The stages that the events of a container named."""
         await self._place.flush(self._heard)
-        return {event.stage for event in self._heard if event.container == self._container.id}
+        return {event.stage for event in self._heard if event.container == container_id}
 
     async def hears(self, wanted: list[str]) -> None:
         """Assert that these are all its events, in this order; the last may still be on its way."""
