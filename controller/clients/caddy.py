@@ -34,7 +34,7 @@ class CaddyProxy:
     def __init__(self, admin: str, listen: str, address: str, tls: Tls, controller_id: str) -> None:
         self._admin = CaddyAdmin(admin)
         self._site = Site(f"holdfast-{controller_id}", listen, tls.mode, tls.email or None)
-        self._base = f"{'http' if tls.mode == 'off' else 'https'}://{address}/"
+        self._base = f"{'http' if tls.mode == 'off' else 'https'}://{address}"
         # Certificates are not what is asked about, and one of Caddy's own authority proves nothing to us.
         self._client = httpx.AsyncClient(
             verify=False,
@@ -93,10 +93,10 @@ class CaddyProxy:
         raise WorldBad(text, reason="ProxyBusy")
 
     async def ask(self, route: Route) -> Answer:
-        """One GET / to the hostname through the proxy, on a connection of its own. Raises `WorldBad` (NoAnswer)."""
+        """One GET to the hostname through the proxy, on a connection of its own. Raises `WorldBad` (NoAnswer)."""
         request = self._client.build_request(
             "GET",
-            self._base,
+            self._base + route.options.verify,
             headers={"Host": route.hostname, "User-Agent": "Holdfast", "Connection": "close"},
             extensions={"sni_hostname": route.hostname},
         )

@@ -13,7 +13,7 @@ from controller.core.desired import Options
 from controller.core.errors import RevisionBad
 from controller.core.markers import with_marker
 from controller.core.observed import Route
-from controller.core.proxy_options import refusal
+from controller.core.proxy_options import VERIFY_GRAMMAR, refusal
 
 HEADER = "Holdfast-Route"
 """Response header that carries the marker, also on errors such as 502; the application's own is dropped."""
@@ -29,8 +29,9 @@ def check(route: Route, tls: bool) -> None:
     if refused := refusal(route.options, "caddy", tls):
         raise RevisionBad(f"{route.hostname}: {refused}", reason="UnsupportedOption")
     named = {"hostname": (route.hostname, _HOSTNAME), "target": (route.host, _UPSTREAM)}
+    asked = {"path": (route.options.verify, VERIFY_GRAMMAR)}
     words = {"stage": (route.stage, _WORD), "tag": (route.tag, _WORD), "container": (route.container, _WORD)}
-    for what, (text, grammar) in {**named, **words}.items():
+    for what, (text, grammar) in {**named, **asked, **words}.items():
         if not grammar.match(text):
             raise RevisionBad(f"{route.hostname!r}: {what} {text!r} cannot be put into a route", reason="InvalidRoute")
     if not 1 <= route.port <= 65535:

@@ -2,8 +2,9 @@
 
 They make the proof of a route. A header cannot be added to the host's own answers: NPM's generated `location /` has an
 `add_header` of its own, and nginx then inherits none from the server around it. So there is one more location, at a
-path that nobody can guess, which asks the application for `/` in the same way and adds the marker to whatever comes
-back, be it nginx's own 502. It answers HEAD only, and so gives away nothing that an access list protects.
+path that nobody can guess, which asks the application for `/`, or for the path of its health check, and adds the marker
+to whatever comes back, be it nginx's own 502. It answers HEAD only, and so gives away nothing that an access list
+protects.
 """
 
 import re
@@ -26,20 +27,27 @@ location = {folder}{token} {{
   proxy_set_header Host $host;
   proxy_set_header X-Forwarded-Proto $scheme;
   proxy_set_header X-Forwarded-For $remote_addr;
-  proxy_pass $forward_scheme://$server:$port/;
+  proxy_pass $forward_scheme://$server:$port{path};
 }}"""
 _KNOWN = re.compile(
     "|".join(
-        re.escape(line) for line in _LINES.format(header=HEADER, folder=FOLDER, token="@", marker="@").split("\n")
-    ).replace("@", "[0-9a-f]+")
+        re.escape(line)
+        for line in _LINES.format(header=HEADER, folder=FOLDER, token="@", marker="@", path="!").split("\n")
+    )
+    .replace("@", "[0-9a-f]+")
+    .replace("!", "/[^;]*")
 )
 _TOLD = re.compile(rf"location = {FOLDER}([0-9a-f]+) {{\s*add_header {HEADER} ([0-9a-f]+) always;")
 
 
-def spliced(found: str, token: str, marker: str) -> str:
-    """The text with our lines for this token, in the place where they are, else at the end; all else is untouched."""
+def spliced(found: str, token: str, marker: str, path: str = "/") -> str:
+    """The text with our lines for this token, in the place where they are, else at the end; all else is untouched.
+
+    `path`: what the application is asked for.
+    """
     before, inside, after = _parts(found)
-    ours = "\n".join((_BEGIN, _LINES.format(header=HEADER, folder=FOLDER, token=token, marker=marker), _END))
+    lines = _LINES.format(header=HEADER, folder=FOLDER, token=token, marker=marker, path=path)
+    ours = "\n".join((_BEGIN, lines, _END))
     if not inside and before and not before.endswith("\n"):
         before += "\n"
     return f"{before}{ours}\n{after}"

@@ -21,6 +21,7 @@ from controller.core.desired import Options
 from controller.core.errors import RevisionBad
 from controller.core.markers import with_marker
 from controller.core.observed import Route, RouteTable
+from controller.core.proxy_options import VERIFY_GRAMMAR
 
 _HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 _UPSTREAM = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?\Z|[0-9A-Fa-f:.]{2,45}\Z")
@@ -85,7 +86,8 @@ def wish(route: Route, site: Site) -> Wish:
 
 def check(route: Route, site: Site, row: Row | None) -> None:
     """Refuse what cannot become a proxy host. Raises `RevisionBad` (InvalidRoute, UnsupportedOption)."""
-    for what, text, grammar in (("hostname", route.hostname, _HOSTNAME), ("target", route.host, _UPSTREAM)):
+    names = (("hostname", route.hostname, _HOSTNAME), ("target", route.host, _UPSTREAM))
+    for what, text, grammar in (*names, ("path", route.options.verify, VERIFY_GRAMMAR)):
         if not grammar.match(text):
             raise RevisionBad(f"{route.hostname!r}: {what} {text!r} cannot be put into a route", reason="InvalidRoute")
     if not 1 <= route.port <= 65535:
@@ -166,7 +168,7 @@ def changes(row: Row | None, route: Route, site: Site, ids: Ids) -> Row:
         "forward_port": route.port,
         "allow_websocket_upgrade": wanted.websockets,
         "enabled": True,
-        "advanced_config": npm_block.spliced(npm_rows.text(found), token, marked.marker),
+        "advanced_config": npm_block.spliced(npm_rows.text(found), token, marked.marker, route.options.verify),
         "meta": {**npm_rows.meta(found), KEY: mark},
         **_access(found, wanted, ids),
         **_certificate(found, wanted, ids),

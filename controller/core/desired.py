@@ -96,6 +96,8 @@ class Options:
     force_tls: bool | None = None
     certificate: str | None = None
     access_list: str | None = None
+    verify: str = "/"
+    """Path that the proof through the proxy asks the application for."""
 
 
 @dataclass(frozen=True)

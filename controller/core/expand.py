@@ -20,6 +20,7 @@ from controller.core.desired import (
     SecretRef,
     Template,
 )
+from controller.core.proxy_options import verify_path
 from controller.core.spec import EnvVar, HealthCheck, Model, Project, Resources, RouteOptions, Stage, Volume
 
 STOP_GRACE = "10s"
@@ -37,13 +38,14 @@ def expand(project: Project, stage: Stage, origin: Origin, rules: CatalogRules) 
     step = _first(stage.pre_deploy, spec.pre_deploy)
     mounts = tuple(_mount(name, stage.name, volume) for volume in spec.volumes)
     strategy, why = _strategy(_first(stage.strategy, spec.strategy), mounts)
+    check = _check(_merged(HealthCheck(), spec.health_check, stage.health_check), spec.port)
     return DesiredStage(
         key=names.stage_key(name, stage.name),
         project=name,
         stage=stage.name,
         template=_template(project, stage, mounts),
         port=spec.port,
-        check=_check(_merged(HealthCheck(), spec.health_check, stage.health_check), spec.port),
+        check=check,
         pre_deploy=PreDeployStep(tuple(step.command), quantity.duration(step.timeout)) if step else None,
         strategy=strategy,
         strategy_why=why,
@@ -57,7 +59,7 @@ def expand(project: Project, stage: Stage, origin: Origin, rules: CatalogRules) 
         max_instances=1 if strategy == "Recreate" else stage.max_instances,
         default_tag=stage.default_tag,
         default_hostnames=_hostnames(project, stage, rules),
-        options=_options(_merged(RouteOptions(), spec.route, stage.route)),
+        options=_options(_merged(RouteOptions(), spec.route, stage.route), verify_path(check, spec.port)),
         origin=origin,
     )
 
@@ -139,12 +141,13 @@ def _range(text: str) -> tuple[int, int]:
     return int(low), int(high or low)
 
 
-def _options(route: RouteOptions) -> Options:
+def _options(route: RouteOptions, verify: str) -> Options:
     return Options(
         websockets=route.websockets is not False,
         force_tls=route.force_tls,
         certificate=route.certificate,
         access_list=route.access_list,
+        verify=verify,
     )
 
 

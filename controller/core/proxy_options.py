@@ -1,11 +1,23 @@
 """Which options of a route a proxy can carry out. What it cannot is refused before anything is begun for it."""
 
+import re
 from dataclasses import replace
 from typing import Literal
 
-from controller.core.desired import DesiredStage, Notice, Options
+from controller.core.desired import Check, DesiredStage, Notice, Options
 
 ProxyKind = Literal["caddy", "npm"]
+VERIFY_GRAMMAR = re.compile(r"/[A-Za-z0-9._~/?&=+%,:-]{0,1023}\Z")
+"""Paths that are plain text in the configuration of each proxy: no placeholder, no variable, no end of a directive."""
+
+
+def verify_path(check: Check, port: int | None) -> str:
+    """What the proof through the proxy asks: the path that the health check asks on the same port, else `/`.
+
+    An application may well answer 503 on `/` by itself; on the path of its health check that means that it is ill.
+    """
+    same = check.type == "http" and check.port == port
+    return check.path if same and VERIFY_GRAMMAR.match(check.path) else "/"
 
 
 def refusal(options: Options, kind: ProxyKind, tls: bool) -> str:

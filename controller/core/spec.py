@@ -125,7 +125,8 @@ class HealthCheck(Model):
     """http asks `path`, tcp connects, docker waits for the image's HEALTHCHECK, none trusts a running process.
     Default: http with a port, else none."""
     path: Annotated[str, StringConstraints(pattern=URL_PATH_PATTERN, max_length=1024)] = "/"
-    """Path that is asked, on the container's own address; redirects are not followed."""
+    """Path that is asked, on the container's own address; redirects are not followed. The same path must not answer
+    502 to 504 through the proxy when a route is new."""
     port: Port | None = None
     """Port that is probed; default: the project's port."""
     statuses: Annotated[str, StringConstraints(pattern=STATUSES_PATTERN, max_length=128)] = "200-399"

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ async def test_a_route_reads_back_as_it_was_written(home: Site) -> None:
         route("shop.test", 8080),
         Route("i.shop.test", "shop/prod", "v1_A.b-c", "instance", "b" * 64, "10.1.2.3", 65535),
         Route("six.test", "a/b", "1", "default", "c" * 64, "fd00::7", 1, Options(websockets=False)),
-        Route("name.test", "a/b", "1", "default", "d" * 64, "shop-dev-1.0_x", 80),
+        Route("name.test", "a/b", "1", "default", "d" * 64, "shop-dev-1.0_x", 80, Options(verify="/healthz?deep=1")),
     ]
     await home.set(*routes)
     async with site(home.caddy) as again:
@@ -63,6 +64,15 @@ async def test_the_marker_proves_which_configuration_answers(home: Site) -> None
     assert (gone.marker, gone.status) == (wanted.marker, 502)
     nobody = await home.proxy.ask(route("nobody.test", 1))
     assert (nobody.marker, nobody.status) == ("", 404)
+
+
+async def test_the_proof_asks_the_path_of_the_route(home: Site) -> None:
+    """Where the health check has a path it is asked through the proxy too."""
+    async with Upstream("app") as app:
+        wanted = route("shop.test", app.port, options=Options(verify="/healthz?deep=1"))
+        await home.set(wanted)
+        assert (await home.proxy.ask(wanted)).marker == wanted.marker
+    assert app.heads[0].startswith("GET /healthz?deep=1 HTTP/1.1\r\n")
 
 
 async def test_an_application_cannot_forge_a_marker(home: Site) -> None:
@@ -247,9 +257,10 @@ async def test_options_of_other_proxies_are_refused_in_words(home: Site, bad: Ro
         {"port": 0},
         {"tag": "{http.request.header.X}"},
         {"container": "a b"},
+        {"options": Options(verify="/{env.HOME}")},
     ],
 )
-async def test_no_text_becomes_configuration(home: Site, fields: dict[str, str]) -> None:
+async def test_no_text_becomes_configuration(home: Site, fields: dict[str, Any]) -> None:
     """Placeholders and anything outside the grammar of names never reach Caddy (Q19)."""
     bad = Route(**{**vars(route("shop.test", 80)), **fields})
     with pytest.raises(RevisionBad) as failed:

@@ -49,7 +49,7 @@ async def test_a_route_reads_back_as_it_was_written(home: Site) -> None:
         route(home.npm.name(), 8080),
         Route(home.npm.name("i"), "shop/prod", "v1_A.b-c", "instance", "b" * 64, "10.1.2.3", 65535),
         Route(home.npm.name("six"), "a/b", "1", "default", "c" * 64, "fd00::7", 1, Options(websockets=False)),
-        Route(home.npm.name("name"), "a/b", "1", "default", "d" * 64, "shop-dev-1.0_x", 80),
+        Route(home.npm.name("name"), "a/b", "1", "default", "d" * 64, "shop-1.0_x", 80, Options(verify="/up?deep=1")),
     ]
     await home.set(*routes)
     async with npm_site.site(home.npm) as again:
@@ -80,6 +80,17 @@ async def test_the_marker_proves_which_configuration_answers(home: Site) -> None
     gone = await home.proxy.ask(after)
     assert (gone.marker, gone.status) == (after.marker, 502)
     assert (await home.proxy.ask(route(home.npm.name("nobody"), 1))).marker == ""
+
+
+async def test_the_proof_asks_the_path_of_the_route(home: Site) -> None:
+    """Where the health check has a path it is asked through the proxy too, also after it changed."""
+    async with Upstream("app") as app:
+        name = home.npm.name()
+        for path in ("/", "/healthz?deep=1"):
+            wanted = route(name, app.port, options=Options(verify=path))
+            await home.set(wanted)
+            assert await home.proven(wanted)
+            assert app.heads[-1].startswith(f"GET {path} HTTP/1.")
 
 
 async def test_a_header_of_the_whole_host_would_prove_nothing(home: Site) -> None:

@@ -105,8 +105,26 @@ def test_a_stage_overrides_scalars_groups_env_and_labels() -> None:
     )
     assert found.drain == 0.0
     assert found.check == Check("http", 8080, "/healthz", ((200, 200), (300, 302)), retries=3)
-    assert found.options == Options(websockets=False, force_tls=True, access_list="staff")
+    assert found.options == Options(websockets=False, force_tls=True, access_list="staff", verify="/healthz")
     assert found.pre_deploy == PreDeployStep(("./migrate",), 60.0)
+
+
+@pytest.mark.parametrize(
+    ("health", "asked"),
+    [
+        ({"path": "/healthz?deep=1"}, "/healthz?deep=1"),
+        ({"path": "/healthz", "port": 8080}, "/healthz"),
+        ({"path": "/healthz", "port": 9090}, "/"),
+        ({"path": "/a;b"}, "/"),
+        ({"path": "/$uri"}, "/"),
+        ({"path": "/{env.HOME}"}, "/"),
+        ({"type": "tcp"}, "/"),
+        ({"type": "none"}, "/"),
+    ],
+)
+def test_what_is_asked_through_the_proxy(health: dict[str, object], asked: str) -> None:
+    """The path of the health check, unless it belongs to another port or could be more than text to a proxy."""
+    assert only(healthCheck=health).options.verify == asked
 
 
 def test_a_worker_has_no_routes_and_no_probe() -> None:

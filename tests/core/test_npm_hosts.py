@@ -34,6 +34,7 @@ routes = st.builds(
         force_tls=st.sampled_from([None, False, True]),
         certificate=st.sampled_from([None, "wild", "letsencrypt"]),
         access_list=st.sampled_from([None, "staff"]),
+        verify=st.sampled_from(["/", "/healthz?deep=1"]),
     ),
 )
 sites = st.builds(
@@ -226,6 +227,8 @@ def test_a_certificate_of_lets_encrypt_that_came_is_no_drift() -> None:
         {"host": "10.0.0.1; evil"},
         {"host": ""},
         {"port": 0},
+        {"options": Options(verify="/; evil")},
+        {"options": Options(verify="healthz")},
     ],
 )
 def test_no_text_becomes_configuration(fields: dict[str, Any]) -> None:
@@ -249,12 +252,14 @@ def test_our_lines_are_found_again(before: str, after: str) -> None:
     assert npm_block.without(text) == start + after
 
 
-def test_our_lines_with_their_end_cut_off_are_made_whole() -> None:
+@pytest.mark.parametrize("path", ["/", "/healthz?deep=1"])
+@pytest.mark.parametrize("left", [6, -2])
+def test_our_lines_with_their_end_cut_off_are_made_whole(path: str, left: int) -> None:
     """What a person left of them is replaced, and what stands below is kept."""
-    whole = npm_block.spliced("", "ab12", "cd34")
-    cut = "\n".join(whole.split("\n")[:6]) + "\nclient_max_body_size 5m;\n"
-    assert npm_block.spliced(cut, "ab12", "cd34") == whole + "client_max_body_size 5m;\n"
-    assert npm_block.spliced(whole + whole, "ab12", "cd34") == whole
+    whole = npm_block.spliced("", "ab12", "cd34", path)
+    cut = "\n".join(whole.split("\n")[:left]) + "\nclient_max_body_size 5m;\n"
+    assert npm_block.spliced(cut, "ab12", "cd34", path) == whole + "client_max_body_size 5m;\n"
+    assert npm_block.spliced(whole + whole, "ab12", "cd34", path) == whole
 
 
 def test_the_life_of_a_token_is_its_own_word() -> None:

@@ -56,11 +56,12 @@ def _event(line: dict[str, Any]) -> Event:
 
 @dataclass(frozen=True)
 class Request:
-    """One request that an app got: Unix seconds, the container's short id, the path."""
+    """One request that an app got: Unix seconds, the container's short id, the path, whether by way of the proxy."""
 
     at: float
     container: str
     path: str
+    proxied: bool = False
 
 
 class Record:
@@ -80,13 +81,13 @@ class Record:
             "env": [{"name": "RECORD", "value": "/record"}],
         }
 
-    def requests(self, path: str = "") -> list[Request]:
-        """The requests so far, or those to one path, oldest first."""
+    def requests(self, path: str = "", *, direct: bool = False) -> list[Request]:
+        """The requests so far, or those to one path, oldest first; `direct`: without those through the proxy."""
         file = self.folder / "requests"
         boot = time.time() - float(Path("/proc/uptime").read_text().split()[0])
-        lines = [line.split(" ", 2) for line in file.read_text().splitlines()] if file.exists() else []
-        found = [Request(boot + float(at), container, target) for at, container, target in lines]
-        return [item for item in found if path in ("", item.path)]
+        lines = [line.split(" ") for line in file.read_text().splitlines()] if file.exists() else []
+        found = [Request(boot + float(at), container, target, bool(way)) for at, container, target, *way in lines]
+        return [item for item in found if path in ("", item.path) and not (direct and item.proxied)]
 
 
 def recorder(box: Sandbox, *names: str) -> list[Record]:

@@ -52,6 +52,18 @@ def test_each_type_of_check_asks_something_else(sandbox: Sandbox) -> None:
     }
 
 
+def test_an_app_that_answers_503_by_itself_is_proven_by_its_health_path(sandbox: Sandbox) -> None:
+    """Liveness: the path that is declared is asked through the proxy as well, not `/`; a restart goes on with it."""
+    sandbox.push("1.0", FRONT="503")
+    sandbox.write(sandbox.project("shop", "1.0", healthCheck=check()))
+
+    applied(sandbox)
+
+    assert sandbox.get(sandbox.host("shop")).status == 503
+    again = sandbox.holdfast("plan", "--detailed-exitcode")
+    assert again.returncode == 0, again.stdout
+
+
 @pytest.mark.field(
     "spec.healthCheck.path", "spec.healthCheck.port", "spec.healthCheck.statuses", "spec.stages[].healthCheck"
 )
@@ -100,7 +112,7 @@ def test_the_app_is_asked_as_often_and_as_long_as_declared(sandbox: Sandbox) -> 
 
     applied(sandbox, 1)
 
-    asked = thrice.requests("/healthz")
+    asked = thrice.requests("/healthz", direct=True)
     assert len(asked) == 3
     assert all(0.58 < gap < 5 for gap in gaps(asked))
     by_container = [[r for r in twice.requests("/status?503") if r.container == one] for one in names(twice.requests())]
@@ -141,11 +153,11 @@ def test_what_runs_is_asked_again_and_restarted_only_where_that_is_declared(sand
     )
     asked = len(stays.requests("/healthz"))
     sandbox.wait(lambda: len(stays.requests("/healthz")) > asked + 3, "the other one is asked again")
-    sandbox.wait(lambda: len(often.requests("/healthz")) > 3, "the well one is asked again")
+    sandbox.wait(lambda: len(often.requests("/healthz", direct=True)) > 3, "the well one is asked again")
 
     assert container(sandbox, "stays")["State"]["StartedAt"] == before["stays"]
-    assert all(gap > 0.48 for gap in gaps(often.requests("/healthz"))[1:])
-    assert len(never.requests("/healthz")) == 1
+    assert all(gap > 0.48 for gap in gaps(often.requests("/healthz", direct=True))[1:])
+    assert len(never.requests("/healthz", direct=True)) == 1
 
 
 @pytest.mark.field("spec.preDeploy.command", "spec.preDeploy.timeout", "spec.stages[].preDeploy")

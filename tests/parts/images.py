@@ -7,10 +7,11 @@
 | BROKEN=health, BROKEN=exit | /healthz answers 503; ends with 7 at the start |
 | CRASH_AFTER | ends with 9 after so many seconds |
 | REDIRECT=1 | `/` answers 302 to /home |
+| FRONT=503 | `/` answers with that status |
 | IGNORE_TERM=1 | SIGTERM is ignored, so that only SIGKILL stops it |
 | MESSAGE | one more word in the answer of `/` |
 | DATA | folder of /write and /read, default /data |
-| RECORD | folder whose file `requests` gets a line per request: uptime, hostname, path |
+| RECORD | folder whose file `requests` gets a line per request: uptime, hostname, path, `proxy` |
 
 | path | answer |
 |---|---|

@@ -3,12 +3,14 @@
 read -r method target _ || exit 0
 length=0
 upgrade=
+way=
 while read -r line; do
     line=${line%?}
     case $line in
     '') break ;;
     [Cc]ontent-[Ll]ength:*) length=${line#*: } ;;
     [Uu]pgrade:*) upgrade=${line#*: } ;;
+    [Xx]-[Ff]orwarded-[Ff]or:*) way=" proxy" ;;
     esac
 done
 [ "$length" -gt 0 ] && head -c "$length" >/dev/null
@@ -19,7 +21,7 @@ query=
 
 if [ -n "${RECORD:-}" ]; then
     read -r now _ </proc/uptime
-    echo "$now $(hostname) $target" >>"$RECORD/requests"
+    echo "$now $(hostname) $target$way" >>"$RECORD/requests"
 fi
 
 answer() { # status, body, further header line
@@ -36,7 +38,7 @@ case $path in
         answer 302 "$self" "Location: /home$cr
 "
     else
-        answer 200 "$self"
+        answer "${FRONT:-200}" "$self"
     fi
     ;;
 /healthz)
