@@ -108,9 +108,13 @@ class Manager:
         return wrong
 
     async def forecast(self) -> Forecast:
-        """What would happen, by one look at everything; changes nothing. Raises `InvalidInput`, `Unreachable`."""
-        await self._loop.first_look(strict=True)
-        self._foreseen = True
+        """What would happen, by one look at everything; changes nothing. Raises `Unreachable`.
+
+        Raises `InvalidInput` for any mistake in documents, unless `look` has told of them before.
+        """
+        if not self._foreseen:
+            await self._loop.first_look(strict=True)
+            self._foreseen = True
         wanted = [self._loop.intake.desired(key) for key in self._loop.cared_for()]
         stages = [(desired, await self._loop.reconciler.observe(desired)) for desired in wanted]
         digest = self._loop.intake.catalog.digest

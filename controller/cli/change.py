@@ -46,6 +46,7 @@ def plan(
     else:
         print(render(forecast), end="")
     outside.tell()
+    outside.refuse_mistakes()
     if out is not None:
         saved.write(forecast, out)
     if detailed_exitcode and (outside.holds or any(forecast.counts())):

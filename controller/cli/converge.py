@@ -25,12 +25,17 @@ EVERY = 0.2
 
 
 async def foresee(settings: "Settings", sources: "list[Source] | None") -> "tuple[Forecast, Outside]":
-    """What would happen, and what is held back or refused; changes nothing, also beside a running controller."""
+    """What would happen, and what is held back or refused; changes nothing, also beside a running controller.
+
+    An invalid document blocks no other, as with `apply`. Raises `InvalidInput` when nothing else is declared.
+    """
     from controller.manager import Manager
 
     context.quiet()
     async with Manager.open(settings, sources=sources, lock=False, prune=sources is None) as manager:
-        return await manager.forecast(), _outside(manager)
+        wrong = await manager.look()
+        warn(wrong)
+        return await manager.forecast(), replace(_outside(manager), wrong=wrong)
 
 
 def alone(
@@ -50,7 +55,7 @@ def alone(
                 saved.require(plan, await manager.forecast())
             else:
                 wrong = await manager.look()
-                _warn(wrong)
+                warn(wrong)
             with Progress() as progress:
                 found = await manager.converge(None, timeout, progress.status, lambda _: None)
             return found, replace(_outside(manager), wrong=wrong)
@@ -75,7 +80,7 @@ def beside(running: Client, timeout: float) -> None:
         wrong = [Diagnostic(**item) for item in running.post("reload")["diagnostics"]]
         if wrong and not running.status()["stages"]:
             raise InvalidInput(wrong)
-        _warn(wrong)
+        warn(wrong)
         found, outside = _follow(running, begun, deadline)
     except KeyboardInterrupt:
         text = "interrupted: the running controller goes on; 'holdfast get' shows how far it is, "
@@ -83,7 +88,7 @@ def beside(running: Client, timeout: float) -> None:
     finish(found, replace(outside, wrong=wrong))
 
 
-def _warn(wrong: Sequence[Diagnostic]) -> None:
+def warn(wrong: Sequence[Diagnostic]) -> None:
     """Say at once what is wrong with documents; the others go on."""
     if wrong and not OPTIONS.data:
         from controller.core.diagnostics import render

@@ -35,6 +35,12 @@ class Outside:
                 say(f"  {loss}")
             say(f"  to allow it: holdfast confirm {hold['digest']}")
 
+    def refuse_mistakes(self) -> None:
+        """End the command when documents cannot be used; the others have had their turn."""
+        if self.wrong:
+            many = len(self.wrong)
+            fail(f"error: {many} mistake{'s' if many > 1 else ''} in documents; they changed nothing", Exit.INVALID)
+
 
 def finish(found: Mapping[str, StageStatus], outside: Outside) -> None:
     """Say how each stage ended, and end the command with the exit code for it."""
@@ -49,9 +55,7 @@ def finish(found: Mapping[str, StageStatus], outside: Outside) -> None:
         for sentence in _unready(item):
             say(f"{key}: {sentence}")
     outside.tell()
-    if outside.wrong:
-        many = len(outside.wrong)
-        fail(f"error: {many} mistake{'s' if many > 1 else ''} in documents; they changed nothing", Exit.INVALID)
+    outside.refuse_mistakes()
     if outside.holds:
         raise Stop(Exit.FAILED)
     if any(not item.settled for item in found.values()):

@@ -132,3 +132,22 @@ def test_documents_by_hand_touch_and_prune_nothing_else(sandbox: Sandbox) -> Non
         assert "refused: " in told.stderr
         assert "shpo" in told.stderr
         assert told.returncode == (0 if verb == "plan" else 1)
+
+
+def test_beside_an_invalid_document_the_rest_is_planned(sandbox: Sandbox) -> None:
+    """As with apply: the mistake with its place, the plan of what goes on, 65; as data too; and nothing is saved."""
+    sandbox.push("1.0")
+    sandbox.write(sandbox.project("shop", "1.0"))
+    sandbox.write(sandbox.project("blog", "1.0", port=0), name="blog.yaml")
+
+    done = sandbox.holdfast("plan", "--detailed-exitcode", "--out", "saved.json")
+    assert done.returncode == 65
+    assert "--> desired/blog.yaml:7:9  (spec.port)" in done.stderr
+    assert "  +   instance 1.0  (it is declared and does not run)" in done.stdout
+    assert not (sandbox.folder / "saved.json").exists()
+
+    data = sandbox.holdfast("plan", "-o", "json")
+    found = json.loads(data.stdout)
+    assert (data.returncode, [item["code"] for item in found["diagnostics"]]) == (65, ["E0110"])
+    assert [stage["key"] for stage in found["stages"]] == ["shop/dev"]
+    assert sandbox.containers() == []
