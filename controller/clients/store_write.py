@@ -55,7 +55,10 @@ def record(
 
 
 def _history(db: sqlite3.Connection, stage: StageKey, item: Transition, now: float) -> None:
-    """Open the row of a rollout, or close it; a row is closed once, and one whose start was lost is made whole."""
+    """Open the row of a rollout, or close it; a row is closed once, and one whose start was lost is made whole.
+
+    The revision is that of the end: at the start the digest, which is a part of it, need not be known.
+    """
     db.execute(
         "INSERT OR IGNORE INTO history (id, stage, tag, kind, revision, status, started_at) "
         "VALUES (?, ?, ?, ?, ?, 'Running', ?)",
@@ -63,8 +66,9 @@ def _history(db: sqlite3.Connection, stage: StageKey, item: Transition, now: flo
     )
     if item.kind in OUTCOMES:
         db.execute(
-            "UPDATE history SET status = ?, ended_at = ?, reason = ?, message = ? WHERE id = ? AND ended_at IS NULL",
-            (OUTCOMES[item.kind], now, item.reason, item.message, item.rollout),
+            "UPDATE history SET status = ?, ended_at = ?, reason = ?, message = ?, "
+            "revision = coalesce(nullif(?, ''), revision) WHERE id = ? AND ended_at IS NULL",
+            (OUTCOMES[item.kind], now, item.reason, item.message, item.revision, item.rollout),
         )
 
 

@@ -106,6 +106,14 @@ async def test_a_rollout_is_one_history_row_and_all_its_lines(store: SqliteStore
     assert lines[1].data == {"size": 7}
 
 
+async def test_the_row_tells_of_the_revision_that_the_rollout_ended_with(store: SqliteStore) -> None:
+    """A digest pinned on the way makes another revision of it; an end that names none leaves the row as it was."""
+    await store.record("shop/dev", MEMORY, [told("started", "r1"), told("started", "r2")], 1.0)
+    ends = [told("succeeded", "r1", revision="v2"), told("failed", "r2", revision="")]
+    await store.record("shop/dev", MEMORY, ends, 2.0)
+    assert {row.id: row.revision for row in store.history(None, 10)} == {"r1": "v2", "r2": "v1"}
+
+
 @pytest.mark.parametrize(
     ("kind", "outcome"),
     [("succeeded", "Succeeded"), ("rolledBack", "RolledBack"), ("failed", "Failed"), ("superseded", "Superseded")],
