@@ -4,6 +4,7 @@ The manager adds keys and gives the work; nothing here knows what a pass is.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 from controller.core.backoff import delay
@@ -29,7 +30,8 @@ class WorkQueue:
         self._again: set[StageKey] = set()
         self._later: dict[StageKey, tuple[float, asyncio.Task[None]]] = {}
         self._failures: dict[StageKey, int] = {}
-        self._filled = asyncio.Event()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        """Workers that wait for a key; each new key wakes one of them."""
         self._stopped = False
 
     def add(self, key: StageKey) -> None:
@@ -38,7 +40,7 @@ class WorkQueue:
             self._again.add(key)
         elif not self._stopped:
             self._ready[key] = None
-            self._filled.set()
+            self._wake(1)
 
     def add_after(self, key: StageKey, seconds: float) -> None:
         """Ask for a pass later; an earlier wish for the same key wins, and any pass in between fulfils it."""
@@ -73,17 +75,23 @@ class WorkQueue:
         self._ready.clear()
         for key in list(self._later):
             self._forget_later(key)
-        self._filled.set()
+        self._wake(len(self._idle))
 
     async def _worker(self) -> None:
         while not self._stopped:
             key = next(iter(self._ready), None)
             if key is None:
-                self._filled.clear()
-                await self._filled.wait()
+                idle = asyncio.get_running_loop().create_future()
+                self._idle.append(idle)
+                await idle
             else:
                 del self._ready[key]
                 await self._turn(key)
+
+    def _wake(self, workers: int) -> None:
+        for idle in [self._idle.popleft() for _ in range(min(workers, len(self._idle)))]:
+            if not idle.done():
+                idle.set_result(None)
 
     async def _turn(self, key: StageKey) -> None:
         self._busy.add(key)

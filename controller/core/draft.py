@@ -17,6 +17,7 @@ from controller.core.status import Phase, Transition
 
 if TYPE_CHECKING:
     from controller.core.slots import Slot
+    from controller.core.wanted import Selection
 
 UNCHECKED = ("Watch", "CheckDigest")
 """Actions that look and change nothing: a stage with only these going on is at rest."""
@@ -57,6 +58,8 @@ class Draft:
     """Template hash of what is declared."""
     slots: "tuple[StageMemory, dict[str, Slot]] | None" = None
     """The slots that were found, and with which memory; only `slots.slots` uses it."""
+    selection: "tuple[StageMemory, Selection] | None" = None
+    """The same of `wanted.select`."""
 
     def __post_init__(self) -> None:
         desired = self.desired
@@ -69,9 +72,11 @@ class Draft:
 
     def remember(self, tag: str, **changes: object) -> InstanceMemory:
         """Change what is remembered of a tag."""
-        changed = self.memory.of(tag).model_copy(update=changes)
-        if changed != self.memory.of(tag):
-            self.memory = self.memory.with_instance(tag, changed)
+        known = self.memory.of(tag)
+        if all(getattr(known, name) == value for name, value in changes.items()):
+            return known
+        changed = known.model_copy(update=changes)
+        self.memory = self.memory.with_instance(tag, changed)
         return changed
 
     def change(self, **changes: object) -> None:

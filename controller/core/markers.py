@@ -7,6 +7,7 @@ Options that have their default value are left out, so that an option added late
 import dataclasses
 import hashlib
 import json
+from functools import lru_cache
 
 from controller.core.observed import Route
 
@@ -35,6 +36,7 @@ def marker(route: Route) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
+@lru_cache(maxsize=4096)
 def with_marker(route: Route) -> Route:
     """The same route with the marker that belongs to it."""
     return dataclasses.replace(route, marker=marker(route))

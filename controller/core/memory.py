@@ -76,6 +76,9 @@ class InstanceMemory(_Memory):
     """Flat spec (`diff.flatten`) of the revision that passed last; empty when the state folder is newer than that."""
 
 
+_BLANK = InstanceMemory()
+
+
 class StageMemory(_Memory):
     """All instances of a stage, by tag, and what was set by hand."""
 
@@ -93,7 +96,7 @@ class StageMemory(_Memory):
 
     def of(self, tag: str) -> InstanceMemory:
         """Memory of a tag; blank when nothing is known."""
-        return self.instances.get(tag) or InstanceMemory()
+        return self.instances.get(tag, _BLANK)
 
     def with_instance(self, tag: str, memory: InstanceMemory | None) -> "StageMemory":
         """A copy in which the tag has this memory, or none."""

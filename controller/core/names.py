@@ -6,12 +6,16 @@ Deterministic: the same input gives the same name for ever, so that Docker's nam
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from controller.core.desired import StageKey
 from controller.core.observed import Role
 
 LABEL_MAX = 63
 """RFC 1035: a DNS label has at most 63 characters; Docker itself would take more."""
+
+cache = lru_cache(maxsize=4096)
+"""Names are asked for at each look at a container, and there are few."""
 
 PREFIX = "holdfast.dev/"
 CONTROLLER = PREFIX + "controller"
@@ -28,6 +32,7 @@ ROLE = PREFIX + "role"
 SOURCE = PREFIX + "source"
 
 
+@cache
 def dns_label(text: str) -> str:
     """Make one DNS label: lower case, anything outside [a-z0-9-] to dashes, runs to one, none at either end.
 
@@ -75,6 +80,7 @@ def _cut(filled: str, raw: str) -> str:
     return shorten(re.sub(r"-+", "-", filled).strip("-"), raw, LABEL_MAX)
 
 
+@cache
 def container_name(stage: StageKey, tag: str, revision: str, attempt: int, role: Role = "app") -> str:
     """`{project}-{stage}-{tag}-{revision}-{attempt}`, DNS-safe, at most 63 characters; revision and attempt stay whole.
 

@@ -52,10 +52,14 @@ def revision(key: StageKey, tag: str, template: str, digest: str, secrets: str) 
     return digest_of((VERSION, key, tag, template, digest, secrets), 8)
 
 
-@cache
 def gate_hash(desired: DesiredStage) -> str:
     """What decides whether a container passes, apart from the container: check, preDeploy, port, deadline."""
-    return digest_of((desired.check, desired.pre_deploy, desired.port, desired.progress_deadline), 8)
+    return _gate_hash(desired.check, desired.pre_deploy, desired.port, desired.progress_deadline)
+
+
+@cache
+def _gate_hash(*decides: object) -> str:
+    return digest_of(decides, 8)
 
 
 @cache

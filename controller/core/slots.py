@@ -5,7 +5,7 @@ passed before and serves until then. Everything else of the tag is on its way ou
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from controller.core import revision
 from controller.core.desired import DesiredInstance
@@ -76,9 +76,15 @@ def slots(draft: Draft) -> dict[str, Slot]:
     tags = [item.tag for item in desired.instances]
     tags += sorted({item.tag for item in draft.observed.containers} - set(tags))
     tags += sorted(set(draft.memory.instances) - set(tags))
-    found = {tag: slot(draft, tag) for tag in tags}
+    known = draft.slots[1] if draft.slots is not None else {}
+    found = {tag: _same(draft, known.get(tag)) or slot(draft, tag) for tag in tags}
     draft.slots = (draft.memory, found)
     return found
+
+
+def _same(draft: Draft, known: Slot | None) -> Slot | None:
+    """A slot that was found in this pass, while nothing that is remembered of its tag has changed since."""
+    return known if known is not None and draft.memory.of(known.tag) is known.memory else None
 
 
 def slot(draft: Draft, tag: str) -> Slot:
@@ -92,11 +98,9 @@ def slot(draft: Draft, tag: str) -> Slot:
     one_offs = sorted((item for item in mine if item.role == "preDeploy"), key=lambda item: -item.attempt)
     known = sorted(item.born for item in apps if item.born)
     born = memory.born or (known[0] if known else draft.now)
-    found = Slot(tag, declared, memory, born, tuple(apps), tuple(one_offs))
-    routed = {route.container for route in draft.observed.routes.routes.values() if route.stage == desired.key}
-    passed = [item for item in apps if item.passed or gated(draft, item) or (item.running and item.id in routed)]
+    passed = [item for item in apps if item.passed or gated(draft, item) or (item.running and _routed(draft, item))]
     if declared is None:
-        return replace(found, stable=_first(passed), former=tuple(passed))
+        return Slot(tag, None, memory, born, tuple(apps), tuple(one_offs), stable=_first(passed), former=tuple(passed))
     template = draft.template
     digest = pinned(draft, memory, apps)
     seen = draft.observed.secrets
@@ -107,8 +111,13 @@ def slot(draft: Draft, tag: str) -> Slot:
     current = None if out else _first(item for item in matching if item in passed)
     others = [item for item in passed if item not in matching]
     candidates = [item for item in matching if item not in passed]
-    return replace(
-        found,
+    return Slot(
+        tag,
+        declared,
+        memory,
+        born,
+        tuple(apps),
+        tuple(one_offs),
         template=template,
         digest=digest,
         revision=name,
@@ -131,6 +140,11 @@ def pinned(draft: Draft, memory: InstanceMemory, apps: Iterable[Container]) -> s
 def publish(draft: Draft) -> int | None:
     """Port to publish on the host, where the proxy reaches containers that way."""
     return draft.desired.port if draft.rules.reach == "published" else None
+
+
+def _routed(draft: Draft, item: Container) -> bool:
+    key, routes = draft.desired.key, draft.observed.routes.routes.values()
+    return any(route.container == item.id and route.stage == key for route in routes)
 
 
 def _usable(draft: Draft, item: Container) -> bool:

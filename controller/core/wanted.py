@@ -39,7 +39,9 @@ class Selection:
 
 def select(draft: Draft, slots: Slots) -> Selection:
     """Decide the parts of all tags."""
-    desired = draft.desired
+    if draft.selection is not None and draft.selection[0] is draft.memory:
+        return draft.selection[1]
+    desired, memory = draft.desired, draft.memory
     live = tuple(item.tag for item in desired.instances if not _expired(draft, slots[item.tag]))
     runnable = [tag for tag in live if not (slots[tag].quarantined and not slots[tag].proven)]
     wanted = _newest(runnable, desired.default_tag, desired.max_instances)
@@ -55,7 +57,9 @@ def select(draft: Draft, slots: Slots) -> Selection:
         held += [tag for tag, slot in slots.items() if slot.declared is None]
     kept = {*wanted, *over}
     held = [tag for tag in dict.fromkeys(held) if tag not in kept and tag in slots and slots[tag].proven]
-    return Selection(live, wanted, over, evicted, designated, target, tuple(held))
+    found = Selection(live, wanted, over, evicted, designated, target, tuple(held))
+    draft.selection = (memory, found)
+    return found
 
 
 def ready(draft: Draft, slot: Slot | None) -> bool:
