@@ -5,6 +5,8 @@ Nothing here waits. A day of the world takes as long as the code that runs in it
 
 import asyncio
 import contextvars
+import gc
+import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -14,6 +16,10 @@ EPOCH = 1_700_000_000.0
 """Wall clock at the beginning of every world, Unix seconds."""
 IDLE_TURNS = 100_000
 """Turns of the loop without any progress of time after which something is going in circles."""
+MANY = 100
+"""Timers from which on the cancelled ones among them are thrown out when they are most, as asyncio does."""
+LITTER = 200_000
+"""Objects after which a world looks for garbage in circles: most worlds end before, and looking costs a tenth."""
 
 owner: contextvars.ContextVar[list["asyncio.Task[Any]"] | None] = contextvars.ContextVar("owner", default=None)
 """Collects the tasks of one life of the controller, so that a crash can end exactly those."""
@@ -62,6 +68,49 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._selector.time
+
+    def _run_once(self) -> None:
+        """One turn, as asyncio's own one but for what a real selector, debugging and slow callbacks take."""
+        scheduled, ready = self._scheduled, self._ready
+        if len(scheduled) > MANY and self._timer_cancelled_count / len(scheduled) > 0.5:
+            for handle in scheduled:
+                handle._scheduled = not handle._cancelled
+            scheduled[:] = [handle for handle in scheduled if handle._scheduled]
+            heapq.heapify(scheduled)
+            self._timer_cancelled_count = 0
+        while scheduled and scheduled[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)._scheduled = False
+        if ready or self._stopping:
+            self._selector.select(0)
+        else:
+            self._selector.select(max(0, scheduled[0]._when - self._selector.time) if scheduled else None)
+        end = self._selector.time + self._clock_resolution
+        while scheduled and scheduled[0]._when < end:
+            handle = heapq.heappop(scheduled)
+            handle._scheduled = False
+            ready.append(handle)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+        """As asyncio's own one, without its checks; so are the next two."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        """In so many virtual seconds."""
+        return self.call_at(self._selector.time + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        """At a virtual second."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         """Refuse: a thread would run in real time."""
@@ -112,12 +161,15 @@ class SimClock:
 def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in a world of its own and end everything that it left running."""
     loop = VirtualLoop()
+    known = gc.get_threshold()
+    gc.set_threshold(LITTER, *known[1:])
     try:
         return loop.run_until_complete(main())
     finally:
         _end_all(loop)
         asyncio.set_event_loop(None)
         loop.close()
+        gc.set_threshold(*known)
 
 
 def _end_all(loop: VirtualLoop) -> None:

@@ -121,13 +121,19 @@ class Engine:
 
     def by_name(self, name: str) -> Box | None:
         """The container of this name."""
-        return next((box for box in self.boxes.values() if box.name == name), None)
+        for box in self.boxes.values():
+            if box.name == name:
+                return box
+        return None
 
     def at(self, address: str | None) -> Box | None:
         """The running container that has this address now."""
         if address is None:
             return None
-        return next((box for box in self.boxes.values() if box.address == address and box.connected), None)
+        for box in self.boxes.values():
+            if box.address == address and box.connected:
+                return box
+        return None
 
     def age(self, box: Box) -> float:
         """Seconds since its last start; 0 when it does not run."""

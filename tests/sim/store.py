@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from pydantic import BaseModel
+
 from controller.core.catalog_types import Sourced
 from controller.core.desired import SecretRef, StageKey
 from controller.core.errors import WorldBad
@@ -101,7 +103,7 @@ class SimStore(Store):
     async def report(self, status: StageStatus) -> None:
         """The newest status; written only when more than its time differs."""
         old = self._disk.statuses.get(status.key)
-        if old is not None and _timeless(old) == _timeless(status):
+        if old is not None and _same(old, status):
             return
         act = lambda: self._disk.statuses.__setitem__(status.key, status)  # noqa: E731
         await self._border.effect(self._life, "store.report", status.key, act, DISK)
@@ -136,9 +138,16 @@ class SimStore(Store):
         return act()
 
 
-def _timeless(status: StageStatus) -> StageStatus:
-    conditions = tuple(item.model_copy(update={"since": 0.0}) for item in status.conditions)
-    return status.model_copy(update={"observed_at": 0.0, "conditions": conditions})
+def _same(old: StageStatus, new: StageStatus) -> bool:
+    """Nothing but times differs."""
+    if len(old.conditions) != len(new.conditions):
+        return False
+    pairs = [(old, new, "observed_at"), *((a, b, "since") for a, b in zip(old.conditions, new.conditions, strict=True))]
+    return all(_without(a, time) == _without(b, time) for a, b, time in pairs)
+
+
+def _without(item: BaseModel, time: str) -> dict[str, object]:
+    return {name: value for name, value in vars(item).items() if name not in (time, "conditions")}
 
 
 class SimSecrets(Secrets):
