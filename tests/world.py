@@ -22,26 +22,20 @@ from controller.core.status import StageStatus
 from controller.manager import Manager
 from tests.sim.apps import App, Registry
 from tests.sim.border import Border, Effect, Life
-from tests.sim.clock import SimClock, owner, run_virtual
-from tests.sim.declared import CONTROLLER, Wish, wishes
+from tests.sim.clock import SimClock, run_virtual
+from tests.sim.declared import CONTROLLER, OTHER, Wish, wishes
 from tests.sim.engine import Box, Engine
 from tests.sim.faults import FaultAt, Faults, Mode, NoFaults
 from tests.sim.oracles import Oracles, mismatches
+from tests.sim.process import Process
 from tests.sim.proxy import ProxyState, edited
 from tests.sim.sources import IMAGE, Folder
 from tests.sim.store import Disk
-from tests.sim.wiring import parts
 
 QUIET = 65.0
 """Seconds without an effect that count as rest: two resyncs, and more than any drain of the scenarios."""
-AGAIN = 1.0
-"""Seconds until a controller that died is started again, as systemd does."""
 OVERTAKEN = 1.0
 """Seconds in which calls may still be on their way that were decided before the newest version was taken over."""
-END = 10.0
-"""Seconds in which an orderly end must be over (L10)."""
-
-
 _COMPARED = (names.TEMPLATE, names.DIGEST, names.ROLE)
 
 
@@ -52,35 +46,44 @@ class Unsettled(AssertionError):
 class Simulation:
     """The world and its user; see the module."""
 
-    def __init__(self, faults: Faults | None = None, npm: bool = False, rules: Rules | None = None) -> None:
-        self.clock = SimClock()
-        self.border = Border(self.clock, faults or NoFaults())
-        self.registry = Registry()
-        self.engine = Engine(self.border, self.registry)
+    def __init__(
+        self,
+        faults: Faults | None = None,
+        npm: bool = False,
+        rules: Rules | None = None,
+        suspendable: bool = False,
+        beside: "Simulation | None" = None,
+    ) -> None:
+        """`suspendable`: the controller can be frozen. `beside`: another controller on the host of that one."""
+        self.clock = beside.clock if beside else SimClock()
+        self.border = beside.border if beside else Border(self.clock, faults or NoFaults())
+        self.registry = beside.registry if beside else Registry()
+        self.engine = beside.engine if beside else Engine(self.border, self.registry)
         self.proxy = ProxyState(self.border, batch=not npm, forgets=not npm)
+        self.id = OTHER if beside else CONTROLLER
         self.disk = Disk()
         self.folder = Folder()
         self.secrets: dict[SecretRef, str] = {}
         self.rules = rules or Rules()
         self.guard_percent = 100.0
-        self.life: Life | None = None
-        self.lives = 0
+        self.name = self.id if beside else "controller"
+        self.process = Process(self, self.name, suspendable)
         self._ever: dict[str, list[Wish]] = {}
         self._versions: list[tuple[Document, ...]] = [()]
         self._accepted: list[tuple[float, tuple[Document, ...]]] = [(0.0, ())]
         """When the controller took over what; the last is in force."""
-        self._running: asyncio.Task[None] | None = None
-        self._stop = asyncio.Event()
-        self._warden: asyncio.Task[None] | None = None
-        self.manager: Manager | None = None
-        """The running controller, for what a person asks of it."""
         self.bugs: list[str] = []
         """What the controller logged as a bug of its own."""
         self.oracles = Oracles(
-            self.border, self.engine, self.proxy, self.candidates, lambda key: self._ever.get(key, [])
+            self.border, self.engine, self.proxy, self.candidates, lambda key: self._ever.get(key, []), self.id
         )
-        self.border.before, self.border.after = self.oracles.before, self._after
-        self._neighbours()
+        self.border.judge(self.oracles.before, self._after)
+        if beside is None:
+            self._neighbours()
+        else:
+            beside.proxy.beside.append(self.proxy)
+            self.proxy.beside.append(beside.proxy)
+            self.proxy.foreign = beside.proxy.foreign
 
     # The user
 
@@ -93,7 +96,7 @@ class Simulation:
         self.border.note("user", "write", ", ".join(item.metadata.name for item in documents))
         self._versions.append(tuple(documents))
         self.folder.files = {f"{item.kind.lower()}-{item.metadata.name}.yaml": item for item in documents}
-        for key, wish in wishes(documents).items():
+        for key, wish in wishes(documents, self.id).items():
             if wish not in self._ever.setdefault(key, []):
                 self._ever[key].append(wish)
         self.folder.touched()
@@ -101,13 +104,14 @@ class Simulation:
 
     def wishes(self) -> dict[str, Wish]:
         """What is declared now."""
-        return wishes(self.folder.documents)
+        return wishes(self.folder.documents, self.id)
 
     def candidates(self, since: float) -> list[dict[str, Wish]]:
         """What the controller could go by from a virtual second on: what it had taken over, and all that is newer."""
         left = [end for end, _ in self._accepted[1:]]
         gone = sum(end < since - OVERTAKEN for end in left)
-        return [wishes(documents) for documents in (*(good for _, good in self._accepted[gone:]), *self._versions)]
+        possible = (*(good for _, good in self._accepted[gone:]), *self._versions)
+        return [wishes(documents, self.id) for documents in possible]
 
     # Others
 
@@ -137,39 +141,39 @@ class Simulation:
 
     async def start(self) -> None:
         """Begin a life of the controller."""
-        self.lives += 1
-        self._stop = asyncio.Event()
-        life = self.life = Life(self.lives)
-        token = owner.set(life.tasks)
-        try:
-            self.manager = Manager(parts(self, life))
-            self._running = asyncio.ensure_future(self.manager.run(self._stop))
-        finally:
-            owner.reset(token)
-        if self._warden is None:
-            self._warden = asyncio.ensure_future(self._watch())
+        await self.process.start()
 
     async def crash(self) -> None:
         """Kill the controller now; it is started again soon."""
-        assert self.life is not None
-        self.border.note("user", "kill -9", "")
-        self.life.end()
-        await asyncio.sleep(AGAIN + 0.1)
+        await self.process.crash()
 
     async def restart(self, lose_store: bool = False) -> None:
         """End the controller in order and start it again."""
-        assert self._running is not None
-        assert self.life is not None
         self.border.note("user", "restart", "store lost" if lose_store else "")
-        life, self.life = self.life, None
-        self._stop.set()
-        done, _ = await asyncio.wait([self._running], timeout=END)
-        assert done, "the controller did not end within 10 seconds of SIGTERM (L10)"
-        life.end()
-        await _bury(life)
+        await self.process.end()
         if lose_store:
             self.disk.wipe()
         await self.start()
+
+    async def confirm(self) -> None:
+        """Allow what the guard holds back, once it does."""
+        await self.wait(lambda: self.manager is not None and self.manager.holds())
+        self.border.note("user", "confirm", "")
+        await self.process.confirm()
+
+    def again(self) -> Process:
+        """Another process of the same controller, on the same state folder; not started."""
+        return Process(self, "second")
+
+    @property
+    def life(self) -> Life | None:
+        """The life of the controller that goes on."""
+        return self.process.life
+
+    @property
+    def manager(self) -> Manager | None:
+        """The running controller, for what a person asks of it."""
+        return self.process.manager
 
     def crash_at(self, effect: int, mode: Mode = "after") -> None:
         """Let this effect, counted from the beginning of the world, meet a fault."""
@@ -180,7 +184,7 @@ class Simulation:
         end = self.clock.monotonic() + limit
         while self.clock.monotonic() < end:
             await asyncio.sleep(2.5)
-            self._alive()
+            self.process.alive()
             last = self.border.effects[-1].time if self.border.effects else 0.0
             if self.clock.monotonic() - last >= quiet and self._settled():
                 return
@@ -211,11 +215,11 @@ class Simulation:
 
     def ops(self, *ops: str) -> list[str]:
         """Targets of the controller's effects of these kinds, in order."""
-        return [item.target for item in self.border.effects if item.actor == "controller" and item.op in ops]
+        return [item.target for item in self.border.effects if item.actor == self.name and item.op in ops]
 
     def containers(self, stage: str | None = None) -> list[Box]:
         """Containers that the controller made and that are still there, sorted by name."""
-        owned = (box for box in self.engine.boxes.values() if box.owned and stage in (None, box.stage))
+        owned = (box for box in self.engine.boxes.values() if self.oracles.ours(box) and stage in (None, box.stage))
         return sorted(owned, key=lambda box: box.name)
 
     def box(self, tag: str, stage: str = "shop/dev") -> Box:
@@ -290,39 +294,18 @@ class Simulation:
     # Parts
 
     def _after(self, effect: Effect) -> None:
-        if effect.op == "store.keep_good":
+        if effect.op == "store.keep_good" and effect.controller == self.id:
             good = tuple(item.document for item in self.disk.good[self.folder.name])
             self._accepted.append((effect.time, good))
             if good in self._versions:
                 del self._versions[: self._versions.index(good)]
         self.oracles.after(effect)
 
-    def _alive(self) -> None:
-        """Raise what ended the controller, if something did that it should have survived."""
-        if self._running is not None and self._running.done() and self.life is not None and not self.life.dead:
-            self._running.result()
-            raise AssertionError(f"the controller ended by itself\n{self.trace(40)}")
-
     def _settled(self) -> bool:
         if self.life is None or self.life.dead or self.manager is None:
             return False
         known, stored = self.manager.statuses(), self.disk.statuses.values()
         return all(key in known for key in self.wishes()) and all(status.settled for status in stored)
-
-    async def _watch(self) -> None:
-        """Start a controller that died again."""
-        while True:
-            life = self.life
-            if life is None:
-                await asyncio.sleep(0.01)
-                continue
-            await life.ended.wait()
-            if life is not self.life:
-                continue
-            await _bury(life)
-            await asyncio.sleep(AGAIN)
-            if life is self.life:
-                await self.start()
 
     def _neighbours(self) -> None:
         """Put things beside ours that look like ours and are not (S1)."""
@@ -341,29 +324,17 @@ class Simulation:
         self.proxy.foreign = {"blog.test": "a proxy host of somebody else"}
 
 
-async def _bury(life: Life) -> None:
-    """End every task of a life, as the end of a process would."""
-    for _ in range(200):
-        left = [task for task in life.tasks if not task.done()]
-        if not left:
-            return
-        for task in left:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(0)
-    raise AssertionError(f"tasks that do not end: {left}")
-
-
 def simulate(
     scenario: Callable[[Simulation], Awaitable[None]],
     faults: Faults | None = None,
     npm: bool = False,
     rules: Rules | None = None,
+    suspendable: bool = False,
 ) -> Simulation:
     """Play a scenario in a new world and return the world as it was at the end; safety is asserted."""
 
     async def main() -> Simulation:
-        sim = Simulation(faults, npm, rules)
+        sim = Simulation(faults, npm, rules, suspendable)
         with _listening(sim.bugs):
             await sim.start()
             try:

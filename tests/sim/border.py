@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from controller.core.errors import OutcomeUnknown, Unreachable
 from tests.sim.clock import SimClock
+from tests.sim.declared import CONTROLLER
 from tests.sim.faults import Call, Crash, Fault, Faults
 
 T = TypeVar("T")
@@ -36,6 +37,8 @@ class Effect:
     """Names of what was changed, for a person."""
     sent: float = 0.0
     """When the controller sent its request; it could not know what happened since."""
+    controller: str = ""
+    """Id of the controller that did it."""
 
     def __str__(self) -> str:
         return f"{self.time:9.3f} {self.actor:10} {self.op:16} {self.target}"
@@ -50,6 +53,10 @@ class Life:
     dead: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by a crash."""
+    actor: str = "controller"
+    """What the trace calls it."""
+    controller: str = CONTROLLER
+    """Its id."""
 
     def end(self) -> None:
         """Cut it off from the world."""
@@ -75,6 +82,20 @@ class Border:
         """Effects that the controller asked for, in order; the place is the number that `FaultAt` goes by."""
         self._apart = contextvars.Context()
 
+    def judge(self, before: Callable[[Effect], None], after: Callable[[Effect], None]) -> None:
+        """Have somebody more look at the world around each effect."""
+        first, last = self.before, self.after
+
+        def both_before(effect: Effect) -> None:
+            first(effect)
+            before(effect)
+
+        def both_after(effect: Effect) -> None:
+            last(effect)
+            after(effect)
+
+        self.before, self.after = both_before, both_after
+
     def note(self, actor: str, op: str, target: str) -> None:
         """Write down what somebody else did."""
         self.effects.append(Effect(self.clock.monotonic(), actor, op, target))
@@ -99,13 +120,13 @@ class Border:
         """A call that changes something at once."""
         sent = self.clock.monotonic()
         fault = await self._send(life, op, target, act)
-        return self._arrived(life, fault, op, await self._happens(op, target, act, seconds, sent))
+        return self._arrived(life, fault, op, await self._happens(life, op, target, act, (seconds, sent)))
 
     async def long(self, life: Life, op: str, target: str, act: "Callable[[], asyncio.Future[T]]", seconds: float) -> T:
         """A call that begins something which ends later; the answer comes at the end."""
         sent = self.clock.monotonic()
         fault = await self._send(life, op, target, act)
-        pending = await self._happens(op, target, act, seconds, sent)
+        pending = await self._happens(life, op, target, act, (seconds, sent))
         self._alive(life)
         if fault.mode == "during":
             self._crash(life)
@@ -127,20 +148,22 @@ class Border:
             self._crash(life)
         if fault.mode == "late":
             sent = self.clock.monotonic() - HANG
-            self.later(TOO_LATE, lambda: self._happen_quietly(op, target, act, sent))
+            self.later(TOO_LATE, lambda: self._happen_quietly(life, op, target, act, sent))
         if fault.mode in ("hang", "late"):
             raise OutcomeUnknown(f"{op} {target}: no answer in time")
         if fault.mode == "fail":
             raise Unreachable(f"{op} {target}: connection refused")
         return fault
 
-    def _happens(self, op: str, target: str, act: Callable[[], T], *times: float) -> "asyncio.Future[T]":
+    def _happens(
+        self, life: Life, op: str, target: str, act: Callable[[], T], times: tuple[float, float]
+    ) -> "asyncio.Future[T]":
         seconds, sent = times
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def arrive() -> None:
             try:
-                result = self._happen(op, target, act, sent)
+                result = self._happen(life, op, target, act, sent)
             except Exception as error:
                 if not answer.done():
                     answer.set_exception(error)
@@ -151,17 +174,17 @@ class Border:
         self.later(seconds, arrive)
         return answer
 
-    def _happen(self, op: str, target: str, act: Callable[[], T], sent: float) -> T:
-        effect = Effect(self.clock.monotonic(), "controller", op, target, sent)
+    def _happen(self, life: Life, op: str, target: str, act: Callable[[], T], sent: float) -> T:
+        effect = Effect(self.clock.monotonic(), life.actor, op, target, sent, life.controller)
         self.before(effect)
         result = act()
         self.effects.append(effect)
         self.after(effect)
         return result
 
-    def _happen_quietly(self, op: str, target: str, act: Callable[[], Any], sent: float) -> None:
+    def _happen_quietly(self, life: Life, op: str, target: str, act: Callable[[], Any], sent: float) -> None:
         try:
-            self._happen(op, target, act, sent)
+            self._happen(life, op, target, act, sent)
         except Exception as error:
             self.note("engine", "refused", f"{op} {target}: {error}")
 
@@ -194,6 +217,6 @@ class Border:
             raise Crash
 
     def _crash(self, life: Life) -> None:
-        self.note("controller", "crash", "")
+        self.note(life.actor, "crash", "")
         life.end()
         raise Crash

@@ -10,6 +10,8 @@ import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from tests.sim.suspension import Suspendable
+
 T = TypeVar("T")
 
 EPOCH = 1_700_000_000.0
@@ -129,8 +131,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     @staticmethod
     def _make(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **more: Any) -> "asyncio.Task[Any]":
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **more)
         mine = owner.get()
+        if isinstance(mine, Suspendable):
+            coro = mine.wrapped(coro)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **more)
         if mine is not None:
             mine.append(task)
             if len(mine) > 5000:

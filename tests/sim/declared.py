@@ -9,6 +9,8 @@ from controller.core.spec import DeployRequest, Document, Project, Shared, Stage
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DOMAIN = "test"
 CONTROLLER = "sim-1"
+OTHER = "sim-3"
+"""Id of a second controller on the same Engine and proxy."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,15 @@ class Wish:
         return found | ({self.host(tag): tag for tag in self.wanted} if self.tag_routes else {})
 
 
-def wishes(documents: Sequence[Document]) -> dict[str, Wish]:
-    """All stages of all projects, without conflicts between them."""
+def wishes(documents: Sequence[Document], controller: str = CONTROLLER) -> dict[str, Wish]:
+    """All stages of all projects that this controller takes, without conflicts between them."""
     found: dict[str, Wish] = {}
     requests = sorted((d for d in documents if isinstance(d, DeployRequest)), key=lambda item: item.metadata.name)
     for item in documents:
         if not isinstance(item, Project):
             continue
         for stage in item.spec.stages:
-            if stage.host not in (None, CONTROLLER):
+            if stage.host not in (None, controller):
                 continue
             key = f"{item.metadata.name}/{stage.name}"
             asked = [r.spec.tag for r in requests if f"{r.spec.project}/{r.spec.stage}" == key]

@@ -77,6 +77,11 @@ class Box:
         return self.spec is not None
 
     @property
+    def controller(self) -> str:
+        """Id of the controller that made it, of its labels."""
+        return self.labels.get(names.CONTROLLER, "")
+
+    @property
     def stage(self) -> str:
         """`project/stage` of its labels."""
         return self.labels.get(names.STAGE, "")
@@ -110,7 +115,7 @@ class Engine:
     """Names of volumes; the Engine makes one with the first container that names it, and never removes it."""
     down_until: float = 0.0
     """Virtual seconds until which it does not answer."""
-    heard: list[Callable[[str | None, str, str], None]] = field(default_factory=list)
+    heard: list[tuple[str, Callable[[str | None, str, str], None]]] = field(default_factory=list)
     """Listeners of events: stage, container id, action. A stage of None: the connection began anew."""
     stopping: "dict[tuple[str, int], asyncio.Future[None]]" = field(default_factory=dict)
     made: int = 0
@@ -341,37 +346,45 @@ class Engine:
         return True
 
     def reboot(self, seconds: float, graceful: bool = True) -> None:
-        """The Engine goes away and comes back. After a graceful end it starts what has the mark; after kill -9 nothing
-        came back (F12). Addresses are given out anew."""
+        """The Engine goes away and comes back. In order, it ends everything first, and then starts what has the mark;
+        after kill -9 it ends what it finds running, and starts nothing (F12). Addresses are given out anew."""
         self.border.note("engine", "reboot", "graceful" if graceful else "killed")
         self.down_until = self.border.clock.monotonic() + seconds
+        if graceful:
+            self._end_all()
+        self.border.later(seconds, lambda: self._back(graceful))
+
+    def _end_all(self) -> None:
         for box in self.boxes.values():
             if box.state in ("running", "paused", "restarting"):
                 box.past.append((self.border.clock.monotonic(), box.best, self.age(box)))
                 grace = box.spec.stop_grace if box.spec is not None else STEADY
-                box.exit_code = 0 if graceful and box.app.stops <= grace else 137
+                box.exit_code = 0 if box.app.stops <= grace else 137
                 box.state, box.address = "exited", None
                 box.runs += 1
                 box.changed = self.border.clock.monotonic()
-        self.border.later(seconds, lambda: self._back(graceful))
 
     def _back(self, graceful: bool) -> None:
+        if not graceful:
+            self._end_all()
         for box in reversed(tuple(self.boxes.values())):
             if graceful and box.passed and not box.by_hand and box.state == "exited":
                 self.run(box)
-        for heard in tuple(self.heard):
+        for _, heard in tuple(self.heard):
             heard(None, "", "")
 
     def _again(self, box: Box, run: int) -> None:
-        if box.id in self.boxes and box.runs == run and box.state == "restarting":
+        away = self.border.clock.monotonic() < self.down_until
+        if box.id in self.boxes and box.runs == run and box.state == "restarting" and not away:
             self.run(box)
 
     def tell(self, box: Box, action: str) -> None:
         """It changed: send an event to whoever listens, if it is about a container of ours."""
         box.changed = self.border.clock.monotonic()
-        if box.owned:
-            for heard in tuple(self.heard):
-                heard(box.stage, box.id, action)
+        if box.owned and self.border.clock.monotonic() >= self.down_until:
+            for controller, heard in tuple(self.heard):
+                if controller == box.controller:
+                    heard(box.stage, box.id, action)
 
     def _free_address(self) -> str:
         taken = {box.address for box in self.boxes.values()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from controller.core.observed import Route
 from tests.sim.border import Border, Effect
-from tests.sim.declared import Wish
+from tests.sim.declared import CONTROLLER, Wish
 from tests.sim.engine import Box, Engine
 from tests.sim.proxy import ProxyState, target
 
@@ -32,6 +32,8 @@ class Snapshot:
     foreign: str
     boxes: dict[str, tuple[str, bool]]
     """Container id to state, and whether it ever had the mark."""
+    ours: str = ""
+    """What is judged, where others act on it too."""
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Oracles:
     a breach when it is one by each of them."""
     known: Callable[[str], list[Wish]]
     """All wishes that were ever declared for a stage."""
+    controller: str = CONTROLLER
+    """Whose containers and routes are judged."""
     breaches: list[str] = field(default_factory=list)
     _before: Snapshot | None = None
 
@@ -59,6 +63,10 @@ class Oracles:
             return
         old, self._before = self._before, None
         new = self._snapshot()
+        if effect.controller != self.controller:
+            if (old.ours, old.routes) != (new.ours, new.routes):
+                self._breach("S1", effect, f"something of {self.controller} changed")
+            return
         self._untouched(effect, old, new)
         self._available(effect, old, new)
         self._routes(effect, old, new)
@@ -101,7 +109,7 @@ class Oracles:
                 continue
             if hostname != hostname.lower():
                 self._breach("S2", effect, f"{hostname} is not in lower case")
-            if hostname in self.proxy.foreign:
+            if hostname in self.proxy.held():
                 self._breach("S2", effect, f"{hostname} belongs to somebody else")
             box = self.engine.boxes.get(route.container)
             if box is None:
@@ -147,6 +155,8 @@ class Oracles:
             and not (old.boxes[box.id][1] or self._passed_gate(box, effect.sent))
         ):
             self._breach("S4", effect, f"{name} was marked as passed before its gate could pass")
+        if effect.op == "docker.start" and box is not None and box.job and old.boxes[box.id][0] in ("exited", "dead"):
+            self._breach("S6", effect, f"{name} has run already, and is run again")
         if effect.op == "docker.stop" and box is not None and old.boxes[box.id][0] in ("running", "paused"):
             self._drained(effect, box)
         if effect.op == "docker.remove":
@@ -177,7 +187,7 @@ class Oracles:
         box = self.engine.by_name(effect.target)
         if box is None:
             return
-        alive = [item for item in self.engine.boxes.values() if item.owned and item.stage == box.stage]
+        alive = [item for item in self.engine.boxes.values() if self.ours(item) and item.stage == box.stage]
         running = [item for item in alive if item.state in ("running", "paused", "restarting") or item.id == box.id]
         same = [item for item in alive if item.tag == box.tag and not item.job]
         if len(same) > 3:
@@ -197,17 +207,23 @@ class Oracles:
 
     # Parts
 
+    def ours(self, box: Box) -> bool:
+        """Made by the controller that is judged."""
+        return box.owned and box.controller == self.controller
+
     @property
     def _settling(self) -> float:
         return SETTLING + self.border.faults.slowest
 
     def _snapshot(self) -> Snapshot:
         engine, proxy = self.engine, self.proxy
-        foreign = [repr(box) for box in engine.boxes.values() if not box.owned]
+        foreign = [repr(box) for box in engine.boxes.values() if not self.ours(box)]
+        foreign += [repr(state.routes) for state in proxy.beside]
         return Snapshot(
             serving=frozenset(name for name, route in proxy.routes.items() if self.answers(route)),
             routes=dict(proxy.routes),
             foreign="".join([*foreign, *sorted(proxy.foreign)]),
+            ours=repr([box for box in engine.boxes.values() if self.ours(box)]) if proxy.beside else "",
             boxes={box.id: (box.state, box.marked_before) for box in engine.boxes.values()},
         )
 
@@ -228,7 +244,7 @@ def _wants(wishes: dict[str, Wish], hostname: str) -> bool:
 def mismatches(wishes: dict[str, Wish], engine: Engine, proxy: ProxyState, oracles: Oracles) -> list[str]:
     """How the world differs from what is declared when everything declared can run; empty: they match (L1, S7)."""
     found: list[str] = []
-    owned = [box for box in engine.boxes.values() if box.owned]
+    owned = [box for box in engine.boxes.values() if oracles.ours(box)]
     hosts: dict[str, tuple[str, str]] = {}
     for wish in wishes.values():
         hosts |= {hostname: (wish.key, tag) for hostname, tag in wish.hosts().items()}

@@ -1,16 +1,21 @@
 """`Proxy` and `Prober` of the simulated world: a proxy that forgets when restarted, or one that keeps and stumbles."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from controller.clients import caddy_routes, npm_hosts
 from controller.core.desired import Check
 from controller.core.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
+from controller.core.markers import with_marker
 from controller.core.observed import Container, Route, RouteChange, RouteTable
 from controller.interfaces import Answer, Probe, Prober, Proxy
 from tests.sim.border import Border, Life
 from tests.sim.engine import Box, Engine
 
 WRITE_SECONDS = 0.02
+PATIENCE = 10.0
+"""Seconds after which a question through the proxy is given up."""
 
 
 @dataclass
@@ -32,6 +37,13 @@ class ProxyState:
     left: dict[str, float] = field(default_factory=dict)
     """When the last route went away from a container: container id to virtual seconds."""
     writes: int = 0
+    beside: "list[ProxyState]" = field(default_factory=list)
+    """What other controllers have on the same proxy."""
+
+    def held(self) -> dict[str, str]:
+        """Hostnames of others, and whose they are."""
+        theirs = {name: "another controller" for state in self.beside for name in state.routes}
+        return {**self.foreign, **theirs}
 
     def set(self, hostname: str, route: Route | None) -> None:
         """Point a hostname somewhere, or nowhere, whoever does it."""
@@ -45,9 +57,9 @@ class ProxyState:
     def restart(self) -> None:
         """It comes back, like Caddy without what it was told."""
         self.border.note("proxy", "restart", "")
-        if self.forgets:
-            for hostname in tuple(self.routes):
-                self.set(hostname, None)
+        for state in (self, *self.beside) if self.forgets else ():
+            for hostname in tuple(state.routes):
+                state.set(hostname, None)
 
 
 def target(engine: Engine, route: Route) -> Box | None:
@@ -70,29 +82,40 @@ class SimProxy(Proxy):
 
         def act() -> RouteTable:
             self._up()
-            return RouteTable(dict(self._state.routes), dict(self._state.foreign))
+            return RouteTable(dict(self._state.routes), self._state.held())
 
         return await self._border.look(self._life, "proxy.read", "", act, 0.003)
 
     async def write(self, changes: Sequence[RouteChange]) -> None:
-        """Make these changes; in one go, or one by one."""
-        for part in (changes,) if self.batch else [(change,) for change in changes]:
+        """Make these changes; in one go, or one by one. What cannot be a route is refused as the real one would."""
+        wanted = [replace(item, route=with_marker(item.route)) if item.route else item for item in changes]
+        for part in (wanted,) if self.batch else [[change] for change in wanted]:
+            for change in part:
+                if change.route is not None:
+                    self._check(change.route)
             await self._write(part)
 
     async def ask(self, route: Route) -> Answer:
         """One request through the proxy's public side."""
 
-        def act() -> Answer:
-            self._up()
+        def act() -> Answer | None:
+            if self._state.down:
+                raise WorldBad("no proxy: connection refused", reason="NoAnswer")
             found = self._state.routes.get(route.hostname)
             if found is None:
                 return Answer("", 404)
             box = target(self._engine, found)
+            if box is not None and box.state == "paused":
+                return None
             if box is None or box.tag in self._state.blind or not self._engine.ready(box):
                 return Answer(found.marker, 502)
             return Answer(found.marker, self._engine.answer(box))
 
-        return await self._border.look(self._life, "proxy.ask", route.hostname, act, 0.002)
+        answer = await self._border.look(self._life, "proxy.ask", route.hostname, act, 0.002)
+        if answer is None:
+            await asyncio.sleep(PATIENCE)
+            raise WorldBad(f"no answer for {route.hostname}", reason="NoAnswer")
+        return answer
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -105,8 +128,8 @@ class SimProxy(Proxy):
         def act() -> None:
             self._up()
             for change in changes:
-                if change.hostname in state.foreign:
-                    raise Conflict(f"{change.hostname} is held by {state.foreign[change.hostname]}")
+                if change.route is not None and (holder := state.held().get(change.hostname)):
+                    raise Conflict(f"{change.hostname} is held by {holder}", reason="HostnameTaken")
             if state.refuses:
                 raise WorldBad("the proxy refuses the configuration", reason="ProxyRefused")
             for change in changes:
@@ -118,6 +141,12 @@ class SimProxy(Proxy):
         if state.stumbles:
             state.stumbles -= 1
             raise OutcomeUnknown("the proxy answered 500")
+
+    def _check(self, route: Route) -> None:
+        if self.batch:
+            caddy_routes.check(route, tls=False)
+        else:
+            npm_hosts.check(route, npm_hosts.Site("sim"), None)
 
     def _up(self) -> None:
         if self._state.down:
@@ -136,14 +165,16 @@ class SimProber(Prober):
         """One request."""
         engine = self._engine
         if check.type == "docker":
-            return Probe(container.health == "healthy", f"health {container.health}")
+            return Probe(container.health == "healthy", f"health {container.health}", container.health == "starting")
         if check.type == "none":
             return Probe(container.running, container.state)
+        if container.address is None:
+            return Probe(False, f"is {container.state} and has no address")
         box = engine.at(container.address)
         try:
-            if box is not None and box.state == "paused":
+            if box is None or (box.state == "paused" and check.type == "http"):
                 await self._border.look(self._life, "probe", container.name, lambda: None, check.timeout)
-                return Probe(False, "no answer in time")
+                return Probe(False, f"no answer within {check.timeout:g} s")
             return await self._border.look(self._life, "probe", container.name, lambda: self._ask(check, box), 0.001)
         except Unreachable:
             return Probe(False, "the connection broke off")
@@ -151,8 +182,10 @@ class SimProber(Prober):
     async def close(self) -> None:
         """Nothing to close."""
 
-    def _ask(self, check: Check, box: Box | None) -> Probe:
-        if box is None or not self._engine.ready(box):
+    def _ask(self, check: Check, box: Box) -> Probe:
+        if box.state == "paused":
+            return Probe(True, "the kernel accepts connections")
+        if not self._engine.ready(box):
             return Probe(False, "connection refused", refused=True)
         status = 200 if check.type == "tcp" else self._engine.answer(box)
         good = any(low <= status <= high for low, high in check.statuses)

@@ -75,7 +75,8 @@ class SimRuntime(Runtime):
             for _ in range(1 if stage is None else self._border.faults.copies()):
                 queue.put_nowait(RuntimeEvent(stage, container, action))
 
-        self._engine.heard.append(heard)
+        mine = (self._id, heard)
+        self._engine.heard.append(mine)
         try:
             heard(None, "", "")
             while True:
@@ -83,7 +84,7 @@ class SimRuntime(Runtime):
                 await asyncio.sleep(0.001)
                 yield event
         finally:
-            self._engine.heard.remove(heard)
+            self._engine.heard.remove(mine)
 
     async def pull(self, image: str, tag: str, digest: str, progress: Callable[[str], None]) -> str:
         """Make the image available; asks nobody when the digest is here."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from controller.core.catalog_types import Sourced
 from controller.core.desired import SecretRef, StageKey
-from controller.core.errors import WorldBad
+from controller.core.errors import Locked, WorldBad
 from controller.core.memory import StageMemory
 from controller.core.observed import SecretsSeen
 from controller.core.status import StageStatus, Transition
@@ -46,11 +46,22 @@ class Disk:
     good: dict[str, tuple[Sourced, ...]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     """Sentences about a history that never happened (S19)."""
+    confirmed: str = ""
+    """Digest of the mass change that somebody allowed."""
+    holder: Life | None = None
+    """Who has the folder's lock; a life that ended has given it back."""
+
+    def lock(self, life: Life) -> None:
+        """Take the lock, as `clients.lock` does. Raises `Locked`."""
+        if self.holder is not None and not self.holder.dead:
+            raise Locked(f"the state folder is held by {self.holder.actor}")
+        self.holder = life
 
     def wipe(self) -> None:
         """The folder is lost, or thrown away."""
         for part in (self.memory, self.statuses, self.rows, self.lines, self.good):
             part.clear()
+        self.confirmed = ""
 
     def write(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
         """One transaction."""
@@ -73,6 +84,24 @@ class Disk:
             self.wrong.append(f"rollout {item.rollout} of {stage} {item.tag} ended twice: {row.status}, {item.kind}")
         else:
             row.status, row.reason = item.kind, item.reason
+
+
+class SimNote:
+    """`intake.Confirmed`: a line in the state folder."""
+
+    def __init__(self, life: Life, disk: Disk) -> None:
+        self._life = life
+        self._disk = disk
+
+    def load(self) -> str:
+        """What was saved last."""
+        return self._disk.confirmed
+
+    def save(self, digest: str) -> None:
+        """Keep it."""
+        if self._life.dead:
+            raise Crash
+        self._disk.confirmed = digest
 
 
 class SimStore(Store):

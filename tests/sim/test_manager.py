@@ -40,8 +40,8 @@ def alone(play: Callable[[Simulation], Awaitable[T]]) -> T:
 
 def manager(sim: Simulation, **changes: Any) -> Manager:
     """One process's manager."""
-    sim.lives += 1
-    return Manager(replace(parts(sim, Life(sim.lives)), **changes))
+    sim.process.lives += 1
+    return Manager(replace(parts(sim, Life(sim.process.lives)), **changes))
 
 
 async def converge(

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from controller.core.catalog_types import CatalogRules
 from controller.parts import Limits, Parts
 from tests.sim.border import Life
-from tests.sim.declared import CONTROLLER, DOMAIN
+from tests.sim.declared import DOMAIN
 from tests.sim.proxy import SimProber, SimProxy
 from tests.sim.runtime import SimRuntime
 from tests.sim.sources import SimSource
-from tests.sim.store import SimSecrets, SimStore
+from tests.sim.store import SimNote, SimSecrets, SimStore
 
 if TYPE_CHECKING:
     from tests.world import Simulation
@@ -19,7 +19,7 @@ def parts(sim: "Simulation", life: Life) -> Parts:
     """Everything that one life of the controller works with."""
     source = SimSource(sim.border, life, sim.folder)
     return Parts(
-        runtime=SimRuntime(sim.border, life, sim.engine, CONTROLLER),
+        runtime=SimRuntime(sim.border, life, sim.engine, sim.id),
         proxy=SimProxy(sim.border, life, sim.proxy, sim.engine),
         prober=SimProber(sim.border, life, sim.engine),
         secrets=SimSecrets(sim.border, life, sim.secrets),
@@ -27,7 +27,8 @@ def parts(sim: "Simulation", life: Life) -> Parts:
         sources=(source,),
         clock=sim.clock,
         rules=sim.rules,
-        catalog_rules=CatalogRules(CONTROLLER, DOMAIN, sources=(source.name,)),
+        catalog_rules=CatalogRules(sim.id, DOMAIN, sources=(source.name,)),
         limits=Limits(guard_percent=sim.guard_percent),
         known=dict(sim.disk.statuses),
+        confirmed=SimNote(life, sim.disk),
     )
