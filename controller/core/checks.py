@@ -4,13 +4,14 @@ They look at plain data and pass over what has the wrong type, so that they spea
 find, in the same run. Rules between documents are the catalog's.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from controller.core import quantity
 from controller.core.codes import Code
 from controller.core.diagnostics import Problem
-from controller.core.limits import MAX_CPUS, MAX_DURATION, MAX_ENV_TOTAL, MIN_MEMORY, MIN_PAUSE
+from controller.core.limits import MAX_CPUS, MAX_DURATION, MAX_ENV_TOTAL, MAX_USER, MIN_CPUS, MIN_MEMORY, MIN_PAUSE
 from controller.core.names import PREFIX
 from controller.core.nodes import Loc
 from controller.core.policy import below
@@ -38,6 +39,14 @@ def _port(spec: dict[str, Any], *blocks: dict[str, Any]) -> Any:
     """The port that a check falls back to: the project's, or one that the other level of the check names."""
     named = [_mapping(block.get("healthCheck")).get("port") for block in blocks]
     return spec.get("port", next((port for port in named if port is not None), None))
+
+
+def metadata(data: dict[str, Any]) -> Iterator[Problem]:
+    """Rules of a document's metadata: the age of a request goes by its time."""
+    text = data.get("creationTimestamp")
+    if isinstance(text, str) and _measure(quantity.timestamp, text) is None:
+        help = "write it as Kubernetes does, such as 2026-01-01T00:00:00Z, or remove the line"
+        yield Problem(("metadata", "creationTimestamp"), Code.FORM, f"'{text[:64]}' is not a time", help)
 
 
 def request(spec: dict[str, Any]) -> Iterator[Problem]:
@@ -87,6 +96,7 @@ def _shared(block: dict[str, Any], port: Any, at: Loc) -> Iterator[Problem]:
     yield from _labels(block.get("labels"), (*at, "labels"))
     yield from _health(_mapping(block.get("healthCheck")), port, (*at, "healthCheck"))
     yield from _resources(_mapping(block.get("resources")), (*at, "resources"))
+    yield from _user(block.get("user"), (*at, "user"))
     for name in ("stopGracePeriod", "drain", "bake"):
         yield from _duration(block.get(name), (*at, name), 0)
     yield from _duration(block.get("progressDeadline"), (*at, "progressDeadline"), 1)
@@ -148,9 +158,16 @@ def _resources(resources: dict[str, Any], at: Loc) -> Iterator[Problem]:
     if memory is not None and memory < MIN_MEMORY:
         yield Problem((*at, "memory"), Code.RANGE, "Docker refuses less than 6Mi", "write at least 6Mi, such as 256Mi")
     cpus = _measure(quantity.cpus, resources.get("cpus"))
-    if cpus is not None and not 0 < cpus <= MAX_CPUS:
-        message = f"this must be more than 0 and at most {MAX_CPUS:.0f} processors"
+    if cpus is not None and not MIN_CPUS <= cpus <= MAX_CPUS:
+        message = f"this must be at least {MIN_CPUS:g} and at most {MAX_CPUS:.0f} processors"
         yield Problem((*at, "cpus"), Code.RANGE, message, 'write a share, such as "0.5" or "2"')
+
+
+def _user(user: Any, at: Loc) -> Iterator[Problem]:
+    for part in user.split(":") if isinstance(user, str) else ():
+        if re.fullmatch("-?[0-9]+", part) and not (part.isdigit() and len(part) <= 10 and int(part) <= MAX_USER):
+            message = f"{part[:64]} is no number of a user or group"
+            yield Problem(at, Code.RANGE, message, f"write a number from 0 to {MAX_USER}, or a name")
 
 
 def _duration(text: Any, at: Loc, least: float) -> Iterator[Problem]:

@@ -43,7 +43,9 @@ def read(data: Any, written: Callable[[Loc], str | None]) -> tuple[Document | No
     except ValidationError as error:
         known = [item.loc for item in found]
         found += [item for item in Judge(model, written).problems(error) if not _said(item, known)]
-    spec = data.get("spec")
+    metadata, spec = data.get("metadata"), data.get("spec")
+    if isinstance(metadata, dict):
+        found += checks.metadata(metadata)
     if isinstance(spec, dict):
         found += _CHECKS[model.__name__](spec)
     return (None if found else document), found

@@ -6,7 +6,6 @@ when they were first seen, else as the newest; then by name.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from controller.core import names, quantity
 from controller.core.catalog_types import CatalogRules, Incumbents
@@ -51,11 +50,10 @@ def _age(stage: DesiredStage, request: Placed[DeployRequest], incumbents: Incumb
 
 
 def _timestamp(text: str | None) -> float | None:
-    """Unix seconds of an RFC 3339 time, UTC when it names no zone; None for anything else."""
+    """Unix seconds; None for what is no time, which a document that an older version stored may hold."""
     try:
-        found = datetime.fromisoformat(text or "")
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+        return quantity.timestamp(text) if text is not None else None
+    except ValueError:
         return None
 
 

@@ -26,7 +26,9 @@ MAX_ARGS = 128
 MAX_LABELS = 64
 
 MIN_MEMORY = 6 * 1024 * 1024
+MIN_CPUS = 0.01
 MAX_CPUS = 1024.0
+MAX_USER = 2**31 - 1
 MIN_PAUSE = 0.001
 MAX_DURATION = 366 * 86_400.0
 
@@ -59,7 +61,9 @@ LIMITS: tuple[Limit, ...] = (
     Limit("words of a command", MAX_ARGS, "words"),
     Limit("labels", MAX_LABELS, "labels"),
     Limit("memory at least (Docker's own floor)", MIN_MEMORY, "bytes"),
+    Limit("processors at least (the kernel's own floor)", MIN_CPUS, "processors"),
     Limit("processors at most", MAX_CPUS, "processors"),
+    Limit("number of a user or group", MAX_USER, "at most"),
     Limit("interval and timeout of a probe at least", MIN_PAUSE, "seconds"),
     Limit("any duration at most", MAX_DURATION, "seconds"),
 )

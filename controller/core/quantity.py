@@ -1,9 +1,11 @@
-"""Quantities as documents write them: durations, sizes of memory, shares of a processor.
+"""Quantities as documents write them: durations, sizes of memory, shares of a processor,
+times.
 
 The patterns are those of `core.spec`; a text that they refuse is a ValueError here.
 """
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from controller.core.spec import CPUS_PATTERN, DURATION_PATTERN, MEMORY_PATTERN
@@ -30,6 +32,15 @@ def cpus(text: str) -> float:
     """Processors of a share such as 0.5 or 500m."""
     _expect(CPUS_PATTERN, text, 'a share such as "0.5" or "500m"')
     return float(Decimal(text[:-1]) / 1000 if text.endswith("m") else Decimal(text))
+
+
+def timestamp(text: str) -> float:
+    """Unix seconds of an RFC 3339 time, UTC when it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is out of range") from error
 
 
 def _expect(pattern: str, text: str, example: str) -> None:

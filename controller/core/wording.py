@@ -90,7 +90,7 @@ class Judge:
             help = f"write it without quotes: {name}: {given}"
         if kind == "bool_type" and isinstance(given, str) and given in ("true", "false"):
             help = f"write it without quotes: {name}: {given}"
-        return Problem(loc, Code.TYPE, f"'{name}' must be {expected}, this is {_found(given)}", help)
+        return Problem(loc, Code.TYPE, f"{place_of(loc)} must be {expected}, this is {_found(given)}", help)
 
     def _quotes(self, given: Any, field: Field, loc: Loc) -> Problem:
         text = self._written(loc) or (given.text if isinstance(given, Implicit) else str(given).lower())

@@ -72,7 +72,8 @@ def read(environ: Mapping[str, str]) -> Overlay:
         try:
             value = _value(environ[name], found.annotation)
         except (ValueError, RecursionError):
-            message, help = f"the value of {name} is not JSON", f"it stands for {path_text(found.loc)}"
+            help = f"write {path_text(found.loc)} as JSON, such as {_form(found.annotation)}"
+            message = f"the value of {name} is not JSON"
             overlay.diagnostics.append(Diagnostic(UNREADABLE_VARIABLE, message, PLACE, path=name, help=help))
             continue
         overlay.values.append((found.loc, value))
@@ -132,6 +133,12 @@ def _value(text: str, annotation: Any) -> Any:
     if bool in members and text in ("true", "false"):
         return text == "true"
     return text
+
+
+def _form(annotation: Any) -> str:
+    """What a block, a list of blocks or a list of texts looks like as JSON."""
+    one = '{"key": "value"}' if block_of(annotation) is not None else '"text"'
+    return f"[{one}]" if is_list(annotation) else one
 
 
 def _refuse(constant: str) -> None:
