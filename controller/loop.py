@@ -31,6 +31,8 @@ from controller.telemetry import log
 WORKERS = 8
 PROGRESS = 1.0
 """Seconds after which a pass shows the progress of an operation."""
+LOCK_LOOK = 2.0
+"""Seconds between two looks at the lock: somebody who deleted the state folder may start a second controller."""
 GOODBYE = 8.0
 """Seconds that calls in flight get when the controller ends."""
 
@@ -185,7 +187,10 @@ class Loop:
     # The parts that run for ever
 
     async def serve(self, stop: asyncio.Event, *, follow: bool) -> None:
-        """Work until `stop` is set, then end within ten seconds. `follow`: take up changes of the sources."""
+        """Work until `stop` is set, then end within ten seconds. `follow`: take up changes of the sources.
+
+        Raises `Locked` when the state folder was deleted and somebody else has the new one.
+        """
         working = asyncio.create_task(self._forever("passes", partial(self._queue.run, WORKERS)))
         looking = [
             asyncio.create_task(self._forever("events", self._listen)),
@@ -197,10 +202,27 @@ class Loop:
                 looking.append(asyncio.create_task(self._forever(source.name, partial(self._follow, source))))
         notify = self._parts.notify
         telling = asyncio.create_task(self._forever("notifications", partial(notify, stop) if notify else _nothing))
+        stopping = asyncio.create_task(stop.wait())
+        locking = asyncio.create_task(self._keep_lock())
         try:
-            await stop.wait()
+            await asyncio.wait({stopping, locking}, return_when=asyncio.FIRST_COMPLETED)
+            if locking.done():
+                locking.result()
         finally:
+            stopping.cancel()
+            locking.cancel()
+            stop.set()
             await self._end(working, looking, telling)
+
+    async def _keep_lock(self) -> None:
+        """Hold the lock of the state folder, whatever becomes of the folder. Ends with `Locked` only."""
+        keep = self._parts.keep_lock or await asyncio.Future[Callable[[], None]]()
+        while True:
+            await self._parts.clock.sleep(min(LOCK_LOOK, self._parts.limits.resync))
+            try:
+                await asyncio.to_thread(keep)
+            except WorldBad as error:
+                log.warning("state folder not locked", reason=error.reason, message=error.message)
 
     async def _end(
         self, working: "asyncio.Task[None]", looking: "list[asyncio.Task[None]]", telling: "asyncio.Task[None]"

@@ -68,6 +68,8 @@ class Parts:
     notify: Callable[[Event], Awaitable[None]] | None = None
     """Delivers notifications until the event is set."""
     housekeeper: Housekeeper | None = None
+    keep_lock: Callable[[], None] | None = None
+    """Makes sure that the state folder is still ours alone. Raises `Locked` when it is not."""
 
 
 @asynccontextmanager
@@ -80,8 +82,8 @@ async def opened(
     """
     async with AsyncExitStack() as stack:
         folder = settings.state.path
-        if lock:
-            guarded = StateLock(folder)
+        guarded = StateLock(folder) if lock else None
+        if guarded is not None:
             guarded.acquire()
             stack.callback(guarded.release)
         clock = SystemClock()
@@ -129,6 +131,7 @@ async def opened(
             confirmed=ConfirmedNote(folder),
             notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if lock else None,
             housekeeper=Housekeeper(runtime, PulledNote(folder), settings.limits.image_history) if lock else None,
+            keep_lock=guarded.keep if guarded is not None else None,
         )
 
 

@@ -14,6 +14,9 @@ from controller.api.app import Lines, build, build_reads
 from controller.core.errors import Conflict
 from controller.interfaces import Control
 
+LOOK = 1.0
+"""Seconds between two looks whether the socket's file is still ours."""
+
 
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own: the command that runs us has them."""
@@ -24,11 +27,30 @@ class _Server(uvicorn.Server):
 
 
 async def serve(control: Control, path: Path, stop: asyncio.Event, lines: Lines | None = None) -> None:
-    """Serve until `stop` is set; the caller holds the lock, so a socket file found here is a dead one's."""
-    try:
-        await _serve(build(control, lines), _listen(path), stop)
-    finally:
-        _forget(path)
+    """Serve until `stop` is set; the caller holds the lock, so a socket file found here is a dead one's.
+
+    A file that is deleted meanwhile is made anew; one that somebody else puts in its place is left alone.
+    """
+    app = build(control, lines)
+    _forget(path, _identity(path))
+    listener = _listen(path)
+    while True:
+        own, over = _identity(path), asyncio.Event()
+        watching = asyncio.create_task(_watch(path, own, stop, over))
+        try:
+            await _serve(app, listener, over)
+        finally:
+            watching.cancel()
+            _forget(path, own)
+        if not over.is_set():
+            return
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                listener = _listen(path)
+                break
+            await _pause(stop)
+        else:
+            return
 
 
 async def serve_reads(
@@ -66,17 +88,41 @@ async def _serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> 
         listener.close()
 
 
+async def _watch(path: Path, own: tuple[int, int], stop: asyncio.Event, over: asyncio.Event) -> None:
+    """Set `over` when `stop` is set, or when the file is not ours any more."""
+    while not stop.is_set() and _identity(path) == own:
+        await _pause(stop)
+    over.set()
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), LOOK)
+
+
 def _listen(path: Path) -> socket.socket:
-    _forget(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)  # the file must never be open to others, not even between bind and chmod
     try:
         listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
     finally:
         os.umask(before)
     listener.listen(64)
     return listener
 
 
-def _forget(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _forget(path: Path, own: tuple[int, int]) -> None:
+    if own == _identity(path):
+        path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file it is; (0, 0) when it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)

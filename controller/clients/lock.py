@@ -17,7 +17,8 @@ class StateLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = FileLock(path / LOCK_FILE, timeout=0, mode=0o600, thread_local=False)
+        self._lock = self._new()
+        self._inode = (0, 0)
 
     def acquire(self) -> None:
         """Take the lock or fail at once; makes the folder with mode 0700.
@@ -38,13 +39,38 @@ class StateLock:
         except OSError as error:
             message = f"the state folder {self._path} cannot be locked: {error.strerror or error}"
             raise WorldBad(message, reason="StateFolder") from error
+        self._inode = self._found()
         self._sign()
+
+    def keep(self) -> None:
+        """Hold what is there now: a lock file that was deleted, with its folder or alone, locks nobody out any more.
+
+        Raises `Locked` when somebody else has the new one, and `WorldBad` as `acquire`.
+        """
+        if self._inode == self._found() != (0, 0):
+            return
+        self._inode = (0, 0)
+        self._lock.release(force=True)
+        self._lock = self._new()
+        self.acquire()
 
     def release(self) -> None:
         """Give the lock back; not held is success."""
         if self._lock.is_locked:
-            (self._path / PID_FILE).unlink(missing_ok=True)
+            if self._inode == self._found():
+                (self._path / PID_FILE).unlink(missing_ok=True)
             self._lock.release()
+
+    def _new(self) -> FileLock:
+        return FileLock(self._path / LOCK_FILE, timeout=0, mode=0o600, thread_local=False)
+
+    def _found(self) -> tuple[int, int]:
+        """Identity of the lock file now; (0, 0) when it is gone."""
+        try:
+            found = (self._path / LOCK_FILE).stat()
+        except OSError:
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
 
     def _sign(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """The lock of the state folder between real processes."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -73,6 +74,35 @@ def test_released_is_free_and_release_may_be_repeated(folder: Path) -> None:
     first.release()
     first.release()
     second.acquire()
+    second.release()
+
+
+def test_a_deleted_folder_is_locked_anew(folder: Path) -> None:
+    """Safety: who deletes the state folder under its holder does not make room for a second one."""
+    first = StateLock(folder)
+    first.acquire()
+    first.keep()
+    shutil.rmtree(folder)
+    first.keep()
+    with pytest.raises(Locked, match=f"process {os.getpid()}"):
+        StateLock(folder).acquire()
+    first.release()
+    assert not (folder / PID_FILE).exists()
+
+
+def test_who_lost_the_folder_to_somebody_else_is_told_and_leaves_it_alone(folder: Path) -> None:
+    """Safety: the new holder of a folder that was deleted keeps it, and the former one touches nothing in it."""
+    first, second = StateLock(folder), StateLock(folder)
+    first.acquire()
+    shutil.rmtree(folder)
+    second.acquire()
+    for _ in range(2):
+        with pytest.raises(Locked):
+            first.keep()
+    first.release()
+    assert (folder / PID_FILE).read_text() == f"{os.getpid()}\n"
+    with pytest.raises(Locked):
+        StateLock(folder).acquire()
     second.release()
 
 

@@ -1,5 +1,7 @@
 """What an unlucky host does in the middle of something, on real parts; the many orders of it are in tests/sim."""
 
+import os
+import shutil
 import signal
 import time
 
@@ -77,3 +79,40 @@ def test_what_is_held_over_survives_a_restart_of_the_proxy(sandbox: Sandbox) -> 
     assert running(sandbox) == before
     assert list(before) == ["1.0"]
     assert serves(sandbox, "1.0", sandbox.host("shop"))
+
+
+def test_a_state_folder_deleted_under_a_running_controller(sandbox: Sandbox) -> None:
+    """Safety and liveness: no second controller gets in beside it, and commands reach it as before."""
+    deployed(sandbox)
+    state = sandbox.folder / ".holdfast"
+    shutil.rmtree(state)
+    sandbox.wait(lambda: (state / "holdfast.sock").exists() and (state / "holdfast.pid").exists(), "it is there again")
+
+    second = sandbox.holdfast("run", timeout=30)
+    assert second.returncode == 75, second.stderr
+    assert "is held by process" in second.stderr
+    sandbox.push("2.0")
+    sandbox.write(sandbox.project("shop", "2.0"))
+    applied(sandbox)
+    assert list(running(sandbox)) == ["2.0"]
+    assert sandbox.stop() == 0
+
+
+def test_who_lost_its_state_folder_to_another_controller_ends(sandbox: Sandbox) -> None:
+    """Safety: the folder was deleted and a second controller was quicker: the first ends and says why."""
+    deployed(sandbox)
+    first = sandbox.running
+    assert first is not None
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        shutil.rmtree(sandbox.folder / ".holdfast")
+        sandbox.start()
+        sandbox.wait((sandbox.folder / ".holdfast" / "holdfast.sock").exists, "the second is there")
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+
+    assert first.wait(30) == 75
+    assert "is held by process" in sandbox.log.read_text()
+    assert sandbox.holdfast("reconcile", "shop").returncode == 0
+    assert serves(sandbox, "1.0", sandbox.host("shop"))
+    assert sandbox.stop() == 0
