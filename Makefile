@@ -35,8 +35,8 @@ bench: setup parts ## what Holdfast costs beside the least that does the same, a
 matrix: setup ## play the whole crash matrix and write tests/MATRIX.md (minutes); ARGS="deploy evict": only these stories
 	@nice -n 10 $(PY) -m tests.sim.full $(ARGS)
 
-mutants: setup ## what share of small mistakes in the core the tests notice (about an hour); ARGS="-n 50 --only routes"
-	@nice -n 10 $(PY) -m tests.mutants $(ARGS)
+mutants: setup ## what share of small mistakes in the core the tests notice; ARGS="-n 50 --only routes"
+	@nice -n 15 $(PY) -m tests.mutants $(ARGS)
 
 check: setup ## lint, types, import rules, generated files
 	@$(PY) -m ruff check .
@@ -50,9 +50,10 @@ format: setup ## put the code into the project's form
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-generate: setup ## write crds/, schema and reference anew from the models, the table of fields from the tests
+generate: setup ## write crds/, schema and reference anew from the models; the table of fields, and what golden cases tell
 	@$(PY) -m controller.cli.generate
 	@$(PY) -m tests.fields
+	@$(PY) -m tests.core.told
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@deploy/lock.sh

@@ -30,7 +30,13 @@ FOLDER = Path(__file__).parent / "plans"
 
 def cases() -> list[Mapping[str, Any]]:
     """All cases of all files, in order."""
-    return [case for path in sorted(FOLDER.glob("*.yaml")) for case in yaml.safe_load(path.read_text())]
+    return [case for path in sorted(FOLDER.glob("*.yaml")) for case in cases_of(path)]
+
+
+def cases_of(path: Path) -> list[Mapping[str, Any]]:
+    """The cases of one file."""
+    found: list[Mapping[str, Any]] = yaml.safe_load(path.read_text())
+    return found
 
 
 def desired(case: Mapping[str, Any]) -> DesiredStage:
