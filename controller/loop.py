@@ -70,6 +70,7 @@ class Loop:
             applier=Applier(parts.runtime, parts.secrets, self.operations, self._looks.touched),
             clock=parts.clock,
             rules=parts.rules,
+            known=parts.known,
         )
         self.reconciler = Reconciler(world, self.intake.desired, lambda: self._stopping, listener)
         self._queue = WorkQueue(self._pass, parts.clock, self._failed)

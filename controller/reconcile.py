@@ -5,7 +5,7 @@ issues what is safe now, and says when to come back. The rollout is nowhere a ca
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from controller.apply import Applier
@@ -31,7 +31,7 @@ JUMP = 2.0
 
 @dataclass(frozen=True)
 class World:
-    """What a pass works with."""
+    """What a pass works with. `known`: the last statuses of an earlier process; they say since when things are so."""
 
     looks: Looks
     routing: Routing
@@ -41,6 +41,7 @@ class World:
     applier: Applier
     clock: Clock
     rules: Rules
+    known: Mapping[StageKey, StageStatus]
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Reconciler:
 
     async def _publish(self, status: StageStatus) -> None:
         known = self.statuses.get(status.key)
-        self.statuses[status.key] = status
+        self.statuses[status.key] = status = status.dated(known or self._world.known.get(status.key))
         if known is None or known.reason != status.reason:
             log.info("pass", stage=status.key, reason=status.reason)
         self._listener.status(status)

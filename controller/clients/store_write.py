@@ -97,25 +97,13 @@ def report(db: sqlite3.Connection, status: StageStatus) -> None:
     """The newest status of a stage; not written when only the time of the look differs."""
     row = db.execute("SELECT data FROM status WHERE stage = ?", (status.key,)).fetchone()
     before = parsed(StageStatus, row[0], status.key) if row is not None else None
-    after = with_since(before, status)
+    after = status.dated(before)
     if before is not None and before.model_copy(update={"observed_at": after.observed_at}) == after:
         return
     db.execute(
         "INSERT INTO status VALUES (?, ?) ON CONFLICT (stage) DO UPDATE SET data = excluded.data",
         (status.key, _json(after.model_dump(mode="json"))),
     )
-
-
-def with_since(before: StageStatus | None, after: StageStatus) -> StageStatus:
-    """`after`, each condition dated from when its status and reason became what they are."""
-    known = {(item.type, item.status, item.reason): item.since for item in (before.conditions if before else ())}
-    dated = tuple(
-        item.model_copy(
-            update={"since": known.get((item.type, item.status, item.reason)) or item.since or after.observed_at}
-        )
-        for item in after.conditions
-    )
-    return after.model_copy(update={"conditions": dated})
 
 
 def forget(db: sqlite3.Connection, stage: StageKey, now: float) -> None:

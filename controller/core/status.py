@@ -21,7 +21,7 @@ class _Status(BaseModel):
 
 
 class Condition(_Status):
-    """One condition; `since` is kept by the store while status and reason stay the same."""
+    """One condition; `since` stays while status and reason stay the same."""
 
     type: str
     status: Literal["True", "False", "Unknown"]
@@ -65,6 +65,17 @@ class StageStatus(_Status):
     def condition(self, kind: str) -> Condition | None:
         """The condition of this type, if present."""
         return next((item for item in self.conditions if item.type == kind), None)
+
+    def dated(self, before: "StageStatus | None") -> "StageStatus":
+        """With each condition dated from when its status and reason became what they are; `before`: the one known."""
+        known = {(item.type, item.status, item.reason): item.since for item in (before.conditions if before else ())}
+        dated = tuple(
+            item.model_copy(
+                update={"since": known.get((item.type, item.status, item.reason)) or item.since or self.observed_at}
+            )
+            for item in self.conditions
+        )
+        return self.model_copy(update={"conditions": dated})
 
     @property
     def ready(self) -> bool:

@@ -40,6 +40,7 @@ class Bench:
         self.events: list[str] = []
         self.memories: dict[StageKey, StageMemory] = {}
         self.told: list[StageStatus] = []
+        self.known: dict[StageKey, StageStatus] = {}
         self.containers: tuple[Container, ...] = ()
         self.batch = True
         self.on_action: Callable[[Action], None] = lambda action: None
@@ -55,6 +56,7 @@ class Bench:
             applier=_Applier(self, operations),
             clock=self.clock,
             rules=Rules(),
+            known=self.known,
         )
         listener = Listener(self.told.append, lambda key, line: None)
         self.reconciler = Reconciler(world, lambda key: self.desired, lambda: self.stopping, listener)
@@ -139,6 +141,28 @@ def test_a_pass_without_news_writes_nothing() -> None:
         await bench.reconciler.reconcile(KEY)
 
     assert play(stage("1.0"), scenario).events == [f"list {KEY}", "report"]
+
+
+def test_conditions_say_since_when_they_are_so() -> None:
+    """The time is that of the first pass that saw it so, were it one of an earlier process."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.reconciler.reconcile(KEY)
+        await asyncio.sleep(60)
+        await bench.reconciler.reconcile(KEY)
+
+    first, second = play(stage("1.0"), scenario).told
+    assert {item.since for item in first.conditions} == {first.observed_at}
+    assert second.conditions == first.conditions
+    assert second.observed_at == first.observed_at + 60
+
+    async def after_a_restart(bench: Bench) -> None:
+        bench.known[KEY] = first.model_copy(update={"conditions": (old,)})
+        await bench.reconciler.reconcile(KEY)
+
+    old = first.conditions[0].model_copy(update={"since": 7.0})
+    [status] = play(stage("1.0"), after_a_restart).told
+    assert status.conditions[0] == old
 
 
 def test_an_intent_that_cannot_be_stored_has_no_effect() -> None:
