@@ -182,6 +182,14 @@ class Place(ABC):
     def prune(self, digest: str) -> bool:
         """`docker rmi`; False when the Engine refuses because a container uses the image."""
 
+    @abstractmethod
+    async def engine_ends(self, graceful: bool) -> None:
+        """The Engine is stopped in order, or by SIGKILL."""
+
+    @abstractmethod
+    async def engine_begins(self) -> None:
+        """It is started again, and answers."""
+
     # Looks from outside
 
     @abstractmethod

@@ -240,6 +240,14 @@ class Real(Place):
             raise
         return True
 
+    async def engine_ends(self, graceful: bool) -> None:
+        """Stop or kill the daemon."""
+        await asyncio.to_thread(self.host.engine.stop if graceful else self.host.engine.kill)
+
+    async def engine_begins(self) -> None:
+        """Start the daemon."""
+        await asyncio.to_thread(self.host.engine.start)
+
     def look(self, container_id: str) -> Seen | None:
         """Inspect it."""
         try:

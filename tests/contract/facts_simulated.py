@@ -19,6 +19,7 @@ from tests.sim.runtime import SimRuntime
 from tests.sim.sources import IMAGE
 
 CONTROLLER = "sim-1"
+AWAY = 10.0
 
 
 class Simulated(Place):
@@ -91,6 +92,15 @@ class Simulated(Place):
     def prune(self, digest: str) -> bool:
         """Remove it."""
         return self.engine.prune(digest)
+
+    async def engine_ends(self, graceful: bool) -> None:
+        """For ten seconds."""
+        self.engine.reboot(AWAY, graceful)
+        self._back = self.border.clock.monotonic() + AWAY
+
+    async def engine_begins(self) -> None:
+        """Let the rest of them pass."""
+        await asyncio.sleep(self._back - self.border.clock.monotonic() + 0.1)
 
     def look(self, container_id: str) -> Seen | None:
         """Look at its box."""

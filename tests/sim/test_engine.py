@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from controller.core import names
 from controller.core.actions import ContainerSpec
 from controller.core.desired import Check
 from controller.core.errors import Conflict, OutcomeUnknown, RevisionBad, Unreachable, WorldBad
+from controller.core.markers import with_marker
 from controller.core.observed import Container, Route, RouteChange
 from tests.sim.apps import App
 from tests.sim.border import Border, Life
@@ -253,11 +255,12 @@ def test_the_proxy_reaches_whoever_has_the_address() -> None:
 
     async def main(bench: Bench) -> None:
         one = await bench.make()
-        route = Route("a.test", KEY, "1.0", "default", one.id, one.address or "", 8080, marker="m1")
+        route = with_marker(Route("a.test", KEY, "1.0", "default", one.id, one.address or "", 8080))
         assert (await bench.proxy.ask(route)).status == 404
         await bench.proxy.write([RouteChange("a.test", route)])
         await asyncio.sleep(1)
-        assert ((await bench.proxy.ask(route)).marker, (await bench.proxy.ask(route)).status) == ("m1", 200)
+        answer = await bench.proxy.ask(route)
+        assert (answer.marker, answer.status) == (route.marker, 200)
         before = len(bench.border.effects)
         await bench.proxy.write([RouteChange("a.test", route)])
         assert len(bench.border.effects) == before
@@ -265,7 +268,7 @@ def test_the_proxy_reaches_whoever_has_the_address() -> None:
         assert (await bench.proxy.ask(route)).status == 502
         bench.state.foreign["b.test"] = "others"
         with pytest.raises(Conflict):
-            await bench.proxy.write([RouteChange("b.test", route)])
+            await bench.proxy.write([RouteChange("b.test", replace(route, hostname="b.test"))])
         bench.state.restart()
         assert (await bench.proxy.read()).routes == {}
 

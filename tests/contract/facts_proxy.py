@@ -1,0 +1,386 @@
+"""Four proxies as places for facts: the simulated Caddy and NPM, the real Caddy, and the NPM fake.
+
+The NPM fake is itself held to a real NPM by the tests of `npm_site`.
+"""
+
+import asyncio
+import contextlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from controller.core.desired import Options
+from controller.core.markers import with_marker
+from controller.core.observed import Route, RouteChange
+from controller.interfaces import Proxy
+from tests.contract import caddy_site, npm_site
+from tests.contract.facts import until
+from tests.contract.upstream import Upstream
+from tests.parts.caddy import Caddy
+from tests.sim.apps import App
+from tests.sim.border import Border, Life
+from tests.sim.clock import SimClock, run_virtual
+from tests.sim.engine import Engine
+from tests.sim.faults import NoFaults
+from tests.sim.proxy import ProxyState, SimProxy, edited
+
+DEFAULTS = Options()
+
+
+@dataclass
+class Target:
+    """Where an application answers."""
+
+    host: str
+    port: int
+    container: str
+    asked: Callable[[], int]
+    """How many requests it got."""
+
+
+class Front(ABC):
+    """One proxy, one controller on it, and the hands of a person beside it."""
+
+    proxy: Proxy
+    keeps: bool
+    """It keeps its routes over a restart."""
+
+    def name(self, word: str = "shop") -> str:
+        """A hostname of this fact."""
+        return f"{word}.hf.test"
+
+    def route(self, target: Target | None = None, word: str = "shop", **fields: Any) -> Route:
+        """A route to an application, or to where nothing listens."""
+        host, port, container = (target.host, target.port, target.container) if target else ("127.0.0.1", 1, "a" * 64)
+        return with_marker(
+            replace(Route(self.name(word), "shop/dev", "1.0", "default", container, host, port), **fields)
+        )
+
+    async def set(self, *routes: Route) -> None:
+        """Write these routes in one call."""
+        await self.proxy.write([RouteChange(item.hostname, item) for item in routes])
+
+    async def delete(self, *hostnames: str) -> None:
+        """Delete these in one call."""
+        await self.proxy.write([RouteChange(name, None) for name in hostnames])
+
+    async def routes(self) -> dict[str, Route]:
+        """What the controller reads."""
+        return dict((await self.proxy.read()).routes)
+
+    async def serves(self, route: Route) -> None:
+        """Wait until the route answers with its proof: a reload takes its time."""
+
+        async def proven() -> bool:
+            return (await self.proxy.ask(route)).marker == route.marker
+
+        await until(proven, 10)
+
+    @abstractmethod
+    async def app(self, status: int = 200) -> Target:
+        """Start an application that answers with this status, and with another place to go to."""
+
+    @abstractmethod
+    def writes(self) -> int:
+        """How many changes the proxy was asked for until now."""
+
+    @abstractmethod
+    def another(self) -> Proxy:
+        """A second connection of the same controller."""
+
+    @abstractmethod
+    async def theirs(self, hostname: str) -> None:
+        """Somebody else takes a hostname."""
+
+    @abstractmethod
+    async def their_state(self) -> object:
+        """What others have on the proxy."""
+
+    @abstractmethod
+    async def edit(self, hostname: str) -> None:
+        """A person points our route elsewhere."""
+
+    @abstractmethod
+    async def take_away(self, hostname: str) -> None:
+        """A person removes our route."""
+
+    @abstractmethod
+    async def away(self) -> None:
+        """The proxy stops."""
+
+    @abstractmethod
+    async def back(self) -> None:
+        """The proxy is started again."""
+
+    @abstractmethod
+    def stumble(self) -> None:
+        """The next change takes effect, and its answer is an error or does not come."""
+
+
+class SimulatedFront(Front):
+    """The proxy of the simulated world."""
+
+    def __init__(self, npm: bool) -> None:
+        self.border = Border(SimClock(), NoFaults())
+        self.engine = Engine(self.border)
+        self.state = ProxyState(self.border, batch=not npm, forgets=not npm)
+        self.keeps = npm
+        self.life = Life(1)
+        self.proxy = self.another()
+
+    async def app(self, status: int = 200) -> Target:
+        """A container."""
+        box = self.engine.add("app", "x@sha256:0", {}, None, App(ready=0.0, status=status))
+        self.engine.run(box)
+        return Target(box.address or "", 8080, box.id, lambda: box.asked)
+
+    def writes(self) -> int:
+        """As the proxy counted."""
+        return self.state.writes
+
+    def another(self) -> SimProxy:
+        """Another one."""
+        return SimProxy(self.border, self.life, self.state, self.engine)
+
+    async def theirs(self, hostname: str) -> None:
+        """It is foreign."""
+        self.state.foreign[hostname] = "somebody else"
+
+    async def their_state(self) -> object:
+        """All that is foreign."""
+        return dict(self.state.foreign)
+
+    async def edit(self, hostname: str) -> None:
+        """Another target."""
+        self.state.set(hostname, edited(self.state.routes[hostname], port=9))
+
+    async def take_away(self, hostname: str) -> None:
+        """Gone."""
+        self.state.set(hostname, None)
+
+    async def away(self) -> None:
+        """Down."""
+        self.state.down = True
+
+    async def back(self) -> None:
+        """Up."""
+        self.state.down = False
+        self.state.restart()
+
+    def stumble(self) -> None:
+        """One of them."""
+        self.state.stumbles = 1
+
+
+class RealFront(Front):
+    """What the real proxies have in common."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self.stack = stack
+
+    async def app(self, status: int = 200) -> Target:
+        """A server in this process."""
+        found = await self.stack.enter_async_context(Upstream("app", f"{status} X", "Location: /elsewhere\r\n"))
+        return Target("127.0.0.1", found.port, "a" * 64, lambda: len(found.heads))
+
+
+class CaddyFront(RealFront):
+    """The real Caddy, with its admin API behind a wire that can lose a reply."""
+
+    keeps = False
+
+    def __init__(self, stack: AsyncExitStack, home: caddy_site.Site, wire: "Wire", url: str) -> None:
+        super().__init__(stack)
+        self.home = home
+        self.wire = wire
+        self.url = url
+        self.proxy = self.another()
+
+    def writes(self) -> int:
+        """By its own log."""
+        return self.home.writes() - self.wire.by_hand
+
+    def another(self) -> caddy_site.CaddyProxy:
+        """Another one through the wire."""
+        caddy = self.home.caddy
+        found = caddy_site.CaddyProxy(self.url, caddy.listen, caddy.address, caddy_site.Tls(), "home-1")
+        self.stack.push_async_callback(found.close)
+        return found
+
+    async def theirs(self, hostname: str) -> None:
+        """A route of theirs in a server of theirs at our address, behind what is there."""
+        route = {
+            "match": [{"host": [hostname]}],
+            "handle": [{"handler": "static_response", "body": "their site"}],
+            "terminal": True,
+        }
+        server = {"listen": [self.home.caddy.listen], "routes": [route], "automatic_https": {"disable": True}}
+        await self._hand("PUT", "config/apps", {"http": {"servers": {"theirs": server}}})
+
+    async def their_state(self) -> object:
+        """Their routes."""
+        found = json.loads(await self.home.config("apps/http/servers/theirs/routes"))
+        return [item for item in found if "holdfast" not in str(item.get("@id"))]
+
+    async def edit(self, hostname: str) -> None:
+        """Another target."""
+        await self._hand("PATCH", f"id/holdfast-home-1:{hostname}/handle/2/upstreams/0/dial", "127.0.0.1:9")
+
+    async def take_away(self, hostname: str) -> None:
+        """Gone."""
+        await self._hand("DELETE", f"id/holdfast-home-1:{hostname}", None)
+
+    async def away(self) -> None:
+        """Stop it."""
+        await asyncio.to_thread(self.home.caddy.stop)
+
+    async def back(self) -> None:
+        """Start it with what it was started with."""
+        await asyncio.to_thread(self.home.caddy.start)
+
+    def stumble(self) -> None:
+        """Lose a reply."""
+        self.wire.lose = True
+
+    async def _hand(self, method: str, path: str, body: Any) -> None:
+        await self.home.edit(method, path, body)
+        self.wire.by_hand += 1
+
+
+class Wire:
+    """Passes requests on to Caddy's admin API, and loses the reply to a change when it is told so."""
+
+    def __init__(self, caddy: Caddy) -> None:
+        self.target = int(caddy.admin.rpartition(":")[2])
+        self.lose = False
+        self.by_hand = 0
+        """Changes that a person made."""
+
+    async def __call__(self, app: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        body = await reader.readexactly(size)
+        there, on = await asyncio.open_connection("127.0.0.1", self.target)
+        on.write(head.replace(f":{app.port}".encode(), f":{self.target}".encode()) + body)
+        reply = await there.read()
+        on.close()
+        if self.lose and not head.startswith(b"GET"):
+            self.lose = False
+            return
+        writer.write(reply)
+        await writer.drain()
+
+
+class NpmFront(RealFront):
+    """The NPM fake, seen through a tap."""
+
+    keeps = True
+
+    def __init__(self, stack: AsyncExitStack, npm: npm_site.Npm, home: npm_site.Site) -> None:
+        super().__init__(stack)
+        self.npm = npm
+        self.home = home
+        self.proxy = home.proxy
+        self._by_hand = 0
+
+    def name(self, word: str = "shop") -> str:
+        """One of this test alone."""
+        return self.npm.name(word)
+
+    def writes(self) -> int:
+        """What came by the tap."""
+        return sum(call.changes for call in self.home.tap.calls)
+
+    def another(self) -> npm_site.NpmProxy:
+        """Another one of the same user."""
+        site = npm_site.npm_hosts.Site(self.npm.controller)
+        addresses = (self.npm.address, self.npm.tls_address)
+        bot = self.home.proxy.session.identity
+        found = npm_site.NpmProxy(
+            self.home.tap.url, bot, self.home._password, addresses=addresses, site=site, clock=self.home.clock
+        )
+        self.stack.push_async_callback(found.close)
+        return found
+
+    async def theirs(self, hostname: str) -> None:
+        """A host of theirs."""
+        await self.npm.host(hostname)
+
+    async def their_state(self) -> object:
+        """Rows without our mark."""
+        return [row for row in (await self.npm.rows()).values() if "holdfast" not in row["meta"]]
+
+    async def edit(self, hostname: str) -> None:
+        """Another target."""
+        await self.npm.edit(hostname, forward_port=9)
+
+    async def take_away(self, hostname: str) -> None:
+        """Gone."""
+        await self.npm.do("DELETE", f"/nginx/proxy-hosts/{(await self.npm.rows())[hostname]['id']}")
+
+    async def away(self) -> None:
+        """Its backend is down, and nobody is at its public address."""
+        fake = self.npm.fake
+        assert fake is not None
+        fake.down = True
+        self.home.proxy._front = type(self.home.proxy._front)("127.0.0.1:1", "127.0.0.1:1")
+
+    async def back(self) -> None:
+        """Up again."""
+        fake = self.npm.fake
+        assert fake is not None
+        fake.down = False
+        self.home.proxy._front = type(self.home.proxy._front)(self.npm.address, self.npm.tls_address)
+
+    def stumble(self) -> None:
+        """Lose a reply."""
+        self.home.tap.faults = ["reply"]
+
+
+@contextlib.asynccontextmanager
+async def caddy_front(caddy: Caddy) -> AsyncIterator[CaddyFront]:
+    """The real Caddy."""
+    wire = Wire(caddy)
+    async with AsyncExitStack() as stack:
+        home = await stack.enter_async_context(caddy_site.site(caddy))
+        between = await stack.enter_async_context(Upstream("wire", behaviour=wire))
+        yield CaddyFront(stack, home, wire, f"http://127.0.0.1:{between.port}")
+
+
+@contextlib.asynccontextmanager
+async def npm_front(folder: Path) -> AsyncIterator[NpmFront]:
+    """The NPM fake."""
+    async with AsyncExitStack() as stack:
+        npm = await stack.enter_async_context(npm_site.npm("fake", folder))
+        home = await stack.enter_async_context(npm_site.site(npm))
+        yield NpmFront(stack, npm, home)
+
+
+class FrontSide:
+    """Plays a fact on one of them."""
+
+    def __init__(self, kind: str, caddy: Caddy | None, folder: Path) -> None:
+        self.kind = kind
+        self.caddy = caddy
+        self.folder = folder
+
+    def play(self, body: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+        """Run one fact."""
+
+        async def simulated() -> None:
+            await body(SimulatedFront(self.kind == "simulated npm"))
+
+        async def real() -> None:
+            made = caddy_front(self.caddy) if self.caddy is not None else npm_front(self.folder)
+            async with asyncio.timeout(60), made as front:
+                await body(front)
+
+        if self.kind.startswith("simulated"):
+            run_virtual(simulated)
+        else:
+            asyncio.run(real())
