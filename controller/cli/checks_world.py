@@ -49,6 +49,8 @@ async def engine(settings: "Settings", runtime: "DockerRuntime", store: "SqliteS
     if settings.proxy.reach == "name":
         yield names(name, found)
     yield owners(settings.id, made, store)
+    for _, strange in runtime.impostors():
+        yield impostor(strange)
 
 
 def clock(skew: float) -> Finding:
@@ -121,6 +123,13 @@ def owners(controller: str, made: "Sequence[Made]", store: "SqliteStore") -> Fin
         return Finding("owner", False, text, remedy)
     text = f"{text}: made before this state folder began"
     return Finding("owner", True, text, "fine if the folder was lost or is new; else another controller has this id")
+
+
+def impostor(name: str) -> Finding:
+    """Nobody renamed a container of ours: it is not ours any more, and runs on beside the one made in its place."""
+    text = f"{name} has labels of ours and another name: it was renamed, or made from an image of one; it is left alone"
+    remedy = f"'docker rm -f {name}' if nobody needs it; it may write to the same volumes as the one in its place"
+    return Finding("renamed", True, text, remedy)
 
 
 async def proxy(settings: "Settings", client: "Proxy") -> AsyncIterator[Finding]:

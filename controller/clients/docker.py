@@ -30,6 +30,7 @@ from controller.core.errors import RevisionBad, Unreachable, WorldBad
 from controller.core.observed import Container
 from controller.core.policy import PolicyRules, violations
 from controller.interfaces import Clock, Runtime, RuntimeEvent
+from controller.telemetry import log
 
 QUICK_THREADS = 8
 SLOW_THREADS = 32
@@ -68,6 +69,7 @@ class DockerRuntime(Runtime):
         self._cache = DetailsCache()
         self._writer = Writer(self._engine, self._network, controller_id, policy, self._cache.drop)
         self._impostors: dict[str, str] = {}
+        self._told: dict[str, str] = {}
         self._quick = ThreadPoolExecutor(QUICK_THREADS, "docker-quick")
         self._slow = ThreadPoolExecutor(SLOW_THREADS, "docker-slow")
         self._pulls = ThreadPoolExecutor(PULL_THREADS, "docker-pull")
@@ -226,7 +228,7 @@ class DockerRuntime(Runtime):
         now = _date(response.headers.get("Date")) or self._clock.now()
         if stage is None:
             self._cache.prune({str(item["Id"]) for item in items})
-            self._impostors.clear()
+            self._told, self._impostors = self._impostors, {}
         found = (self._view(item, now) for item in items)
         return tuple(sorted((item for item in found if item is not None), key=lambda item: item.name))
 
@@ -257,6 +259,10 @@ class DockerRuntime(Runtime):
             return False
         if names.name_agrees(name, labels):
             return True
+        if self._told.get(container_id) != name:
+            self._told[container_id] = name
+            stage = labels.get(names.STAGE, "")
+            log.warning("container with our labels and another name is left alone", container=name, stage=stage)
         self._impostors[container_id] = name
         return False
 

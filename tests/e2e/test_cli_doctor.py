@@ -55,6 +55,23 @@ def test_all_is_well_before_and_after_the_first_apply(sandbox: Sandbox) -> None:
     assert "ok   proxy: caddy: 2 route(s) of ours" in text
 
 
+def test_a_renamed_container_is_named(sandbox: Sandbox) -> None:
+    """It runs on beside the one that was made in its place: doctor names it and how to remove it, the log as well."""
+    sandbox.push("1.0")
+    sandbox.write(sandbox.project("shop", "1.0"))
+    applied(sandbox)
+    (old,) = sandbox.containers()
+    sandbox.engine.client.api.rename(old["Id"], f"{sandbox.id}-mine")
+    sandbox.start()
+    sandbox.wait(lambda: len(sandbox.containers()) == 2, "another one is made in its place")
+
+    found = doctor(sandbox, 0)["renamed"]
+    assert found["level"] == "note"
+    assert f"{sandbox.id}-mine has labels of ours and another name" in found["detail"]
+    assert f"docker rm -f {sandbox.id}-mine" in found["remedy"]
+    sandbox.wait(lambda: sandbox.log.read_text().count("another name is left alone") == 1, "the log names it once")
+
+
 def test_an_engine_that_is_not_there_or_closed(sandbox: Sandbox) -> None:
     """69; the socket is named, and for a closed one the group to join."""
     sandbox.write(sandbox.project("shop"))
