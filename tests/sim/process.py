@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from controller.core.errors import Locked
 from controller.manager import Manager
 from tests.sim.border import Life
 from tests.sim.clock import owner
@@ -60,6 +61,14 @@ class Process:
         self._sim.border.note("user", "kill -9", "" if self._name == "controller" else self._name)
         self.life.end()
         await asyncio.sleep(AGAIN + 0.1)
+
+    async def kill(self) -> None:
+        """Kill it now, for good."""
+        assert self.life is not None
+        life, self.life = self.life, None
+        self._sim.border.note("user", "kill -9", f"{self._name}, for good")
+        life.end()
+        await _bury(life)
 
     async def end(self) -> None:
         """End it in order; it is not started again by itself."""
@@ -127,8 +136,11 @@ class Process:
                 continue
             await _bury(life)
             await asyncio.sleep(AGAIN)
-            if life is self.life:
-                await self.start()
+            while life is self.life:
+                with contextlib.suppress(Locked):
+                    await self.start()
+                    break
+                await asyncio.sleep(AGAIN)
 
 
 async def _bury(life: Life) -> None:
