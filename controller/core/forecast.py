@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from controller.core import report
+from controller.core.actions import Create
 from controller.core.catalog import generation
 from controller.core.changes import changes
 from controller.core.course import ROUNDS, Course, play
@@ -11,6 +12,7 @@ from controller.core.downtime import downtime
 from controller.core.forecast_types import Forecast, StageForecast
 from controller.core.observed import Observed
 from controller.core.plan_types import Rules
+from controller.core.policy import PolicyRules, violations
 from controller.core.revision import digest_of
 from controller.core.status import Phase
 
@@ -28,7 +30,7 @@ PHASES: Mapping[Phase, str] = {
 
 def forecast(stages: Sequence[tuple[DesiredStage, Observed]], rules: Rules, now: float, digest: str) -> Forecast:
     """Play all stages to their rest and say what changes. `digest` names the catalog, `now` is in Unix seconds."""
-    found = tuple(_stage(course) for course in play(stages, rules, now))
+    found = tuple(_stage(course, rules.policy) for course in play(stages, rules, now))
     prints = [(stage.key, stage.fingerprint) for stage in found]
     return Forecast(found, digest_of((digest, prints), DIGITS))
 
@@ -59,7 +61,7 @@ def fingerprint(desired: DesiredStage, observed: Observed) -> str:
     return digest_of((generation(desired), seen), DIGITS)
 
 
-def _stage(course: Course) -> StageForecast:
+def _stage(course: Course, policy: PolicyRules | None) -> StageForecast:
     found, alone = changes(course)
     seconds, why = downtime(course, found)
     return StageForecast(
@@ -68,7 +70,7 @@ def _stage(course: Course) -> StageForecast:
         seconds,
         why,
         alone,
-        tuple(_notices(course)),
+        tuple(dict.fromkeys([*_notices(course), *(_refused(course, policy) if policy is not None else ())])),
         fingerprint(course.desired, course.first),
     )
 
@@ -104,6 +106,15 @@ def _phases(course: Course) -> Iterator[str]:
         if item.phase in PHASES:
             why = ": ".join(part for part in (item.reason, item.message) if part and part != item.phase)
             yield f"{item.tag} {PHASES[item.phase]}: {why}".rstrip(": ")
+
+
+def _refused(course: Course, policy: PolicyRules) -> Iterator[str]:
+    """Containers that the policy will not let be made, by what a document can ask for: image and mounts."""
+    for action in course.actions:
+        if isinstance(action, Create):
+            mounts = [{"Type": "bind" if item.bind else "volume", "Source": item.source} for item in action.spec.mounts]
+            body = {"Image": action.spec.image, "HostConfig": {"Mounts": mounts}}
+            yield from (f"{action.tag} will be refused by the policy: {item}" for item in violations(body, policy))
 
 
 def _unready(course: Course) -> Iterator[str]:

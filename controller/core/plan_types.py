@@ -5,6 +5,7 @@ from typing import Literal
 
 from controller.core.actions import Action
 from controller.core.memory import StageMemory
+from controller.core.policy import PolicyRules
 from controller.core.status import StageStatus, Transition
 
 
@@ -18,6 +19,8 @@ class Rules:
     """Replacements of a stage at a time."""
     url: str = "http://{hostname}"
     """How a hostname looks to a person, such as http://{hostname}:8080."""
+    policy: PolicyRules | None = None
+    """What a forecast says in advance that it will refuse; None: nothing is said. The Engine's client enforces it."""
 
 
 @dataclass(frozen=True)

@@ -363,7 +363,7 @@ class Settings(Block):
         scheme, usual = ("https", 443) if secure else ("http", 80)
         port = values.split_address(front)[1]
         url = f"{scheme}://{{hostname}}" + ("" if port == usual else f":{port}")
-        return Rules(reach=proxy.reach, surge=self.limits.surge, url=url)
+        return Rules(reach=proxy.reach, surge=self.limits.surge, url=url, policy=self.policy_rules())
 
     def catalog_rules(self) -> CatalogRules:
         """What the catalog depends on."""

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from controller.core import diff
-from controller.core.desired import Check, DesiredStage, Template
-from controller.core.forecast import fingerprint
+from controller.core.desired import Check, DesiredStage, Mount, Template
+from controller.core.forecast import fingerprint, forecast
 from controller.core.observed import RouteTable
-from tests.core.test_forecast import look, stage, world
+from controller.core.plan_types import Rules
+from controller.core.policy import PolicyRules
+from tests.core.test_forecast import EMPTY, LATER, look, stage, world
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,36 @@ def test_a_fingerprint_follows_the_routes_of_its_own_stage_and_what_it_wants() -
     moved = replace(theirs, hostname="shop.example.com")
     assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"x.example.com": mine}))) != mark
     assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"shop.example.com": moved}))) != mark
+
+
+@pytest.mark.parametrize(
+    ("template", "rules", "words"),
+    [
+        (Template("example.com/shop"), PolicyRules(), ()),
+        (
+            Template("example.com/shop"),
+            PolicyRules(registries=("ghcr.io",)),
+            ("registry example.com is not in policy.registries (image example.com/shop)",),
+        ),
+        (
+            Template("example.com/shop", mounts=(Mount("/srv/x", "/x", bind=True), Mount("data", "/data"))),
+            PolicyRules(),
+            ("bind mount /srv/x is not below policy.bindRoots",),
+        ),
+        (
+            Template("example.com/shop", mounts=(Mount("/srv/x", "/x", bind=True),)),
+            PolicyRules(bind_roots=("/srv",)),
+            (),
+        ),
+    ],
+    ids=["plain", "registry", "bind mount", "bind root"],
+)
+def test_what_the_policy_will_refuse_is_said_before(
+    template: Template, rules: PolicyRules, words: tuple[str, ...]
+) -> None:
+    """A plan names what a document may not ask for, once and with the tag; what is allowed gets no word."""
+    desired = stage("1.0", template=template)
+    found = forecast([(desired, EMPTY)], Rules(policy=rules), LATER, "catalog").stages[0]
+    assert found.notices == tuple(f"1.0 will be refused by the policy: {item}" for item in words)
+    running = forecast([(desired, world(desired))], Rules(policy=rules), LATER, "catalog").stages[0]
+    assert running.notices == ()
