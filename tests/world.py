@@ -9,6 +9,8 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NoReturn
 
 import structlog
@@ -37,6 +39,19 @@ QUIET = 65.0
 OVERTAKEN = 1.0
 """Seconds in which calls may still be on their way that were decided before the newest version was taken over."""
 _COMPARED = (names.TEMPLATE, names.DIGEST, names.ROLE)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What the user declared at one time."""
+
+    documents: tuple[Document, ...]
+    controller: str
+
+    @cached_property
+    def wishes(self) -> dict[str, Wish]:
+        """How the oracles read it."""
+        return wishes(self.documents, self.controller)
 
 
 class Unsettled(AssertionError):
@@ -69,8 +84,8 @@ class Simulation:
         self.name = self.id if beside else "controller"
         self.process = Process(self, self.name, suspendable)
         self._ever: dict[str, list[Wish]] = {}
-        self._versions: list[tuple[Document, ...]] = [()]
-        self._accepted: list[tuple[float, tuple[Document, ...]]] = [(0.0, ())]
+        self._versions = [Version((), self.id)]
+        self._accepted = [(0.0, Version((), self.id))]
         """When the controller took over what; the last is in force."""
         self.bugs: list[str] = []
         """What the controller logged as a bug of its own."""
@@ -94,7 +109,7 @@ class Simulation:
     async def write(self, *documents: Document) -> None:
         """Replace all documents at once by these."""
         self.border.note("user", "write", ", ".join(item.metadata.name for item in documents))
-        self._versions.append(tuple(documents))
+        self._versions.append(Version(tuple(documents), self.id))
         self.folder.files = {f"{item.kind.lower()}-{item.metadata.name}.yaml": item for item in documents}
         for key, wish in wishes(documents, self.id).items():
             if wish not in self._ever.setdefault(key, []):
@@ -111,7 +126,7 @@ class Simulation:
         left = [end for end, _ in self._accepted[1:]]
         gone = sum(end < since - OVERTAKEN for end in left)
         possible = (*(good for _, good in self._accepted[gone:]), *self._versions)
-        return [wishes(documents, self.id) for documents in possible]
+        return [version.wishes for version in possible]
 
     # Others
 
@@ -295,7 +310,7 @@ class Simulation:
 
     def _after(self, effect: Effect) -> None:
         if effect.op == "store.keep_good" and effect.controller == self.id:
-            good = tuple(item.document for item in self.disk.good[self.folder.name])
+            good = Version(tuple(item.document for item in self.disk.good[self.folder.name]), self.id)
             self._accepted.append((effect.time, good))
             if good in self._versions:
                 del self._versions[: self._versions.index(good)]
@@ -305,7 +320,7 @@ class Simulation:
         if self.life is None or self.life.dead or self.manager is None:
             return False
         known, stored = self.manager.statuses(), self.disk.statuses.values()
-        return all(key in known for key in self.wishes()) and all(status.settled for status in stored)
+        return all(status.settled for status in stored) and all(key in known for key in self.wishes())
 
     def _neighbours(self) -> None:
         """Put things beside ours that look like ours and are not (S1)."""

@@ -29,7 +29,7 @@ class Snapshot:
 
     serving: frozenset[str]
     routes: dict[str, Route]
-    foreign: str
+    foreign: list[tuple[object, ...]]
     boxes: dict[str, tuple[str, bool]]
     """Container id to state, and whether it ever had the mark."""
     ours: str = ""
@@ -217,12 +217,12 @@ class Oracles:
 
     def _snapshot(self) -> Snapshot:
         engine, proxy = self.engine, self.proxy
-        foreign = [repr(box) for box in engine.boxes.values() if not self.ours(box)]
-        foreign += [repr(state.routes) for state in proxy.beside]
+        foreign = [tuple(vars(box).values()) for box in engine.boxes.values() if not self.ours(box)]
+        foreign += [tuple(state.routes.items()) for state in proxy.beside]
         return Snapshot(
             serving=frozenset(name for name, route in proxy.routes.items() if self.answers(route)),
             routes=dict(proxy.routes),
-            foreign="".join([*foreign, *sorted(proxy.foreign)]),
+            foreign=[*foreign, tuple(proxy.foreign.items())],
             ours=repr([box for box in engine.boxes.values() if self.ours(box)]) if proxy.beside else "",
             boxes={box.id: (box.state, box.marked_before) for box in engine.boxes.values()},
         )
