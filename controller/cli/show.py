@@ -42,7 +42,7 @@ def get(key: MaybeKey = None) -> None:
     if OPTIONS.data:
         _emit(found)
         return
-    needs = [*_by_hand(store, found), *_controller(settings)]
+    needs = [*_suspended(store, found), *_controller(settings)]
     if not found:
         say("\n".join([*needs, "nothing runs yet; 'holdfast apply' makes run what is declared"]))
         return
@@ -51,14 +51,16 @@ def get(key: MaybeKey = None) -> None:
     print(tables.stages(found, time.time(), OPTIONS.output == "wide", needs), end="")
 
 
-def _by_hand(store: "SqliteStore", found: "Mapping[str, StageStatus]") -> Iterator[str]:
-    """Stages that are left alone because somebody said so, also when no pass has seen that yet."""
+def _suspended(store: "SqliteStore", found: "Mapping[str, StageStatus]") -> Iterator[str]:
+    """Stages that are left alone because somebody said so; by hand also when no pass has seen that yet."""
     for name, status in sorted(found.items()):
         suspended, shown = store.remembered(name).suspended, status.condition("Suspended")
         if suspended:
             yield f"! {name}: suspended; 'holdfast resume {name}' ends it"
         elif shown is not None and shown.message == context.BY_HAND:
             yield f"! {name}: resumed, and not looked at since; 'holdfast apply' does"
+        elif shown is not None and status.condition("Stalled") is None:
+            yield f"! {name}: suspended: {shown.message}"
 
 
 def _controller(settings: "Settings") -> Iterator[str]:

@@ -30,15 +30,18 @@ def plan(draft: Draft, slots: Mapping[str, Slot], selection: Selection, routing:
 
 
 def suspended(draft: Draft, slots: Mapping[str, Slot]) -> Plan:
-    """The plan of a stage that is to be left alone."""
+    """The plan of a stage that is to be left alone; its routes are told as they were seen."""
     draft.keep |= set(draft.observed.facts)
     notices = draft.desired.notices
     by = suspended_by(draft.desired)
+    seen = draft.observed.routes.routes
+    here = {name: route.tag for name, route in seen.items() if route.stage == draft.desired.key}
+    target = next((here[name] for name in draft.desired.default_hostnames if name in here), None)
     shown = []
     for tag, slot in slots.items():
         if slot.containers or slot.declared is not None:
             draft.view(tag).say("Suspended", "Suspended", by, busy=False)
-            shown.append(_instance(draft, slot, Selection(), Routing()))
+            shown.append(_instance(draft, slot, Selection(target=target), Routing(here)))
     conditions = [Condition(type="Suspended", status="True", reason="Suspended", message=by)]
     if draft.desired.suspend and notices:
         problems = [(notice.reason, notice.message) for notice in notices]

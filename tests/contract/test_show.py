@@ -112,3 +112,32 @@ def test_the_output_of_an_app_needs_a_stage(config: str, capsys: pytest.CaptureF
     """A whole project has no one container."""
     assert run(["logs", "shop", "--app", "--config", config]) == 64
     assert "shop/prod" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("conditions", "line"),
+    [
+        (
+            (
+                Condition(
+                    type="Suspended", status="True", reason="Suspended", message="the document says suspend: true"
+                ),
+            ),
+            "! shop/dev: suspended: the document says suspend: true\n",
+        ),
+        ((), ""),
+    ],
+    ids=["suspended", "not"],
+)
+async def test_get_says_that_a_document_suspends_a_stage(
+    tmp_path: Path, conditions: tuple[Condition, ...], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Above the table, as for a stage that was suspended by hand."""
+    path = tmp_path / "holdfast.yaml"
+    path.write_text(SETTINGS)
+    store = SqliteStore.open(tmp_path / ".holdfast", 86400.0, 100)
+    ready = Condition(type="Ready", status="True", reason="Suspended")
+    await store.report(StageStatus(key="shop/dev", conditions=(ready, *conditions)))
+    store.close()
+    assert run(["get", "--config", str(path)]) == 0
+    assert capsys.readouterr().out.partition("PROJECT/STAGE")[0] == line

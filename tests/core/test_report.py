@@ -167,3 +167,16 @@ def test_a_suspended_stage_says_who_suspended_it(case: dict[str, Any], by: str) 
     assert found.status.reason == f"suspended: {by}; nothing is changed"
     assert found.actions == ()
     assert found.status.settled
+
+
+def test_a_suspended_stage_shows_what_serves() -> None:
+    """Looking and reporting go on: URLs and the default are those of the routes that were seen."""
+    found = run(stage={"tags": ["1.0", "2.0"], "suspend": True})
+    assert [(item.tag, item.phase, item.default) for item in found.status.instances] == [
+        ("1.0", "Suspended", False),
+        ("2.0", "Suspended", True),
+    ]
+    assert of(found, "1.0").urls == of(run(), "1.0").urls == ("http://1.0.test",)
+    assert set(of(found, "2.0").urls) == {"http://2.0.test", "http://stage.test"}
+    without = run(stage={"tags": ["1.0", "2.0"], "suspend": True}, routes={})
+    assert [(item.default, item.urls) for item in without.status.instances] == [(False, ())] * 2
