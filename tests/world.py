@@ -5,15 +5,10 @@ effect on the way. The same scenario with the same faults gives the same trace.
 """
 
 import asyncio
-import contextlib
-import logging
-import traceback
-from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NoReturn
-
-import structlog
+from typing import Any, Literal
 
 from controller.core import names
 from controller.core.desired import SecretRef
@@ -24,10 +19,12 @@ from controller.core.status import StageStatus
 from controller.manager import Manager
 from tests.sim.apps import App, Registry
 from tests.sim.border import Border, Effect, Life
+from tests.sim.canary import REF, VALUE, entrusted, spilled
 from tests.sim.clock import SimClock, run_virtual
 from tests.sim.declared import CONTROLLER, OTHER, Wish, wishes
 from tests.sim.engine import Box, Engine
 from tests.sim.faults import FaultAt, Faults, Mode, NoFaults
+from tests.sim.listening import listening
 from tests.sim.oracles import Oracles, mismatches
 from tests.sim.process import Process
 from tests.sim.proxy import ProxyState, edited
@@ -78,7 +75,7 @@ class Simulation:
         self.id = OTHER if beside else CONTROLLER
         self.disk = Disk()
         self.folder = Folder()
-        self.secrets: dict[SecretRef, str] = {}
+        self.secrets: dict[SecretRef, str] = {REF: VALUE}
         self.rules = rules or Rules()
         self.guard_percent = 100.0
         self.name = self.id if beside else "controller"
@@ -89,6 +86,8 @@ class Simulation:
         """When the controller took over what; the last is in force."""
         self.bugs: list[str] = []
         """What the controller logged as a bug of its own."""
+        self.log: list[MutableMapping[str, Any]] = []
+        """Every line of the controller's log."""
         self.oracles = Oracles(
             self.border, self.engine, self.proxy, self.candidates, lambda key: self._ever.get(key, []), self.id
         )
@@ -107,9 +106,10 @@ class Simulation:
         return self.registry.push(image, tag, app or App())
 
     async def write(self, *documents: Document) -> None:
-        """Replace all documents at once by these."""
+        """Replace all documents at once by these; every project of them uses a secret."""
+        documents = tuple(map(entrusted, documents))
         self.border.note("user", "write", ", ".join(item.metadata.name for item in documents))
-        self._versions.append(Version(tuple(documents), self.id))
+        self._versions.append(Version(documents, self.id))
         self.folder.files = {f"{item.kind.lower()}-{item.metadata.name}.yaml": item for item in documents}
         for key, wish in wishes(documents, self.id).items():
             if wish not in self._ever.setdefault(key, []):
@@ -298,7 +298,7 @@ class Simulation:
 
     def safe(self) -> None:
         """Assert that no effect so far broke a safety property."""
-        found = [*self.oracles.breaches, *self.disk.wrong, *self.bugs]
+        found = [*self.oracles.breaches, *self.disk.wrong, *self.bugs, *spilled(self)]
         assert not found, "\n".join([*found, self.trace(80)])
 
     def history_closed(self) -> None:
@@ -350,7 +350,7 @@ def simulate(
 
     async def main() -> Simulation:
         sim = Simulation(faults, npm, rules, suspendable)
-        with _listening(sim.bugs):
+        with listening(sim.bugs, sim.log):
             await sim.start()
             try:
                 await scenario(sim)
@@ -359,23 +359,3 @@ def simulate(
         return sim
 
     return run_virtual(main)
-
-
-@contextlib.contextmanager
-def _listening(bugs: list[str]) -> Iterator[None]:
-    """Collect what the log calls a bug, and print nothing."""
-
-    def hear(_: object, __: str, event: MutableMapping[str, Any]) -> NoReturn:
-        if str(event.get("event", "")).startswith("bug"):
-            shown = event.pop("exc_info", None)
-            trace = "".join(traceback.format_exception(shown)) if isinstance(shown, BaseException) else ""
-            if len(bugs) < 3:
-                bugs.append(f"{event}\n{trace}")
-        raise structlog.DropEvent
-
-    known = structlog.get_config()
-    structlog.configure(processors=[hear], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    try:
-        yield
-    finally:
-        structlog.configure(**known)

@@ -253,7 +253,8 @@ def mismatches(wishes: dict[str, Wish], engine: Engine, proxy: ProxyState, oracl
             if len(mine) != 1:
                 found.append(f"{wish.key} {tag} has {len(mine)} containers")
             for box in mine:
-                spec = dict(sorted((item.name, str(item.value)) for item in box.spec.env)) if box.spec else {}
+                env = box.spec.env if box.spec else ()
+                spec = dict(sorted((item.name, item.value) for item in env if isinstance(item.value, str)))
                 if box.state != "running" or not box.passed or not box.connected:
                     found.append(f"{box.name} is {box.state}, passed {box.passed}, connected {box.connected}")
                 if spec != dict(wish.env):
