@@ -244,6 +244,8 @@ HEALTH = [
     row("095-body", spec("port: 80", "healthCheck: {body: (a+)+$}"), "E0104", "7:17", "use "),
     row("097-no-port", spec("healthCheck: {type: http}"), "E0204", "6:23", "needs a port"),
     row("097-tcp", spec("stages: [{name: a, healthCheck: {type: tcp}}]"), "E0204", "6:42", "needs a port"),
+    row("097-path", spec("healthCheck: {path: /healthz}"), "E0204", "6:17", "never asked without a port"),
+    row("097-statuses", spec('stages: [{name: a, healthCheck: {statuses: "200"}}]'), "E0204", "6:36", "add 'port'"),
     row("097-tcp-path", spec("port: 80", "healthCheck: {type: tcp, path: /x}"), "E0207", "7:28", "remove"),
     row("097-none-port", spec("healthCheck: {type: none, port: 80}"), "E0207", "6:29", "type: none"),
     row("098-exec", spec("healthCheck: {command: [sh]}"), "E0104", "6:17", "belongs to spec"),
