@@ -6,7 +6,7 @@ PY := .venv/bin/python
 ARGS ?=
 N ?= 200
 
-.PHONY: help demo clean-demo test bench chaos check format generate lock setup parts clean mutants matrix
+.PHONY: help demo clean-demo test bench chaos soak check format generate lock setup parts clean mutants matrix
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ bench: setup parts ## what Holdfast costs beside the least that does the same, a
 
 matrix: setup ## play the whole crash matrix and write tests/MATRIX.md (minutes); ARGS="deploy evict": only these stories
 	@nice -n 10 $(PY) -m tests.sim.full $(ARGS)
+
+soak: N = 10000
+soak: setup ## play N=10000 random histories on all cores, from a first seed of your own with ARGS=SEED
+	@nice $(PY) -m tests.sim.soak $(N) $(ARGS)
 
 mutants: setup ## what share of small mistakes in the core the tests notice; ARGS="-n 50 --only routes"
 	@nice -n 15 $(PY) -m tests.mutants $(ARGS)

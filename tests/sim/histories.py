@@ -3,14 +3,16 @@
 At the end the faults stop and something is declared that can run; from whatever state that must be reached (L1, L8).
 """
 
-import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from controller.core.spec import Document
 from tests.sim.apps import App
-from tests.sim.faults import Seeded
+from tests.sim.deeds import Deed, perform, which
+from tests.sim.recorded import Recorded
+from tests.sim.scripts import FAILURES, Script
 from tests.sim.sources import project, request
 from tests.world import Simulation, simulate
 
@@ -29,45 +31,49 @@ ABSENT = "nope"
 """A tag that the registry does not know."""
 DOMAINS = ("a.test", "b.test", "c.test")
 STEPS = 10
-PATIENCE = 7200.0
-"""Seconds in which the end must be reached: more than the backoff's cap and any deadline together."""
+WAITS = (0.0, 0.05, 0.3, 1.0, 3.0, 10.0, 40.0)
 
 
-class History:
-    """One seed's user and vandals."""
+@dataclass(frozen=True)
+class Options:
+    """What a seed is played with: shares of calls that fail and that the controller dies at, and the kind of proxy."""
 
-    def __init__(self, sim: Simulation, seed: int) -> None:
+    rate: float = 0.03
+    crash: float = 0.01
+    npm: bool = False
+
+    def __str__(self) -> str:
+        return f"--rate {self.rate:g} --crash {self.crash:g}" + (" --npm" if self.npm else "")
+
+
+CALM = Options(0.0, 0.0)
+HEAVY = Options(0.1, 0.02)
+NPM = Options(npm=True)
+MIX = (Options(), NPM, CALM, Options(), HEAVY, Options(), NPM, CALM, Options(), Options(0.1, 0.02, npm=True))
+"""What seeds are played with, in turn."""
+
+
+class Violation(AssertionError):
+    """A history in which something did not hold; `script` is all of it."""
+
+    def __init__(self, seed: int, options: Options, script: Script, error: BaseException) -> None:
+        again = f"python -m tests.sim.replay {seed} {options}"
+        super().__init__(f"{error}\nseed {seed}; to play it again: {again}")
+        self.script = script
+        self.error = error
+
+
+class Drawn:
+    """Draws what happens next; `level` grows with each spec."""
+
+    def __init__(self, sim: Simulation, source: random.Random) -> None:
         self.sim = sim
-        self.random = random.Random(seed)
+        self.random = source
         self.level = 0
 
-    async def play(self) -> None:
-        """Do this and that, then declare what can run and wait for it."""
-        for tag in (*GOOD, PASSING):
-            self.sim.push(
-                tag, App(ready=self.random.choice((0.1, 0.5, 3.0)), stops=self.random.choice((0.1, 2.0, 30.0)))
-            )
-        for tag, app in BAD.items():
-            self.sim.push(tag, app)
-        await self.sim.write(*self.documents())
-        for _ in range(STEPS):
-            await self.random.choice(self._deeds)(self)
-            await asyncio.sleep(self.random.choice((0.0, 0.05, 0.3, 1.0, 3.0, 10.0, 40.0)))
-        await self.end()
-
-    async def end(self) -> None:
-        """The faults are over."""
-        sim = self.sim
-        if isinstance(sim.border.faults, Seeded):
-            sim.border.faults.stop()
-        sim.registry.down = sim.proxy.down = sim.proxy.refuses = False
-        sim.folder.reachable = True
-        self.level = 99
-        await sim.write(*self.documents(last=True))
-        await sim.settle(PATIENCE)
-        sim.matches()
-        sim.history_closed()
-        await sim.rest(100.0)
+    def deed(self) -> Deed:
+        """Anything that can happen now."""
+        return self.random.choice(self._deeds)(self)
 
     # What the user declares
 
@@ -129,100 +135,137 @@ class History:
 
     # What happens
 
-    async def edit(self) -> None:
+    def edit(self) -> Deed:
         """Declare something else."""
-        await self.sim.write(*self.documents())
+        return Deed("write", {"documents": self.documents()})
 
-    async def half_written(self) -> None:
+    def half_written(self) -> Deed:
         """A file that is no document for a while."""
         path = self.random.choice(list(self.sim.folder.files) or ["project-shop.yaml"])
-        good = self.sim.folder.files.get(path)
-        self.sim.folder.put(path, None)
-        self.sim.folder.touched()
-        await asyncio.sleep(self.random.choice((0.1, 5.0)))
-        if good is not None:
-            self.sim.folder.put(path, good)
-            self.sim.folder.touched()
+        return Deed("half written", {"path": path, "seconds": self.random.choice((0.1, 5.0))})
 
-    async def unmounted(self) -> None:
+    def unmounted(self) -> Deed:
         """The folder is away for a while."""
-        self.sim.folder.reachable = False
-        self.sim.folder.touched()
-        await asyncio.sleep(self.random.choice((1.0, 40.0)))
-        self.sim.folder.reachable = True
-        self.sim.folder.touched()
+        return Deed("unmounted", {"seconds": self.random.choice((1.0, 40.0))})
 
-    async def hurt(self) -> None:
+    def hurt(self) -> Deed:
         """Somebody hurts a container of ours."""
         found = self.sim.containers()
-        if found:
-            self.sim.vandal(self.random.choice(("kill", "drop", "pause", "disconnect")), self.random.choice(found))
+        if not found:
+            return Deed("nothing")
+        what = self.random.choice(("kill", "drop", "pause", "disconnect"))
+        return Deed("hurt", {"what": what, **which(self.sim, self.random.choice(found))})
 
-    async def fall_over(self) -> None:
+    def fall_over(self) -> Deed:
         """An application ends by itself."""
         running = [box for box in self.sim.containers() if box.state == "running"]
-        if running:
-            box = self.random.choice(running)
-            self.sim.border.note("app", "exit", box.name)
-            self.sim.engine.exit(box, 1, box.runs, oom=self.random.random() < 0.5)
+        if not running:
+            return Deed("nothing")
+        target = which(self.sim, self.random.choice(running))
+        return Deed("fall over", {"oom": self.random.random() < 0.5, **target})
 
-    async def edit_route(self) -> None:
+    def edit_route(self) -> Deed:
         """Somebody edits or deletes a route of ours."""
-        if self.sim.proxy.routes:
-            name = self.random.choice(sorted(self.sim.proxy.routes))
-            self.sim.edit_route(name, self.random.choice((None, "10.9.0.2")))
+        if not self.sim.proxy.routes:
+            return Deed("nothing")
+        hostname = self.random.choice(sorted(self.sim.proxy.routes))
+        return Deed("edit route", {"hostname": hostname, "address": self.random.choice((None, "10.9.0.2"))})
 
-    async def proxy_trouble(self) -> None:
+    def proxy_trouble(self) -> Deed:
         """The proxy restarts, is away for a while, or refuses everything."""
-        proxy = self.sim.proxy
-        kind = self.random.choice(("restart", "down", "refuses", "stumbles"))
-        self.sim.border.note("proxy", kind, "")
-        if kind == "restart":
-            proxy.restart()
-        elif kind == "stumbles":
-            proxy.stumbles = 2
-        else:
-            setattr(proxy, kind, True)
-            await asyncio.sleep(self.random.choice((1.0, 20.0)))
-            setattr(proxy, kind, False)
+        what = self.random.choice(("restart", "down", "refuses", "stumbles"))
+        if what in ("restart", "stumbles"):
+            return Deed("proxy", {"what": what})
+        return Deed("proxy", {"what": what, "seconds": self.random.choice((1.0, 20.0))})
 
-    async def engine_trouble(self) -> None:
+    def engine_trouble(self) -> Deed:
         """The Engine restarts, in order or not."""
-        self.sim.engine.reboot(self.random.choice((1.0, 15.0)), self.random.random() < 0.5)
+        seconds = self.random.choice((1.0, 15.0))
+        return Deed("engine", {"seconds": seconds, "graceful": self.random.random() < 0.5})
 
-    async def registry_trouble(self) -> None:
+    def registry_trouble(self) -> Deed:
         """The registry is away for a while, or a tag is pushed again."""
         if self.random.random() < 0.5:
-            self.sim.push(self.random.choice(GOOD))
-        else:
-            self.sim.registry.down = True
-            await asyncio.sleep(self.random.choice((3.0, 30.0)))
-            self.sim.registry.down = False
+            return Deed("push", {"tag": self.random.choice(GOOD)})
+        return Deed("registry away", {"seconds": self.random.choice((3.0, 30.0))})
 
-    async def prune_images(self) -> None:
-        """`docker image prune -a`: what no container uses is gone (F35)."""
-        used = {box.image.partition("@")[2] for box in self.sim.engine.boxes.values()}
-        self.sim.border.note("vandal", "prune images", "")
-        self.sim.engine.images &= used
+    def prune_images(self) -> Deed:
+        """`docker image prune -a`."""
+        return Deed("prune images")
 
-    async def restart(self) -> None:
+    def restart(self) -> Deed:
         """The controller ends in order, perhaps its state folder is lost."""
-        await self.sim.restart(lose_store=self.random.random() < 0.3)
+        return Deed("restart", {"lose_store": True} if self.random.random() < 0.3 else {})
 
-    async def crash(self) -> None:
+    def crash(self) -> Deed:
         """kill -9 of the controller."""
-        await self.sim.crash()
+        return Deed("crash")
 
-    _deeds: "tuple[Callable[[History], Awaitable[None]], ...]" = (
+    _deeds: "tuple[Callable[[Drawn], Deed], ...]" = (
         edit, edit, edit, edit, edit, edit, half_written, unmounted, hurt, hurt, fall_over, edit_route, proxy_trouble,
         engine_trouble, registry_trouble, prune_images, restart, crash,
     )  # fmt: skip
 
 
+class History(Drawn):
+    """One seed's user and vandals; what they did is written down."""
+
+    def __init__(self, sim: Simulation, seed: int) -> None:
+        super().__init__(sim, random.Random(seed))
+        self.apps: dict[str, App] = {}
+        self.deeds: list[Deed] = []
+
+    async def play(self) -> None:
+        """Do this and that, then declare what can run and wait for it."""
+        pick = self.random
+        for tag in (*GOOD, PASSING):
+            self.apps[tag] = App(ready=pick.choice((0.1, 0.5, 3.0)), stops=pick.choice((0.1, 2.0, 30.0)))
+        self.apps |= BAD
+        for tag, app in self.apps.items():
+            self.sim.push(tag, app)
+        await self.do(self.edit())
+        for _ in range(STEPS):
+            deed = self.deed()
+            await self.do(Deed(deed.do, deed.how, pick.choice(WAITS)))
+        await self.end()
+
+    async def end(self) -> None:
+        """The faults are over."""
+        self.level = 99
+        await self.do(Deed("end", {"documents": self.documents(last=True)}))
+
+    async def do(self, deed: Deed) -> None:
+        """Do it and write it down."""
+        self.deeds.append(deed)
+        await perform(self.sim, deed)
+
+
+def options(seed: int) -> Options:
+    """What this seed is played with in the mix."""
+    return MIX[seed % len(MIX)]
+
+
 def history(seed: int, rate: float = 0.03, crash: float = 0.01, npm: bool = False) -> Simulation:
-    """Play one history and judge it."""
+    """Play one history and judge it. Raises `Violation`."""
+    return recorded(seed, Options(rate, crash, npm))[1]
 
-    async def played(sim: Simulation) -> None:
-        await History(sim, seed).play()
 
-    return simulate(played, Seeded(seed, rate, crash), npm)
+def recorded(seed: int, chosen: Options) -> tuple[Script, Simulation]:
+    """Play one history and write it down. Raises `Violation`, which has the script too."""
+    faults = Recorded(seed, chosen.rate, chosen.crash)
+    played: list[History] = []
+
+    async def story(sim: Simulation) -> None:
+        played.append(History(sim, seed))
+        await played[0].play()
+
+    def script() -> Script:
+        return Script(
+            tuple(played[0].deeds), played[0].apps, chosen.npm, tuple(faults.met), tuple(faults.events.items())
+        )
+
+    try:
+        sim = simulate(story, faults, chosen.npm)
+    except FAILURES as error:
+        raise Violation(seed, chosen, script(), error) from error
+    return script(), sim

@@ -1,0 +1,156 @@
+"""Cuts a failing history down to what its failure needs: fewer deeds, fewer faults, plainer documents."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from controller.core.spec import Document
+from tests.sim.deeds import Deed
+from tests.sim.scripts import FAILURES, Script, document, failure, written
+
+T = TypeVar("T")
+Fails = Callable[[Script], bool]
+
+SECONDS = 60.0
+"""Real seconds that are spent on one history."""
+OPTIONAL = ("preDeploy", "bake", "drain", "volumes", "tagRoutes", "trackDigest", "env", "progressDeadline")
+OPTIONAL_IN_STAGES = ("defaultTag", "maxInstances", "domains", "suspend")
+
+
+class _Over(Exception):
+    """The time is over."""
+
+
+def minimise(script: Script, kind: str, seconds: float = SECONDS) -> Script:
+    """A part of the script that fails in the same way (`scripts.failure`); the script itself when it does not fail."""
+    end = time.monotonic() + seconds
+    best = [script]
+
+    def fails(candidate: Script) -> bool:
+        if time.monotonic() > end:
+            raise _Over
+        if not fails_as(candidate, kind):
+            return False
+        best[0] = candidate
+        return True
+
+    try:
+        before: Script | None = None
+        while best[0] != before:
+            before = best[0]
+            _fewer_faults(best[0], fails)
+            _fewer_deeds(best[0], fails)
+            _plainer(best[0], fails)
+            _quicker(best[0], fails)
+    except _Over:
+        pass
+    return best[0]
+
+
+def fails_as(script: Script, kind: str) -> bool:
+    """True when playing the script fails in this way."""
+    try:
+        script.play()
+    except FAILURES as error:
+        return failure(error) == kind
+    return False
+
+
+def _fewer_faults(script: Script, fails: Fails) -> None:
+    events = _fewer(script.events, lambda some: fails(replace(script, events=some)))
+    script = replace(script, events=events)
+    faults = _fewer(script.faults, lambda some: fails(replace(script, faults=some)))
+    script = replace(script, faults=faults)
+    if script.npm:
+        fails(replace(script, npm=False))
+
+
+def _fewer_deeds(script: Script, fails: Fails) -> None:
+    last = script.deeds[-1]
+    deeds = _fewer(script.deeds[:-1], lambda some: fails(replace(script, deeds=(*some, last))))
+    script = replace(script, deeds=(*deeds, last))
+    words = repr(script.deeds)
+    fails(replace(script, apps={tag: app for tag, app in script.apps.items() if f"'{tag}'" in words}))
+
+
+def _fewer(items: Sequence[T], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+    """Leave out all, halves, quarters … and single ones, as long as it still fails."""
+    found, size = tuple(items), len(items)
+    while size:
+        start = 0
+        while start < len(found):
+            rest = (*found[:start], *found[start + size :])
+            if fails(rest):
+                found = rest
+            else:
+                start += size
+        size = min(size, len(found) + 1) // 2
+    return found
+
+
+def _plainer(script: Script, fails: Fails) -> None:
+    for place, deed in enumerate(script.deeds):
+        if "documents" not in deed.how:
+            continue
+        documents: tuple[Document, ...] = tuple(deed.how["documents"])
+        for nth in reversed(range(len(documents))):
+            for changed in _variants(documents, nth):
+                candidate = _with(script, place, Deed(deed.do, {**deed.how, "documents": changed}, deed.wait))
+                if fails(candidate):
+                    script, documents = candidate, changed
+
+
+def _variants(documents: tuple[Document, ...], nth: int) -> Iterator[tuple[Document, ...]]:
+    """The documents without this one, or with less in it; each differs from the given ones in one thing."""
+    rest = documents[:nth], documents[nth + 1 :]
+    if len(documents) > 1:
+        yield (*rest[0], *rest[1])
+    for data in _smaller(written(documents[nth])):
+        try:
+            yield (*rest[0], document(data), *rest[1])
+        except ValidationError:
+            continue
+
+
+def _smaller(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    spec = data["spec"]
+    for name in OPTIONAL:
+        if name in spec:
+            yield {**data, "spec": _without(spec, name)}
+    stages = spec.get("stages", [])
+    for nth, stage in enumerate(stages):
+        less = [_without(stage, name) for name in OPTIONAL_IN_STAGES if name in stage]
+        instances = stage.get("instances", [])
+        less += [{**stage, "instances": instances[:one] + instances[one + 1 :]} for one in range(len(instances))]
+        changed = [[*stages[:nth], item, *stages[nth + 1 :]] for item in less]
+        if len(stages) > 1:
+            changed.append([*stages[:nth], *stages[nth + 1 :]])
+        for some in changed:
+            yield {**data, "spec": {**spec, "stages": some}}
+
+
+def _quicker(script: Script, fails: Fails) -> None:
+    for place, deed in enumerate(script.deeds[:-1]):
+        for wait in (0.0, 1.0, 10.0):
+            if deed.wait is None or deed.wait <= wait:
+                break
+            candidate = _with(script, place, replace(deed, wait=wait))
+            if fails(candidate):
+                script = candidate
+                break
+    for place, fault in enumerate(script.faults):
+        if fault.delay:
+            plain = (*script.faults[:place], replace(fault, delay=0.0), *script.faults[place + 1 :])
+            if fails(replace(script, faults=plain)):
+                script = replace(script, faults=plain)
+
+
+def _with(script: Script, place: int, deed: Deed) -> Script:
+    return replace(script, deeds=(*script.deeds[:place], deed, *script.deeds[place + 1 :]))
+
+
+def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != name}

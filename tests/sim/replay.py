@@ -1,0 +1,60 @@
+"""Plays one history again: `python -m tests.sim.replay 17`, or the name of a kept one; `-v` prints what happened.
+
+When something does not hold, the history is cut down to what that needs and printed as it would be kept in seeds.yaml.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tests.sim.histories import Options, Violation, options, recorded
+from tests.sim.minimise import SECONDS, minimise
+from tests.sim.scripts import FAILURES, failure
+from tests.sim.seeds import kept
+from tests.world import Simulation
+
+
+def told(found: Violation, seconds: float = SECONDS) -> str:
+    """What a person needs to know of a violation: the failure, how to play it again, and the least that shows it."""
+    kind = failure(found.error)
+    least = minimise(found.script, kind, seconds)
+    size = f"{len(least.deeds)} deeds and {len(least.faults) + len(least.events)} faults"
+    return f"{found}\n\n{kind}, with {size}, to be kept in tests/sim/seeds.yaml:\n{least.text()}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 1 when something does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sim.replay", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", help="a seed, or the name of a kept history")
+    parser.add_argument("--rate", type=float, help="share of calls that fail; without it, as in the mix")
+    parser.add_argument("--crash", type=float, help="share of effects that the controller dies at")
+    parser.add_argument("--npm", action="store_true", help="with a proxy like Nginx Proxy Manager")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for cutting a failing one down")
+    parser.add_argument("-v", action="store_true", help="print what happened")
+    asked = parser.parse_args(arguments)
+    try:
+        sim = _play(asked)
+    except Violation as found:
+        print(told(found, asked.seconds))
+        return 1
+    except FAILURES as error:
+        print(error)
+        return 1
+    if asked.v:
+        print(sim.trace())
+    print(f"{asked.what}: everything holds, {len(sim.effects)} effects in {sim.clock.monotonic():.0f} s")
+    return 0
+
+
+def _play(asked: argparse.Namespace) -> Simulation:
+    if not asked.what.isdigit():
+        return next(case for case in kept() if case.name == asked.what).script.play()
+    seed = int(asked.what)
+    usual = options(seed)
+    if asked.rate is not None or asked.crash is not None or asked.npm:
+        usual = Options(asked.rate or 0.0, asked.crash or 0.0, asked.npm)
+    return recorded(seed, usual)[1]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
