@@ -105,6 +105,11 @@ class Simulation:
         """Serve an application under a tag; returns its digest."""
         return self.registry.push(image, tag, app or App())
 
+    def mend(self, digest: str) -> None:
+        """From now on containers of this image are well."""
+        self.border.note("user", "mend", digest[:19])
+        self.registry.apps[digest] = App()
+
     async def write(self, *documents: Document) -> None:
         """Replace all documents at once by these; every project of them uses a secret."""
         documents = tuple(map(entrusted, documents))
@@ -173,8 +178,24 @@ class Simulation:
     async def confirm(self) -> None:
         """Allow what the guard holds back, once it does."""
         await self.wait(lambda: self.manager is not None and self.manager.holds())
-        self.border.note("user", "confirm", "")
-        await self.process.confirm()
+        assert self.manager is not None
+        [hold] = self.manager.holds()
+        self.border.note("user", "confirm", hold.message)
+
+        async def confirmed(manager: Manager) -> bool:
+            return await manager.confirm(hold.digest) or not manager.holds()
+
+        assert await self.process.ask(confirmed)
+
+    async def suspend(self, stage: str, on: bool) -> None:
+        """Suspend or resume a stage by hand."""
+        self.border.note("user", "suspend" if on else "resume", stage)
+        await self.process.ask(lambda manager: manager.suspend(stage, on))
+
+    async def retry(self, key: str) -> tuple[str, ...]:
+        """Ask for another try of what is quarantined."""
+        self.border.note("user", "retry", key)
+        return await self.process.ask(lambda manager: manager.retry(key))
 
     def again(self) -> Process:
         """Another process of the same controller, on the same state folder; not started."""

@@ -5,17 +5,21 @@ Each life takes the lock of its state folder first, as `parts.opened` does, and 
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from controller.core.errors import Locked
 from controller.manager import Manager
 from tests.sim.border import Life
 from tests.sim.clock import owner
+from tests.sim.faults import Crash
 from tests.sim.suspension import Suspendable
 from tests.sim.wiring import parts
 
 if TYPE_CHECKING:
     from tests.world import Simulation
+
+T = TypeVar("T")
 
 AGAIN = 1.0
 """Seconds until a controller that died is started again, as systemd does."""
@@ -97,26 +101,21 @@ class Process:
             self._running.result()
             raise AssertionError("the controller ended by itself")
 
-    async def confirm(self) -> None:
-        """Allow what the guard holds back, as a person does, who asks again when the controller died meanwhile."""
-        asked = False
+    async def ask(self, what: Callable[[Manager], Awaitable[T]]) -> T:
+        """Ask something of the running controller, as the API does; again, when it died before its answer."""
         while True:
             manager, life = self.manager, self.life
             if manager is None or life is None or life.dead or not manager.ready:
                 await asyncio.sleep(0.05)
                 continue
-            holds = manager.holds()
-            if asked and not holds:
-                return
-            if holds:
-                asked = True
-                token = owner.set(life.tasks)
-                try:
-                    asking = asyncio.ensure_future(manager.confirm(holds[0].digest))
-                finally:
-                    owner.reset(token)
-                await asyncio.wait([asking])
-            await asyncio.sleep(0.05)
+            token = owner.set(life.tasks)
+            try:
+                asking = asyncio.ensure_future(what(manager))
+            finally:
+                owner.reset(token)
+            await asyncio.wait([asking])
+            if not asking.cancelled() and not isinstance(asking.exception(), Crash):
+                return asking.result()
 
     @property
     def _tasks(self) -> Suspendable:

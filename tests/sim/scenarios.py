@@ -15,6 +15,7 @@ from tests.sim.hostnames import (
     swap_hostname,
     worker,
 )
+from tests.sim.interventions import guarded, guarded_and_taken_back, retried, suspended_by_hand
 from tests.sim.obstacles import (
     broken_and_restarted,
     images_pruned,
@@ -138,6 +139,10 @@ ALL: tuple[Scenario, ...] = (
     images_pruned,
     broken_and_restarted,
     unreadable,
+    guarded,
+    guarded_and_taken_back,
+    suspended_by_hand,
+    retried,
 )
 
 
@@ -173,6 +178,8 @@ __all__ = [
     "exits_at_once",
     "expire",
     "give_up_domain",
+    "guarded",
+    "guarded_and_taken_back",
     "host",
     "images_pruned",
     "missing_command",
@@ -196,10 +203,12 @@ __all__ = [
     "replace_tag",
     "requests",
     "restarted",
+    "retried",
     "secret_changed",
     "store_lost",
     "store_lost_in_the_middle",
     "suspended",
+    "suspended_by_hand",
     "swap_hostname",
     "track_digest",
     "two_tags",
