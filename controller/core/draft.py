@@ -139,7 +139,8 @@ class Draft:
 
     def _issue(self, action: Action) -> None:
         self.keep.add(action.key)
-        self.actions.append(action)
+        if all(other.key != action.key for other in self.actions):  # two steps may want the same, such as Unpause
+            self.actions.append(action)
 
     def due(self, fact: Fact, least: float = 0.0) -> float:
         """Unix seconds from when a failed fact may be tried again, at least so many seconds after its end.

@@ -213,6 +213,8 @@ def _verify_key(goal: Route) -> str:
 def _why(draft: Draft, seen: Route | None, goal: Route) -> str:
     if seen is None:
         return f"{goal.hostname} has no route"
+    if seen.container != goal.container and seen.tag == goal.tag:
+        return f"{goal.hostname} follows {goal.tag} to its new container"
     if seen.container != goal.container:
         return f"{goal.hostname} moves from {seen.tag or 'somebody else'} to {goal.tag}"
     if seen.options != goal.options and seen.options != Options():

@@ -14,7 +14,17 @@ import yaml
 
 from controller.core import markers, repair, revision, slots
 from controller.core.actions import Action
-from controller.core.desired import Check, DesiredInstance, DesiredStage, Origin, PreDeployStep, SecretRef, Template
+from controller.core.desired import (
+    Check,
+    DesiredInstance,
+    DesiredStage,
+    Notice,
+    Options,
+    Origin,
+    PreDeployStep,
+    SecretRef,
+    Template,
+)
 from controller.core.draft import Draft
 from controller.core.errors import Failure
 from controller.core.memory import StageMemory
@@ -52,6 +62,8 @@ def desired(case: Mapping[str, Any]) -> DesiredStage:
     if "preDeploy" in found:
         found["pre_deploy"] = PreDeployStep(tuple(found.pop("preDeploy")))
     check = Check(**{"type": "http" if port else "none", "port": port, **found.pop("check", {})})
+    found["notices"] = tuple(Notice(*words) for words in found.pop("notices", ()))
+    found["options"] = Options(**found.pop("options", {}))
     found["claimed_elsewhere"] = frozenset(found.pop("claimed_elsewhere", ()))
     hostnames = ("stage.test",) if port and found.get("declared", True) else ()
     template = Template("registry.test/shop", env=())
@@ -70,6 +82,8 @@ def observed(case: Mapping[str, Any], stage: DesiredStage) -> Observed:
             memory = memory.with_instance(item.tag, memory.of(item.tag).model_copy(update={"digest": DIGEST}))
     memory = _settled(memory, case)
     routes = {name: _route(name, letter, containers, stage) for name, letter in case.get("routes", {}).items()}
+    for name, options in case.get("seen", {}).items():
+        routes[name] = markers.with_marker(replace(routes[name], options=Options(**options)))
     secrets = SecretsSeen("key", "", tuple(case.get("missing", ())), (SecretRef("file", "x"),))
     table = RouteTable(routes, case.get("foreign", {}))
     found = Observed(containers, table, {}, secrets if case.get("missing") else SecretsSeen(), memory)
@@ -79,7 +93,12 @@ def observed(case: Mapping[str, Any], stage: DesiredStage) -> Observed:
 def run(case: Mapping[str, Any]) -> Plan:
     """The plan of a case."""
     stage = desired(case)
-    return plan(stage, observed(case, stage), Rules(), NOW)
+    return plan(stage, observed(case, stage), rules(case), NOW)
+
+
+def rules(case: Mapping[str, Any]) -> Rules:
+    """What of the settings counts."""
+    return Rules(**case.get("rules", {}))
 
 
 def words(action: Action) -> str:
@@ -111,6 +130,7 @@ def _container(letter: str, found: Mapping[str, Any], stage: DesiredStage) -> Co
         exit_code=found.get("exit"), passed=found.get("passed", False), health=found.get("health"),
         connected=found.get("connected", True), address=f"10.0.0.{ord(letter)}" if state == "running" else None,
         restart_count=found.get("restarts", 0), image=found.get("image", ""),
+        published=found.get("published"),
     )  # fmt: skip
 
 
@@ -144,6 +164,8 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
             "Start": item and f"start:{item.id}:{item.started_at}",
             "CheckDigest": f"digest:registry.test/shop:{name}",
             "Stop": item and f"stop:{item.id}:{item.started_at}",
+            "Write": f"route:{name}:another",
+            "Halt": item and f"halt:{item.id}:{item.started_at}",
             "Verify": route and f"verify:{name}:{route.marker}",
         }
         key = str(keys[kind])

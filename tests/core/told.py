@@ -5,14 +5,31 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from controller.core.actions import Action
+from controller.core.course import play
 from controller.core.forecast import forecast
 from controller.core.memory import StageMemory
 from controller.core.plan import plan
-from controller.core.plan_types import Rules
 from tests.core import plan_cases
+
+TOLD = (
+    "container",
+    "route",
+    "hostname",
+    "spec",
+    "check",
+    "tag",
+    "image",
+    "reason",
+    "key",
+    "passed",
+    "grace",
+    "timeout",
+)
 
 
 def pages() -> dict[Path, str]:
@@ -30,10 +47,11 @@ def told(case: Mapping[str, Any]) -> Iterator[str]:
     """One case, line by line."""
     stage = plan_cases.desired(case)
     seen = plan_cases.observed(case, stage)
-    found = plan(stage, seen, Rules(), plan_cases.NOW)
+    rules = plan_cases.rules(case)
+    found = plan(stage, seen, rules, plan_cases.NOW)
     yield f"  {found.status.reason}"
     for action in found.actions:
-        yield f"  does {plan_cases.words(action)}: {action.reason}"
+        yield f"  does {plan_cases.words(action)}: {action.reason}{detail(action)}"
     for item in found.status.instances:
         more = ["default"] * item.default + ["undeclared"] * (not item.declared) + list(item.urls)
         yield f"  {item.tag} {item.phase} {item.sync} {item.health} {' '.join(more)}"
@@ -47,7 +65,10 @@ def told(case: Mapping[str, Any]) -> Iterator[str]:
         yield f"  remembers {owner}: {'; '.join(words)}"
     if found.wake is not None:
         yield f"  comes back after {found.wake - plan_cases.NOW:g} s"
-    (ahead,) = forecast([(stage, seen)], Rules(), plan_cases.NOW, "catalog").stages
+    (way,) = play([(stage, seen)], rules, plan_cases.NOW)
+    yield f"  on the way {', '.join(map(plan_cases.words, way.actions)) or 'nothing'}"
+    yield f"  in the end {way.plan.status.reason}"
+    (ahead,) = forecast([(stage, seen)], rules, plan_cases.NOW, "catalog").stages
     for change in ahead.changes:
         yield f"  plan {change.symbol} {change.kind} {change.name}: {change.reason}"
         for field in change.fields:
@@ -56,6 +77,13 @@ def told(case: Mapping[str, Any]) -> Iterator[str]:
     yield f"  plan foresees {ahead.downtime:g} s without an answer; {ahead.downtime_why}"
     for notice in ahead.notices:
         yield f"  plan says {notice}"
+
+
+def detail(action: Action) -> str:
+    """What an action is told beside its subject and its reason, such as a deadline or a digest."""
+    data = {item.name: getattr(action, item.name) for item in fields(action) if item.name not in TOLD}
+    words = [f"{name} {_short(getattr(value, 'id', value))}" for name, value in data.items() if value is not None]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def remembered(before: StageMemory, after: StageMemory) -> dict[str, list[str]]:
