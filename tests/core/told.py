@@ -16,20 +16,7 @@ from controller.core.memory import StageMemory
 from controller.core.plan import plan
 from tests.core import plan_cases
 
-TOLD = (
-    "container",
-    "route",
-    "hostname",
-    "spec",
-    "check",
-    "tag",
-    "image",
-    "reason",
-    "key",
-    "passed",
-    "grace",
-    "timeout",
-)
+_TOLD = ("container", "route", "hostname", "spec", "check", "tag", "image", "reason", "key", "passed", "grace")
 
 
 def pages() -> dict[Path, str]:
@@ -81,7 +68,7 @@ def told(case: Mapping[str, Any]) -> Iterator[str]:
 
 def detail(action: Action) -> str:
     """What an action is told beside its subject and its reason, such as a deadline or a digest."""
-    data = {item.name: getattr(action, item.name) for item in fields(action) if item.name not in TOLD}
+    data = {item.name: getattr(action, item.name) for item in fields(action) if item.name not in _TOLD}
     words = [f"{name} {_short(getattr(value, 'id', value))}" for name, value in data.items() if value is not None]
     return f" ({', '.join(words)})" if words else ""
 
