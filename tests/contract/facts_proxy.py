@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from controller.clients import npm_hosts
+from controller.clients.caddy import CaddyProxy
+from controller.clients.npm import NpmProxy
 from controller.core.desired import Options
 from controller.core.markers import with_marker
 from controller.core.observed import Route, RouteChange
@@ -204,10 +207,10 @@ class CaddyFront(RealFront):
         """By its own log."""
         return self.home.writes() - self.wire.by_hand
 
-    def another(self) -> caddy_site.CaddyProxy:
+    def another(self) -> CaddyProxy:
         """Another one through the wire."""
         caddy = self.home.caddy
-        found = caddy_site.CaddyProxy(self.url, caddy.listen, caddy.address, caddy_site.Tls(), "home-1")
+        found = CaddyProxy(self.url, caddy.listen, caddy.address, caddy_site.Tls(), "home-1")
         self.stack.push_async_callback(found.close)
         return found
 
@@ -296,12 +299,12 @@ class NpmFront(RealFront):
         """What came by the tap."""
         return sum(call.changes for call in self.home.tap.calls)
 
-    def another(self) -> npm_site.NpmProxy:
+    def another(self) -> NpmProxy:
         """Another one of the same user."""
-        site = npm_site.npm_hosts.Site(self.npm.controller)
+        site = npm_hosts.Site(self.npm.controller)
         addresses = (self.npm.address, self.npm.tls_address)
         bot = self.home.proxy.session.identity
-        found = npm_site.NpmProxy(
+        found = NpmProxy(
             self.home.tap.url, bot, self.home._password, addresses=addresses, site=site, clock=self.home.clock
         )
         self.stack.push_async_callback(found.close)

@@ -134,7 +134,7 @@ class Real(Place):
         self.host = host
         self.runtime = host.runtime
         self.prober = self._prober = HttpProber()
-        self.stage = f"facts/s{next(_serial)}"
+        self.stage = f"facts/s{os.getpid()}-{next(_serial)}"
         self.image = host.image
         self.opened: list[DockerRuntime] = []
 
