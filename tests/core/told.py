@@ -13,6 +13,7 @@ from controller.core.actions import Action
 from controller.core.course import play
 from controller.core.forecast import forecast
 from controller.core.memory import StageMemory
+from controller.core.observed import Observed
 from controller.core.plan import plan
 from tests.core import plan_cases
 
@@ -50,6 +51,8 @@ def told(case: Mapping[str, Any]) -> Iterator[str]:
         yield f"  log {line.level} {line.kind} {line.rollout_kind} {line.tag} {line.step} {line.reason}: {line.message}"
     for owner, words in remembered(seen.memory, found.memory).items():
         yield f"  remembers {owner}: {'; '.join(words)}"
+    kept = sorted(_place(key, seen) for key in found.keep)
+    yield f"  goes by {', '.join(kept) or 'nothing'}"
     if found.wake is not None:
         yield f"  comes back after {found.wake - plan_cases.NOW:g} s"
     (way,) = play([(stage, seen)], rules, plan_cases.NOW)
@@ -98,6 +101,14 @@ def flat(data: Mapping[str, Any], owner: str = "the stage", prefix: str = "") ->
         elif value not in ("", 0, 0.0, None, False, ()):
             found[owner, f"{prefix}{_short(name)}"] = _short(value)
     return found
+
+
+def _place(key: str, seen: Observed) -> str:
+    """The name of an operation without its digests, such as gate a."""
+    kind, _, rest = key.partition(":")
+    letters = [item.id[0] for item in seen.containers if item.id in rest]
+    names = [name for name in (*seen.routes.routes, *seen.memory.instances) if f"{name}:" in rest]
+    return " ".join([kind, *(letters or names)[:1]])
 
 
 def _short(value: object) -> str:
