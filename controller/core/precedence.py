@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 from controller.core.desired import Origin
 from controller.core.spec import DeployRequest, Project
 
+STDIN = "-"
+"""Name of the source that is standard input."""
 Precedence = tuple[int, str, str, str]
 Kind = TypeVar("Kind", bound=Project | DeployRequest)
 
@@ -36,4 +38,4 @@ def precedence(origin: Origin, name: str, sources: Sequence[str]) -> Precedence:
 
 def where(origin: Origin) -> str:
     """Words that name the place of a document: `shop.yaml of files:./desired`."""
-    return f"{origin.path} of {origin.source}"
+    return "stdin" if origin.source == STDIN else f"{origin.path} of {origin.source}"

@@ -90,7 +90,11 @@ def _rest(draft: Draft, slot: Slot, selection: Selection) -> None:
         words = f"{quarantine.message}; 'holdfast retry {draft.desired.key}/{tag}' tries it again"
         view.say(phase, quarantine.reason, words, busy=view.busy and view.phase in ("Degraded", "Draining"))
     elif tag in selection.held and not view.busy:
-        view.say("HeldOver", "HeldOver", "it serves until its successor has passed", busy=False)
+        waits = slot.declared is None and not draft.desired.prune and tag != selection.target
+        words = (
+            "nothing declares it; it stays until that is sure" if waits else "it serves until its successor has passed"
+        )
+        view.say("HeldOver", "HeldOver", words, busy=False)
     elif slot.declared is not None and view == View():
         if slot.memory.expired:
             view.say("Expired", "Expired", "its time is over; it stays away until it is undeclared", busy=False)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from controller.core.precedence import STDIN
 from controller.interfaces import Delivery
 from controller.sources.reader import read_text
 
@@ -11,7 +12,7 @@ from controller.sources.reader import read_text
 class TextSource:
     """Implements `interfaces.Source` for a text that is given whole. Its name is what it is called in messages."""
 
-    def __init__(self, data: bytes, name: str = "-") -> None:
+    def __init__(self, data: bytes, name: str = STDIN) -> None:
         self.name = name
         self._data = data
 

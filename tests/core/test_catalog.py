@@ -7,7 +7,8 @@ import pytest
 
 from controller.core import catalog, quantity
 from controller.core.catalog_types import Incumbents
-from controller.core.desired import Check, Env, Mount, Options, PreDeployStep, SecretRef, Template
+from controller.core.desired import Check, Env, Mount, Options, Origin, PreDeployStep, SecretRef, Template
+from controller.core.precedence import where
 from tests.core.catalog_documents import RULES, A, B, build, project, reasons, request, running, stage, tags
 
 
@@ -253,6 +254,18 @@ def test_the_default_tag_keeps_its_project() -> None:
     first = project(at="a.yaml", stages=[stage("dev", "2", defaultTag="1")])
     second = project(at="b.yaml", stages=[stage("dev", "1")])
     assert tags(build(first, second, incumbents=running({"shop/dev": ["1"]}))) == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        (Origin("files:./desired", "shop.yaml"), "shop.yaml of files:./desired"),
+        (Origin("-", "-"), "stdin"),
+    ],
+)
+def test_a_place_is_named_in_words(origin: Origin, words: str) -> None:
+    """As a person would say it, who must find the document again."""
+    assert where(origin) == words
 
 
 def test_a_refused_project_without_a_common_stage_is_told_by_the_catalog() -> None:

@@ -180,3 +180,19 @@ def test_a_suspended_stage_shows_what_serves() -> None:
     assert set(of(found, "2.0").urls) == {"http://2.0.test", "http://stage.test"}
     without = run(stage={"tags": ["1.0", "2.0"], "suspend": True}, routes={})
     assert [(item.default, item.urls) for item in without.status.instances] == [(False, ())] * 2
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        ({"tags": [], "declared": False, "prune": False}, "nothing declares it; it stays until that is sure"),
+        ({"tags": ["2.0"], "prune": False}, "it serves until its successor has passed"),
+        ({"tags": ["2.0"]}, "it serves until its successor has passed"),
+    ],
+    ids=["nothing is sure", "replaced while nothing is sure", "replaced"],
+)
+def test_why_a_tag_is_held_over(stage: dict[str, Any], words: str) -> None:
+    """What only waits for certainty has no successor that could pass."""
+    case = {"stage": stage, "containers": {"a": {"tag": "1.0", "passed": True}}, "routes": {"stage.test": "a"}}
+    held = of(plan_cases.run({**case, "settled": ["a"], "facts": FACTS}), "1.0")
+    assert (held.phase, held.message) == ("HeldOver", words)
