@@ -129,9 +129,10 @@ def _health(check: dict[str, Any], port: Any, at: Loc) -> Iterator[Problem]:
         help = "add 'port' here or to spec, or use type: docker or none"
         yield Problem((*at, "type"), Code.NEEDS_PORT, f"a {kind} check needs a port", help)
     if kind is None and port is None and "port" not in check:
-        for name in (name for name in ("path", "statuses") if name in check):
+        for unasked in (name for name in ("path", "statuses") if name in check):
             help = "add 'port' here or to spec, or remove it: what only has to run is not asked"
-            yield Problem((*at, name), Code.NEEDS_PORT, f"'{name}' is never asked without a port", help, on_key=True)
+            message = f"'{unasked}' is never asked without a port"
+            yield Problem((*at, unasked), Code.NEEDS_PORT, message, help, on_key=True)
     for name in {"tcp": ("path", "statuses"), "docker": _WEB, "none": _WEB}.get(str(kind), ()):
         if name in check:
             message = f"'{name}' means nothing with type: {kind}"
