@@ -33,15 +33,13 @@ def field_at(model: type[BaseModel], loc: Loc) -> Field:
 def owner_of(model: type[BaseModel], name: str) -> Loc | None:
     """The shortest place whose fields include this name, list positions left out; None when there is none."""
     queue: list[tuple[Loc, Any]] = [((), model)]
-    seen: set[Any] = set()
     while queue:
         loc, kind = queue.pop(0)
         kind, _ = _bare(kind)
         if typing.get_origin(kind) is list:
             kind, _ = _bare(typing.get_args(kind)[0])
-        if not _is_model(kind) or kind in seen:
+        if not _is_model(kind):
             continue
-        seen.add(kind)
         fields = _fields(kind)
         if name in fields:
             return loc

@@ -87,7 +87,7 @@ def split_reference(image: str) -> tuple[str, str]:
         host, path = head.lower(), rest
     else:
         host, path = DEFAULT_REGISTRY, name
-    last = path.rsplit("/", 1)[-1]
+    last = path.rpartition("/")[2]
     if ":" in last:
         path = path[: path.rindex(":")]
     if host in ("index.docker.io", "registry-1.docker.io"):

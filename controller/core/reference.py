@@ -103,7 +103,7 @@ def _whole(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     for kind in reversed(kinds):
         found = {**_whole(kind, definitions), **found}
     if "$ref" in found:
-        found = {**definitions[found.pop("$ref").rsplit("/", 1)[-1]], **found}
+        found = {**definitions[found.pop("$ref").rpartition("/")[2]], **found}
     return found
 
 

@@ -138,7 +138,7 @@ def _tidy(schema: Schema) -> Schema:
 def _structural(schema: Schema, definitions: Mapping[str, Schema], name: str) -> Schema:
     """One schema as a CRD may hold it; `name` is the field's."""
     whole = {**_definition(schema, definitions), **schema}
-    rules = RULES.get(str(schema.get("$ref", "")).rsplit("/", 1)[-1])
+    rules = RULES.get(str(schema.get("$ref", "")).rpartition("/")[2])
     drop = ("$ref", "default", "oneOf", "propertyNames", "properties", "items", "additionalProperties")
     found = {key: value for key, value in whole.items() if key not in drop}
     if "description" in found:
@@ -159,7 +159,7 @@ def _structural(schema: Schema, definitions: Mapping[str, Schema], name: str) ->
 
 
 def _definition(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    return definitions[schema["$ref"].rsplit("/", 1)[-1]] if "$ref" in schema else {}
+    return definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
 
 
 def _list_type(name: str) -> Schema:

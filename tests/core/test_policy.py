@@ -147,3 +147,22 @@ def test_paths_and_references_are_taken_apart() -> None:
     assert not below("/a/../b", "/a")
     assert split_reference("nginx:1.2") == ("docker.io", "library/nginx")
     assert split_reference("h:5000/a/b:1@sha256:0") == ("h:5000", "a/b")
+
+
+@pytest.mark.parametrize(
+    ("image", "host", "path"),
+    [
+        ("team/app", "docker.io", "team/app"),
+        ("nginx", "docker.io", "library/nginx"),
+        ("docker.io/nginx", "docker.io", "library/nginx"),
+        ("index.docker.io/team/app", "docker.io", "team/app"),
+        ("registry-1.docker.io/nginx", "docker.io", "library/nginx"),
+        ("localhost/app", "localhost", "app"),
+        ("Registry/app", "registry", "app"),
+        ("ghcr.io/team/app:1.0", "ghcr.io", "team/app"),
+        ("host:5000/app", "host:5000", "app"),
+    ],
+)
+def test_the_registry_of_an_image(image: str, host: str, path: str) -> None:
+    """The first part is a host when Docker takes it for one; else it is Docker Hub's."""
+    assert split_reference(image) == (host, path)
