@@ -53,7 +53,9 @@ def draw(found: Sequence[Mutant], many: int, seed: int) -> list[Mutant]:
         modules.setdefault(mutant.module, []).append(mutant)
     parts = spread({name: len(items) for name, items in modules.items()}, many)
     chance = random.Random(seed)
-    return [mutant for name, items in modules.items() for mutant in chance.sample(items, parts[name])]
+    drawn = [mutant for name, items in modules.items() for mutant in chance.sample(items, parts[name])]
+    chance.shuffle(drawn)  # so that what is judged by any moment is a sample too
+    return drawn
 
 
 def seen() -> Reach:
