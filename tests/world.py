@@ -28,6 +28,7 @@ from tests.sim.listening import listening
 from tests.sim.oracles import Oracles, mismatches
 from tests.sim.process import Process
 from tests.sim.proxy import ProxyState, edited
+from tests.sim.receivers import Outbox, Receiver
 from tests.sim.sources import IMAGE, Folder
 from tests.sim.store import Disk
 
@@ -86,6 +87,7 @@ class Simulation:
         """When the controller took over what; the last is in force."""
         self.bugs: list[str] = []
         """What the controller logged as a bug of its own."""
+        self.receivers: list[Receiver] = []
         self.log: list[MutableMapping[str, Any]] = []
         """Every line of the controller's log."""
         self.oracles = Oracles(
@@ -166,6 +168,12 @@ class Simulation:
     async def crash(self) -> None:
         """Kill the controller now; it is started again soon."""
         await self.process.crash()
+
+    async def notify(self, *receivers: Receiver) -> None:
+        """Have the settings name these receivers; they need a restart."""
+        self.receivers = list(receivers)
+        self.disk.outbox = self.disk.outbox or Outbox()
+        await self.restart()
 
     async def restart(self, lose_store: bool = False) -> None:
         """End the controller in order and start it again."""

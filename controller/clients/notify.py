@@ -123,10 +123,11 @@ class Notifier:
             try:
                 due = await self._store.outbox(key, 1)
                 now = self._clock.now()
-                if not due or due[0].next_at > now:
+                left = due[0].next_at - now if due else IDLE
+                if not due or 0 < left <= backoff.CAP:  # beyond that the clock was set back
                     if self._stopping.is_set():
                         return
-                    await self._pause(wake, due[0].next_at - now if due else IDLE)
+                    await self._pause(wake, left)
                     continue
                 failures = 0 if await self._attempt(http, name, key, target, due[0]) else failures + 1
             except WorldBad as error:

@@ -65,6 +65,7 @@ def add(db: sqlite3.Connection, stage: StageKey, item: Transition, now: float) -
         "reason": item.reason,
         "message": item.message,
     }
+    db.execute("UPDATE target SET since = ? WHERE since > ?", (now, now))  # in the future: the clock was set back
     db.execute(
         "INSERT OR IGNORE INTO outbox (id, event, time, body) VALUES (?, ?, ?, ?)",
         (delivery, event, now, json.dumps(body, separators=(",", ":"))),

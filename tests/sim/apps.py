@@ -22,6 +22,8 @@ class App:
     """The kernel ends it for its memory."""
     breaks: float | None = None
     """From when it answers 503; None: never."""
+    turns: float | None = None
+    """It answers for so long, then 503 for as long, and so on; None: it is steady."""
     missing: bool = False
     """The command does not exist: a start is refused (F25)."""
     stops: float = 0.2
@@ -34,6 +36,11 @@ class App:
     """How long a preDeploy container runs."""
     job_code: int = 0
     """With which code it ends."""
+
+    def broken(self, age: float) -> bool:
+        """It answers 503 at this age, whatever it would answer else."""
+        turned = self.turns is not None and int(age / self.turns) % 2 == 1
+        return turned or (self.breaks is not None and age >= self.breaks)
 
 
 @dataclass

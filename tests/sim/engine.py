@@ -152,15 +152,14 @@ class Engine:
 
     def serves(self, box: Box) -> bool:
         """A client that asks it now is served."""
-        broken = box.app.breaks is not None and self.age(box) >= box.app.breaks
-        return self.ready(box) and box.app.status < 400 and not broken
+        return self.ready(box) and box.app.status < 400 and not box.app.broken(self.age(box))
 
     def answer(self, box: Box) -> int:
         """Status of one request to a container that is ready."""
         box.asked += 1
         if box.app.every and box.asked % box.app.every == 0:
             return 500
-        return 503 if box.app.breaks is not None and self.age(box) >= box.app.breaks else box.app.status
+        return 503 if box.app.broken(self.age(box)) else box.app.status
 
     # Calls
 

@@ -16,6 +16,7 @@ from controller.core.status import StageStatus, Transition
 from controller.interfaces import Secrets, Store
 from tests.sim.border import Border, Life
 from tests.sim.faults import Crash
+from tests.sim.receivers import Outbox
 
 T = TypeVar("T")
 
@@ -46,6 +47,8 @@ class Disk:
     good: dict[str, tuple[Sourced, ...]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     """Sentences about a history that never happened (S19)."""
+    outbox: Outbox | None = None
+    """What receivers are to be told; None where nobody listens."""
     confirmed: str = ""
     """Digest of the mass change that somebody allowed."""
     holder: Life | None = None
@@ -69,20 +72,23 @@ class Disk:
         for item in transitions:
             self.lines.append((now, stage, item))
             self._row(stage, item)
+        if self.outbox is not None:
+            self.outbox.add(stage, transitions, now)
 
     def _row(self, stage: StageKey, item: Transition) -> None:
         if item.kind in ("step", "notice"):
             return
-        row = self.rows.get(item.rollout)
-        if item.kind == "started":
-            if row is not None:
-                self.wrong.append(f"rollout {item.rollout} of {stage} {item.tag} began twice")
-            self.rows[item.rollout] = Row(item.rollout, stage, item.tag, item.revision, item.rollout_kind)
-        elif row is None:
-            self.wrong.append(f"rollout {item.rollout} of {stage} {item.tag} ended ({item.kind}) without a beginning")
+        row, who = self.rows.get(item.rollout), f"rollout {item.rollout} of {stage} {item.tag}"
+        if row is None:
+            row = Row(item.rollout, stage, item.tag, item.revision, item.rollout_kind)
+            self.rows[item.rollout] = row
+            if item.kind != "started":
+                self.wrong.append(f"{who} ended ({item.kind}) without a beginning")
+        elif item.kind == "started":
+            self.wrong.append(f"{who} began twice")
         elif row.status != "Running":
-            self.wrong.append(f"rollout {item.rollout} of {stage} {item.tag} ended twice: {row.status}, {item.kind}")
-        else:
+            self.wrong.append(f"{who} ended twice: {row.status}, {item.kind}")
+        if item.kind != "started" and row.status == "Running":
             row.status, row.reason = item.kind, item.reason
 
 
@@ -134,7 +140,7 @@ class SimStore(Store):
         old = self._disk.statuses.get(status.key)
         if old is not None and _same(old, status):
             return
-        act = lambda: self._disk.statuses.__setitem__(status.key, status)  # noqa: E731
+        act = lambda: self._disk.statuses.__setitem__(status.key, status.dated(old))  # noqa: E731
         await self._border.effect(self._life, "store.report", status.key, act, DISK)
 
     async def stages(self) -> tuple[StageKey, ...]:
@@ -142,11 +148,14 @@ class SimStore(Store):
         return self._read(lambda: tuple(sorted({*self._disk.memory, *self._disk.statuses})))
 
     async def forget(self, stage: StageKey) -> None:
-        """Memory and status of a stage that is gone."""
+        """Memory and status of a stage that is gone; what is open in its history ends."""
 
         def act() -> None:
             self._disk.memory.pop(stage, None)
             self._disk.statuses.pop(stage, None)
+            for row in self._disk.rows.values():
+                if row.stage == stage and row.status == "Running":
+                    row.status, row.reason = "superseded", "StageGone"
 
         if stage in self._disk.memory or stage in self._disk.statuses:
             await self._border.effect(self._life, "store.forget", stage, act, DISK)

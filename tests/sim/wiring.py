@@ -7,6 +7,7 @@ from controller.parts import Limits, Parts
 from tests.sim.border import Life
 from tests.sim.declared import DOMAIN
 from tests.sim.proxy import SimProber, SimProxy
+from tests.sim.receivers import SimNotifier
 from tests.sim.runtime import SimRuntime
 from tests.sim.sources import SimSource
 from tests.sim.store import SimNote, SimSecrets, SimStore
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 def parts(sim: "Simulation", life: Life) -> Parts:
     """Everything that one life of the controller works with."""
     source = SimSource(sim.border, life, sim.folder)
+    secrets, outbox = SimSecrets(sim.border, life, sim.secrets), sim.disk.outbox
     return Parts(
         runtime=SimRuntime(sim.border, life, sim.engine, sim.id),
         proxy=SimProxy(sim.border, life, sim.proxy, sim.engine),
         prober=SimProber(sim.border, life, sim.engine),
-        secrets=SimSecrets(sim.border, life, sim.secrets),
+        secrets=secrets,
         store=SimStore(sim.border, life, sim.disk),
         sources=(source,),
         clock=sim.clock,
@@ -31,4 +33,5 @@ def parts(sim: "Simulation", life: Life) -> Parts:
         limits=Limits(guard_percent=sim.guard_percent),
         known=dict(sim.disk.statuses),
         confirmed=SimNote(life, sim.disk),
+        notify=SimNotifier(life, outbox, sim.receivers, secrets, sim.clock).run if outbox else None,
     )
