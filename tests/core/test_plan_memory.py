@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controller.core.actions import Create, Pull, Remove, Stop
-from controller.core.memory import Quarantine
+from controller.core.memory import InstanceMemory, Quarantine, Rollout, StageMemory
 from controller.core.plan_types import Plan
 from controller.core.revision import gate_hash
 from tests.core import plan_cases
@@ -108,3 +108,20 @@ def test_a_worker_that_was_replaced_stays_until_its_successor_has_passed() -> No
     proven = {**case, "containers": {**case["containers"], "c": {"tag": "3.0", "passed": True}}, "settled": ["c"]}
     after = plan_cases.run(proven)
     assert {item.tag: item.phase for item in after.status.instances}["2.0"] == "Draining"
+
+
+def test_what_is_waited_for_lasts_as_long_on_a_clock_that_was_set() -> None:
+    """Drains, bakes, deadlines and pauses move along with the clock; births stay, and what did not begin has no time."""
+    rollout = Rollout(id="r", kind="deploy", revision="x", started_at=100, retry_at=110)
+    waiting = InstanceMemory(born=5, switched_at=90, rollout=rollout)
+    fresh = InstanceMemory(born=6, rollout=rollout.model_copy(update={"retry_at": 0.0}))
+    memory = StageMemory(instances={"1": waiting, "2": fresh, "3": InstanceMemory()}, draining={"a": 95})
+
+    found = memory.carried(-50)
+
+    assert found.draining == {"a": 45}
+    first, second, third = (found.of(tag) for tag in "123")
+    assert (first.born, first.switched_at) == (5, 40)
+    assert first.rollout == rollout.model_copy(update={"started_at": 50, "retry_at": 60})
+    assert (second.switched_at, second.rollout) == (0, rollout.model_copy(update={"started_at": 50, "retry_at": 0.0}))
+    assert third == InstanceMemory()
