@@ -111,7 +111,7 @@ def test_a_worker_that_was_replaced_stays_until_its_successor_has_passed() -> No
 
 
 def test_what_is_waited_for_lasts_as_long_on_a_clock_that_was_set() -> None:
-    """Drains, bakes, deadlines and pauses move along with the clock; births stay, and what did not begin has no time."""
+    """Drains, bakes, deadlines and pauses move along with the clock; births stay, and what has not begun has none."""
     rollout = Rollout(id="r", kind="deploy", revision="x", started_at=100, retry_at=110)
     waiting = InstanceMemory(born=5, switched_at=90, rollout=rollout)
     fresh = InstanceMemory(born=6, rollout=rollout.model_copy(update={"retry_at": 0.0}))
