@@ -131,7 +131,7 @@ class Routing:
 
     def _gather(self) -> list[_Waiting]:
         """The changes of the next write: all that wait, of one hostname only the first. Those too old are refused."""
-        self._refuse_old()
+        self._waiting = self._fresh(self._waiting)
         taken: dict[str, _Waiting] = {}
         for item in self._waiting:
             if self._proxy.batch or not taken:
@@ -142,13 +142,14 @@ class Routing:
             item.begins()
         return chosen
 
-    def _refuse_old(self) -> None:
+    def _fresh(self, items: Sequence[_Waiting]) -> list[_Waiting]:
+        """Those that were asked for lately; the others are refused."""
         oldest = self._clock.monotonic() - self.patience
-        for item in [item for item in self._waiting if item.since < oldest]:
-            self._waiting.remove(item)
-            if not item.done.done():
+        for item in items:
+            if item.since < oldest and not item.done.done():
                 text = f"{item.change.hostname} waited for other changes of the proxy and has to be decided anew"
                 item.done.set_exception(WorldBad(text, reason="ProxyBusy"))
+        return [item for item in items if item.since >= oldest]
 
     async def _write(self, group: Sequence[_Waiting]) -> None:
         """Write a group and tell each caller its outcome, after the table was read back."""
@@ -159,7 +160,8 @@ class Routing:
         if len(group) > 1 and _says_little(outcome):
             middle = len(group) // 2
             await self._write(group[:middle])
-            await self._write(group[middle:])
+            if rest := self._fresh(group[middle:]):  # reading back may have taken long
+                await self._write(rest)
             return
         self.forget()
         [after] = await asyncio.gather(self._read(), return_exceptions=True)

@@ -329,6 +329,26 @@ async def test_a_change_that_waited_too_long_is_not_written(routing: Routing, pr
     assert (sorted(proxy.routes), proxy.writes) == (["a.test", "c.test"], [["a.test"], ["c.test"]])
 
 
+async def test_the_rest_of_a_refused_batch_is_not_written_late(
+    routing: Routing, proxy: MemoryProxy, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a read that hung between the halves the second one is old: it is refused, the world may have moved on."""
+    proxy.foreign["a.test"] = "somebody else"
+    read = proxy.read
+
+    async def hangs() -> RouteTable:
+        clock.time += 40.0
+        return await read()
+
+    monkeypatch.setattr(proxy, "read", hangs)
+    changes = [asyncio.create_task(routing.change(setting(name))) for name in ("a.test", "b.test")]
+    outcomes = await asyncio.gather(*changes, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Conflict, WorldBad]
+    assert isinstance(outcomes[1], WorldBad)
+    assert outcomes[1].reason == "ProxyBusy"
+    assert not proxy.routes
+
+
 async def test_a_proxy_that_takes_one_change_at_a_time_is_given_what_its_writes_take(clock: Clock) -> None:
     """With thousands of hosts a write takes seconds: three of them may pass before a change is decided anew."""
     proxy = MemoryProxy(clock, batch=False)
