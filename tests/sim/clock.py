@@ -162,18 +162,35 @@ class SimClock:
         await asyncio.sleep(seconds)
 
 
+class Driven:
+    """A world of its own that is driven from outside: time passes only while `run` does."""
+
+    def __init__(self) -> None:
+        self._loop = VirtualLoop()
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Let it go on until this is done."""
+        known = gc.get_threshold()
+        gc.set_threshold(LITTER, *known[1:])
+        try:
+            return self._loop.run_until_complete(main)
+        finally:
+            gc.set_threshold(*known)
+
+    def close(self) -> None:
+        """End everything that is left running."""
+        _end_all(self._loop)
+        asyncio.set_event_loop(None)
+        self._loop.close()
+
+
 def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in a world of its own and end everything that it left running."""
-    loop = VirtualLoop()
-    known = gc.get_threshold()
-    gc.set_threshold(LITTER, *known[1:])
+    world = Driven()
     try:
-        return loop.run_until_complete(main())
+        return world.run(main())
     finally:
-        _end_all(loop)
-        asyncio.set_event_loop(None)
-        loop.close()
-        gc.set_threshold(*known)
+        world.close()
 
 
 def _end_all(loop: VirtualLoop) -> None:

@@ -108,14 +108,15 @@ def _variants(documents: tuple[Document, ...], nth: int) -> Iterator[tuple[Docum
     rest = documents[:nth], documents[nth + 1 :]
     if len(documents) > 1:
         yield (*rest[0], *rest[1])
-    for data in _smaller(written(documents[nth])):
+    for data in smaller(written(documents[nth])):
         try:
             yield (*rest[0], document(data), *rest[1])
         except ValidationError:
             continue
 
 
-def _smaller(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def smaller(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The document without an optional field, a tag or a stage, one at a time; some of them may be invalid."""
     spec = data["spec"]
     for name in OPTIONAL:
         if name in spec:
