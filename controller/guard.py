@@ -201,8 +201,12 @@ def _sum(documents: Iterable[Sourced]) -> str:
 
 
 def _too_much(lost: Loss, percent: float) -> str:
-    count = f"{lost.instances + lost.hostnames} of {lost.total} running instances and default hostnames would go"
-    return f"{count}, which is more than {percent:g} %: the last good documents stay until this is confirmed"
+    kinds = (
+        (lost.instances, lost.running, "running instances"),
+        (lost.hostnames, lost.routed, "default hostnames"),
+    )
+    count = " and ".join(f"{some} of {all_} {what}" for some, all_, what in kinds if some)
+    return f"{count} would go, which is more than {percent:g} %: the last good documents stay until this is confirmed"
 
 
 def _dropped(lost: Loss) -> str:

@@ -38,16 +38,22 @@ class Loss:
     """All default hostnames left without claimant."""
     alone: int = 0
     """Those of them whose stage stays: the others go with their stage and are no further loss."""
-    total: int = 0
-    """Instances that run and default hostnames that are routed."""
+    running: int = 0
+    """Instances that run."""
+    routed: int = 0
+    """Default hostnames that are routed."""
     dropped: Mapping[StageKey, str] = field(default_factory=dict)
     """Stages that lose something only because the settings no longer name their source, and that source."""
     dropped_sentences: tuple[str, ...] = ()
 
     def too_much(self, percent: float) -> bool:
-        """More than one, and more than this share of everything. What a dropped source declared is not in it."""
-        share = (self.instances + self.hostnames) * 100 > percent * self.total
-        return self.instances + self.alone > 1 and share
+        """More than one, and more than this share of the instances or of the hostnames.
+
+        Each by itself: hostnames that stay do not make it less that what answers at them goes. What a dropped source
+        declared is not in it.
+        """
+        shares = ((self.instances, self.running), (self.hostnames, self.routed))
+        return self.instances + self.alone > 1 and any(lost * 100 > percent * of for lost, of in shares)
 
 
 def loss(before: Catalog, after: Catalog, incumbents: Incumbents, context: Context) -> Loss:
@@ -76,8 +82,8 @@ def loss(before: Catalog, after: Catalog, incumbents: Incumbents, context: Conte
     left = {name: key for name, key in left.items() if key in after.stages or _gone(before, key, context)}
     alone = [name for name, key in left.items() if key in after.stages]
     sentences += [f"{left[name]}: nothing would answer at {name} any more" for name in alone]
-    total = standing + len(held)
-    return Loss(tuple(sentences), instances, len(left), len(alone), total, dropped, tuple(of_dropped))
+    counts = instances, len(left), len(alone), standing, len(held)
+    return Loss(tuple(sentences), *counts, dropped, tuple(of_dropped))
 
 
 def _unknown(before: Catalog, key: StageKey, tag: str) -> bool:

@@ -95,7 +95,9 @@ async def test_a_mass_deletion_waits_for_its_confirmation() -> None:
         "shop2/dev: 1 would go, the stage is no longer declared",
         "shop3/dev: 1 would go, the stage is no longer declared",
     )
-    assert "4 of 8" in hold.message
+    assert hold.message.startswith(
+        "2 of 4 running instances and 2 of 4 default hostnames would go, which is more than "
+    )
     assert guard.confirm("0" * 12) is False
     assert guard.holds() == (hold,)
     assert guard.confirm(hold.digest) is True
@@ -170,7 +172,19 @@ async def test_what_never_ran_is_no_loss() -> None:
     assert guard.catalog(RULES, running({"shop0/dev": ["1"]})).stages == {}
 
 
-async def test_the_share_counts_everything_together() -> None:
+@pytest.mark.parametrize(("emptied", "held"), [(1, False), (2, False), (3, True)])
+async def test_hostnames_that_stay_do_not_hide_how_much_goes(emptied: int, held: bool) -> None:
+    """A stage without instances keeps its default hostname; of eight, two are a quarter and three are more."""
+    guard, up = await accepted(*shops(8))
+    empty = [project(f"shop{i}", stages=[stage("dev")]) for i in range(emptied)]
+    await deliver(guard, *empty, *shops(8)[emptied:])
+    guard.catalog(RULES, up)
+    assert [hold.message.partition(" would go")[0] for hold in guard.holds()] == (
+        ["3 of 8 running instances"] if held else []
+    )
+
+
+async def test_the_share_is_of_all_stages_together() -> None:
     """Two of ten stages go, three do not; at a hundred per cent everything does."""
     guard, up = await accepted(*shops(10))
     await deliver(guard, *shops(8))
