@@ -82,10 +82,10 @@ class Host:
         self._sentinel = ""
         self.runtime = self.connect(PolicyRules())
 
-    async def sentinel(self, place: Place) -> str:
+    async def sentinel(self) -> str:
         """Id of a container that no fact is about."""
         if not self._sentinel:
-            self._sentinel = (await place.made(tag="sentinel")).id
+            self._sentinel = (await Real(self).made()).id
         return self._sentinel
 
     def connect(self, rules: PolicyRules) -> DockerRuntime:
@@ -172,7 +172,7 @@ class Real(Place):
 
     async def flush(self, heard: list[RuntimeEvent]) -> None:
         """Make one more event, on a container that no fact is about, and wait for it."""
-        sentinel = await self.host.sentinel(self)
+        sentinel = await self.host.sentinel()
         before = sum(event.container == sentinel for event in heard)
         await asyncio.to_thread(self.host.client.update_container, sentinel, restart_policy={"Name": "no"})
 

@@ -132,7 +132,7 @@ async def test_without_a_check_it_is_enough_to_run(place: Place, state: str, ok:
 @fact
 async def test_an_application_that_ends_stops_answering_first(place: Place) -> None:
     """From SIGTERM on no new request is taken."""
-    container = await place.up(replace(WORKS, stops=1.5))
+    container = await place.up(replace(WORKS, stops=3.0))
 
     async def answers() -> bool:
         return (await place.prober.probe(HTTP, container)).ok
