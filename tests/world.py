@@ -24,6 +24,7 @@ from tests.sim.clock import SimClock, run_virtual
 from tests.sim.declared import CONTROLLER, OTHER, Wish, wishes
 from tests.sim.engine import Box, Engine
 from tests.sim.faults import FaultAt, Faults, Mode, NoFaults
+from tests.sim.intent import Intent
 from tests.sim.listening import listening
 from tests.sim.oracles import Oracles, mismatches
 from tests.sim.process import Process
@@ -94,6 +95,8 @@ class Simulation:
             self.border, self.engine, self.proxy, self.candidates, lambda key: self._ever.get(key, []), self.id
         )
         self.border.judge(self.oracles.before, self._after)
+        self.intent = Intent(self.disk, self.engine, self.id)
+        self.border.judge(self.intent.before, self.intent.after)
         if beside is None:
             self._neighbours()
         else:
@@ -327,7 +330,7 @@ class Simulation:
 
     def safe(self) -> None:
         """Assert that no effect so far broke a safety property."""
-        found = [*self.oracles.breaches, *self.disk.wrong, *self.bugs, *spilled(self)]
+        found = [*self.oracles.breaches, *self.intent.breaches, *self.disk.wrong, *self.bugs, *spilled(self)]
         assert not found, "\n".join([*found, self.trace(80)])
 
     def history_closed(self) -> None:
