@@ -145,9 +145,12 @@ class Npm:
             await self.call("DELETE", f"/nginx/proxy-hosts/{host['id']}")
 
     async def bot(self, **permissions: str) -> tuple[str, str]:
-        """Identity and secret of a user without a role; the usual one is made once per NPM."""
+        """Identity and secret of a user without a role; the usual one is made once on a real NPM.
+
+        A fake lives as long as one test, and a later one may get its port.
+        """
         wanted = {"visibility": "all", "proxy_hosts": "manage", "certificates": "view", "access_lists": "view"}
-        usual = not permissions
+        usual = not permissions and self.fake is None
         if usual and self.url in _bots:
             return _bots[self.url]
         email, secret = f"bot-{next(_serial)}-{os.getpid()}@example.com", "the bot's password"
