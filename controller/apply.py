@@ -1,6 +1,6 @@
 """One action → one quick call made now, or one operation started. Long work never keeps a pass waiting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from controller.core.actions import (
@@ -72,6 +72,12 @@ class Applier:
                 return True
             case _:
                 assert_never(action)
+
+    async def give_back(self, stage: StageKey, actions: Sequence[Action]) -> None:
+        """Start, connect and unpause what has passed: no intent needs to be stored for that, and it may be serving."""
+        for action in actions:
+            if isinstance(action, Start | Connect | Unpause) and action.container.passed:
+                await self.apply(stage, action)
 
     async def _call(self, action: Create | MarkPassed | Unpause | Connect | Remove) -> None:
         match action:

@@ -77,9 +77,9 @@ class Reconciler:
         """One pass; returns in how many seconds to come back, None: at the next event or resync.
 
         Raises `Unreachable` when something could not be looked at, and `WorldBad` when the intent could not be stored;
-        nothing was changed then.
+        nothing new was begun then.
         """
-        async with self._lock(key):
+        async with self._locks.setdefault(key, asyncio.Lock()):
             desired = self._desired(key)
             observed = await self.observe(desired)
             now, stored = self._world.clock.now(), observed.memory
@@ -110,7 +110,7 @@ class Reconciler:
 
     async def remember(self, key: StageKey, change: Callable[[StageMemory], StageMemory]) -> StageMemory:
         """Change by hand what is remembered of a stage, never in the middle of a pass; durable when it returns."""
-        async with self._lock(key):
+        async with self._locks.setdefault(key, asyncio.Lock()):
             known = await self._world.store.memory(key)
             changed = change(known)
             if changed != known:
@@ -128,13 +128,16 @@ class Reconciler:
             Condition(type="Ready", status="Unknown", reason=error.reason, message=error.message),
             Condition(type="Reconciling", status="True", reason=error.reason, message="will be tried again"),
         )
-        now = self._world.clock.now()
-        changes = {"conditions": conditions, "reason": error.message, "observed_at": now}
+        changes = {"conditions": conditions, "reason": error.message, "observed_at": self._world.clock.now()}
         await self._publish(known.model_copy(update=changes))
 
     async def _record(self, key: StageKey, stored: StageMemory, decided: Plan, now: float) -> None:
         if decided.memory != stored or decided.transitions:
-            await self._world.store.record(key, decided.memory, decided.transitions, now)
+            try:
+                await self._world.store.record(key, decided.memory, decided.transitions, now)
+            except WorldBad:
+                await self._world.applier.give_back(key, decided.actions)
+                raise
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
         """Carry out the actions in order, until something newer is declared; True when a look shows something new."""
@@ -182,9 +185,6 @@ class Reconciler:
             return seconds
         self._rows[key] = self._rows.get(key, 0) + 1
         return delay(self._rows[key] - AT_ONCE, key)
-
-    def _lock(self, key: StageKey) -> asyncio.Lock:
-        return self._locks.setdefault(key, asyncio.Lock())
 
 
 def _nothing_left(desired: DesiredStage, observed: Observed, decided: Plan) -> bool:

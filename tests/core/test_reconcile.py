@@ -71,6 +71,12 @@ class Bench:
             raise Unreachable("no Engine")
         return self.containers
 
+    async def unpause(self, container: Container) -> None:
+        """Docker's part of it is not asked about here."""
+
+    async def connect(self, container: Container) -> None:
+        """Docker's part of it is not asked about here."""
+
     async def read(self) -> RouteTable:
         return RouteTable()
 
@@ -174,6 +180,30 @@ def test_an_intent_that_cannot_be_stored_has_no_effect() -> None:
             await bench.reconciler.reconcile(KEY)
 
     assert play(stage("1.0"), scenario).events == [f"list {KEY}"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "passed", "done"),
+    [
+        ({"state": "exited", "exit_code": 137}, True, ["Start"]),
+        ({"state": "paused"}, True, ["Unpause"]),
+        ({"state": "running", "connected": False}, True, ["Connect"]),
+        ({"state": "exited", "exit_code": 1}, False, []),
+    ],
+)
+def test_what_has_passed_is_given_back_although_nothing_can_be_stored(
+    seen: dict[str, Any], passed: bool, done: list[str]
+) -> None:
+    """With a full disk a container that served is started, unpaused or connected again, and nothing else is done."""
+    item = Container("a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, passed=passed)
+
+    async def scenario(bench: Bench) -> None:
+        bench.containers = (replace(item, started_at=1.0, **seen),)
+        bench.record_fails = True
+        with pytest.raises(WorldBad, match="disk full"):
+            await bench.reconciler.reconcile(KEY)
+
+    assert play(stage("1.0"), scenario).events == [f"list {KEY}", *done]
 
 
 def test_a_status_that_cannot_be_stored_hinders_nothing() -> None:
