@@ -120,6 +120,10 @@ class Front(ABC):
         """The proxy is started again."""
 
     @abstractmethod
+    async def refused(self, wanted: Route) -> None:
+        """Write this route in a form that the proxy refuses."""
+
+    @abstractmethod
     def stumble(self) -> None:
         """The next change takes effect, and its answer is an error or does not come."""
 
@@ -173,6 +177,14 @@ class SimulatedFront(Front):
         """Up."""
         self.state.down = False
         self.state.restart()
+
+    async def refused(self, wanted: Route) -> None:
+        """It refuses everything for a moment."""
+        self.state.refuses = True
+        try:
+            await self.set(wanted)
+        finally:
+            self.state.refuses = False
 
     def stumble(self) -> None:
         """One of them."""
@@ -245,6 +257,14 @@ class CaddyFront(RealFront):
         """Start it with what it was started with."""
         await asyncio.to_thread(self.home.caddy.start)
 
+    async def refused(self, wanted: Route) -> None:
+        """It is to listen where somebody else does."""
+        caddy = self.home.caddy
+        app = await self.app()
+        found = CaddyProxy(self.url, f"127.0.0.1:{app.port}", caddy.address, caddy_site.Tls(), "home-1")
+        self.stack.push_async_callback(found.close)
+        await found.write([RouteChange(wanted.hostname, wanted)])
+
     def stumble(self) -> None:
         """Lose a reply."""
         self.wire.lose = True
@@ -284,8 +304,9 @@ class NpmFront(RealFront):
 
     keeps = True
 
-    def __init__(self, stack: AsyncExitStack, npm: npm_site.Npm, home: npm_site.Site) -> None:
+    def __init__(self, stack: AsyncExitStack, npm: npm_site.Npm, home: npm_site.Site, folder: Path) -> None:
         super().__init__(stack)
+        self.folder = folder
         self.npm = npm
         self.home = home
         self.proxy = home.proxy
@@ -340,6 +361,11 @@ class NpmFront(RealFront):
         fake.down = False
         self.home.proxy._front = type(self.home.proxy._front)(self.npm.address, self.npm.tls_address)
 
+    async def refused(self, wanted: Route) -> None:
+        """It is to use a certificate that nginx cannot load."""
+        number = await self.npm.certificate(self.folder, "x", files=False)
+        await self.set(with_marker(replace(wanted, options=Options(certificate=str(number)))))
+
     def stumble(self) -> None:
         """Lose a reply."""
         self.home.tap.faults = ["reply"]
@@ -361,7 +387,7 @@ async def npm_front(folder: Path) -> AsyncIterator[NpmFront]:
     async with AsyncExitStack() as stack:
         npm = await stack.enter_async_context(npm_site.npm("fake", folder))
         home = await stack.enter_async_context(npm_site.site(npm))
-        yield NpmFront(stack, npm, home)
+        yield NpmFront(stack, npm, home, folder)
 
 
 class FrontSide:

@@ -317,6 +317,20 @@ async def test_a_write_whose_answer_was_lost_is_there_once(front: Front, moved: 
 
 
 @fact
+async def test_a_change_that_is_refused_leaves_what_was_there(front: Front) -> None:
+    """It serves on, and the next change works (F40)."""
+    before = front.route(await front.app())
+    await front.set(before)
+    await front.serves(before)
+    assert await raised(front.refused(front.route(await front.app(), tag="2.0"))) == "WorldBad ProxyRefused"
+    assert await front.routes() == {before.hostname: before}
+    await front.serves(before)
+    after = front.route(await front.app(), tag="3.0")
+    await front.set(after)
+    await front.serves(after)
+
+
+@fact
 async def test_two_writers_at_once_lose_nothing(front: Front) -> None:
     """Who was overtaken reads again (F45)."""
     other = front.another()
