@@ -246,6 +246,7 @@ async def test_a_certificate_that_is_refused_leaves_the_host_as_it_was(fake: Sit
         assert await fake.proven(wanted)
         assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
         await _idle(fake)
+        await until(lambda: hosts.nginx.live == hosts.nginx.files)
         assert await fake.proven(wanted)
         assert (await fake.npm.get(wanted.hostname)).text == "app\n"
         for _ in range(3):
