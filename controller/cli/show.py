@@ -34,11 +34,18 @@ def _emit(found: "dict[str, StageStatus]") -> None:
     emit({key: item.model_dump(mode="json") for key, item in sorted(found.items())})
 
 
+def _warn(settings: "Settings", store: "SqliteStore", found: "Mapping[str, StageStatus]") -> None:
+    from controller.cli import staleness
+
+    staleness.warn(settings, store, found)
+
+
 def get(key: MaybeKey = None) -> None:
     """Show what runs, and above it what needs a person."""
     settings = context.settings()
     store = context.store(settings)
     found = _chosen(store, key)
+    _warn(settings, store, found)
     if OPTIONS.data:
         _emit(found)
         return
@@ -84,7 +91,10 @@ def _controller(settings: "Settings") -> Iterator[str]:
 
 def describe(key: Key) -> None:
     """Show everything known of a project, stage or tag."""
-    found = _chosen(context.store(context.settings()), key)
+    settings = context.settings()
+    store = context.store(settings)
+    found = _chosen(store, key)
+    _warn(settings, store, found)
     if OPTIONS.data:
         _emit(found)
         return

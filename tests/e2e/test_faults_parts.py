@@ -134,6 +134,33 @@ def test_no_space_for_the_state_begins_nothing(chaos: Chaos) -> None:
         box.stop()
 
 
+def test_no_space_for_the_state_leaves_what_served_serving(chaos: Chaos) -> None:
+    """Liveness: what had passed and ended is started again although nothing can be recorded, and `get` says that what
+    it shows is old."""
+    box = chaos.box
+    with small_disk(box.folder / ".holdfast", "8m") as state:
+        box.start()
+        box.wait(lambda: serves(box, "1.0", box.host("shop")), "1.0 answers")
+        chaos.rest()
+        fresh = box.holdfast("get")
+        assert (fresh.returncode, fresh.stderr) == (0, "")
+        fill(state / "ballast")
+        (item,) = box.containers()
+        box.engine.client.api.stop(item["Id"], timeout=1)
+
+        box.wait(lambda: serves(box, "1.0", box.host("shop")), "1.0 answers again", 60)
+        assert [found["Id"] for found in box.containers()] == [item["Id"]]
+        box.write(box.project("shop", "2.0"))
+        box.wait(lambda: box.log.read_text().count("pass failed") > 1, "2.0 cannot be begun")
+        box.wait(lambda: "no space left" in box.holdfast("get").stderr, "it is said")
+        told = box.holdfast("describe", "shop/dev", "-o", "json").stderr
+        assert told.startswith("! shop/dev: shown as it was ")
+        (state / "ballast").unlink()
+        ends(chaos, "2.0")
+        assert box.holdfast("get").stderr == ""
+        box.stop()
+
+
 def fill(ballast: Path) -> None:
     """Write until the disk is full."""
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as stream:
