@@ -1,16 +1,31 @@
 """What a person reads in each golden case is what the pages beside the cases say."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.core import told
+from tests.core import plan_cases, told
 
-PAGES = sorted(told.plan_cases.FOLDER.glob("*.yaml"))
+FILES = sorted(plan_cases.FOLDER.glob("*.yaml"))
+CASES = [(path, number, case) for path in FILES for number, case in enumerate(plan_cases.cases_of(path))]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_what_is_told(path: Path) -> None:
-    """Status, log, return and forecast of each case; `python -m tests.core.told` writes them anew for review."""
-    page = path.with_suffix(".txt")
-    assert page.read_text() == told.page(told.plan_cases.cases_of(path))
+def sections(path: Path) -> list[str]:
+    """The cases on the page beside a file."""
+    return path.with_suffix(".txt").read_text().split("\n\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "number", "case"), CASES, ids=[case["case"].replace(" ", "-") for _, _, case in CASES]
+)
+def test_what_is_told(path: Path, number: int, case: Mapping[str, Any]) -> None:
+    """Status, log, memory and forecast of each case; `python -m tests.core.told` writes them anew for review."""
+    assert sections(path)[number].splitlines() == told.section(case).splitlines()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_page_tells_no_more(path: Path) -> None:
+    """A case that is gone is told no more."""
+    assert len(sections(path)) == len(plan_cases.cases_of(path))

@@ -28,7 +28,12 @@ def pages() -> dict[Path, str]:
 
 def page(cases: list[Mapping[str, Any]]) -> str:
     """All cases of one file."""
-    return "\n".join("\n".join(line.rstrip() for line in (case["case"], *told(case))) + "\n" for case in cases)
+    return "\n".join(map(section, cases))
+
+
+def section(case: Mapping[str, Any]) -> str:
+    """One case: its name, then what is told."""
+    return "\n".join(line.rstrip() for line in (case["case"], *told(case))) + "\n"
 
 
 def told(case: Mapping[str, Any]) -> Iterator[str]:
