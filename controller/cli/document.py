@@ -164,8 +164,12 @@ def crds() -> None:
 
     from controller.core.schema import crd
 
-    for kind in ("Project", "DeployRequest"):
-        print("---\n" + json.dumps(crd(kind), indent=2))
+    found = [crd(kind) for kind in ("Project", "DeployRequest")]
+    if OPTIONS.output == "json":
+        print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
+        return
+    for item in found:
+        print("---\n" + json.dumps(item, indent=2))
 
 
 def version() -> None:

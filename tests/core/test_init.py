@@ -55,6 +55,16 @@ def test_schemas_are_printed_as_json(verb: str, capsys: pytest.CaptureFixture[st
     assert len(parts) == {"schema": 1, "crds": 2}[verb]
 
 
+def test_definitions_as_json_are_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """A list of both, as kubectl takes it."""
+    assert run(["crds", "-o", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], [item["spec"]["names"]["kind"] for item in found["items"]]) == (
+        "List",
+        ["Project", "DeployRequest"],
+    )
+
+
 def test_a_missing_settings_file_leads_to_init(capsys: pytest.CaptureFixture[str]) -> None:
     """A command without settings says how to get them."""
     assert run(["get"]) == 65
