@@ -46,6 +46,8 @@ class Guard:
         self._sums: dict[str, str] = {}
         self._accepted: dict[str, tuple[Sourced, ...]] = {}
         self._stored: dict[str, tuple[Sourced, ...]] = {}
+        self._built: tuple[list[Sourced], CatalogRules, Incumbents, Catalog] | None = None
+        """The catalog that was built last, and of what: at most looks nothing has changed."""
         self._rules: CatalogRules | None = None
         """The rules of the accepted catalog; None until one of all sources was accepted since the start."""
         self._digest = ""
@@ -135,7 +137,9 @@ class Guard:
 
     def _build(self, documents: _Documents, rules: CatalogRules, incumbents: Incumbents) -> Catalog:
         found = [item for source in self._sources for item in documents.get(source, ())]
-        return catalogs.build(found, rules, incumbents)
+        if self._built is None or self._built[:3] != (found, rules, incumbents):
+            self._built = (found, rules, incumbents, catalogs.build(found, rules, incumbents))
+        return self._built[3]
 
     def _loss(self, after: Catalog, rules: CatalogRules, incumbents: Incumbents, silent: frozenset[str]) -> Loss:
         before = self._build(self._accepted, self._rules or rules, incumbents)
@@ -196,7 +200,7 @@ def _name(item: Sourced) -> tuple[str, str]:
 
 def _sum(documents: Iterable[Sourced]) -> str:
     """Names exactly these documents and their places; lines and order do not matter."""
-    texts = sorted(f"{item.path}\n{item.document.model_dump_json()}" for item in documents)
+    texts = sorted(f"{item.path}\n{item.document.model_dump_json(exclude_unset=True)}" for item in documents)
     return hashlib.sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -69,13 +69,11 @@ class StageStatus(_Status):
     def dated(self, before: "StageStatus | None") -> "StageStatus":
         """With each condition dated from when its status and reason became what they are; `before`: the one known."""
         known = {(item.type, item.status, item.reason): item.since for item in (before.conditions if before else ())}
-        dated = tuple(
-            item.model_copy(
-                update={"since": known.get((item.type, item.status, item.reason)) or item.since or self.observed_at}
-            )
-            for item in self.conditions
-        )
-        return self.model_copy(update={"conditions": dated})
+        dated = []
+        for item in self.conditions:
+            since = known.get((item.type, item.status, item.reason)) or item.since or self.observed_at
+            dated.append(item if since == item.since else item.model_copy(update={"since": since}))
+        return self.model_copy(update={"conditions": tuple(dated)})
 
     @property
     def ready(self) -> bool:
