@@ -198,9 +198,15 @@ class Oracles:
         fresh = [item for item in running if item in same and not (item.passed or item.term or self._was_routed(item))]
         if effect.op == "docker.start" and len(fresh) > CANDIDATES:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
-        if self._may_overlap(box.stage, effect) is False and effect.op == "docker.start" and len(running) > 1:
-            others = ", ".join(item.name for item in running if item is not box)
-            self._breach("S6", effect, f"runs beside {others}, which has the same volume")
+        if self._may_overlap(box.stage, effect) is False and effect.op == "docker.start":
+            others = [item.name for item in running if item is not box and self._apart(item, box, effect)]
+            if others:
+                self._breach("S6", effect, f"runs beside {', '.join(others)}, which has the same volume")
+
+    def _apart(self, one: Box, other: Box, effect: Effect) -> bool:
+        """They must not run at a time: for a volume that both were made with, or by the strategy alone."""
+        declared = [wishes[one.stage] for wishes in self.wishes(effect.sent) if one.stage in wishes]
+        return not any(wish.shared_volumes for wish in declared) or bool(_writable(one) & _writable(other))
 
     def _was_routed(self, box: Box) -> bool:
         return box.id in self.proxy.left or any(route.container == box.id for route in self.proxy.routes.values())
@@ -234,6 +240,10 @@ class Oracles:
 
     def _breach(self, number: str, effect: Effect, what: str) -> None:
         self.breaches.append(f"{number} at {effect}: {what}")
+
+
+def _writable(box: Box) -> set[str]:
+    return {mount.source for mount in box.spec.mounts if not mount.read_only} if box.spec is not None else set()
 
 
 def _wants(wishes: dict[str, Wish], hostname: str) -> bool:
