@@ -67,7 +67,7 @@ def refuse_shared_volumes(stages: Stages, rules: CatalogRules, incumbents: Incum
         for source in {mount.source for mount in stage.template.mounts if not mount.bind}:
             holders.setdefault(source, []).append(stage)
     found = dict(stages)
-    for volume in sorted(name for name, sharing in holders.items() if len(sharing) > 1):
+    for volume in sorted(holders):
         winner, *losers = sorted(holders[volume], key=rank)
         for loser in losers:
             message = (

@@ -343,6 +343,14 @@ def test_a_plan_that_never_rests_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
     assert look(stage("1.0"), EMPTY).notices[0].startswith("does not settle")
 
 
+def test_a_fingerprint_moves_with_hostnames_that_the_stage_wants() -> None:
+    """Whoever holds another hostname is nothing to the stage."""
+    desired = stage("1.0")
+    mark = fingerprint(desired, EMPTY)
+    assert fingerprint(desired, replace(EMPTY, routes=RouteTable({}, {"other.example.com": "Ann"}))) == mark
+    assert fingerprint(desired, replace(EMPTY, routes=RouteTable({}, {"shop.example.com": "Ann"}))) != mark
+
+
 def test_a_fingerprint_moves_with_the_world_and_the_documents_and_not_with_time() -> None:
     """A saved plan is refused when what it goes by has changed."""
     desired = stage("1.0")
