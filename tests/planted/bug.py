@@ -29,7 +29,7 @@ class Bug:
     """What the mistake is, in one sentence."""
     edits: tuple[Edit, ...]
     red: str
-    """What turns red: `cell SCENARIO [EFFECT MODE]` of the crash matrix, `seed N` of the histories, or a test."""
+    """What turns red: `cell SCENARIO [EFFECT MODE [PROXY]]` of the crash matrix, `seed N` of the histories, a test."""
     says: str
     """Words of the failure: a test that fails for another reason proves nothing."""
 

@@ -113,9 +113,9 @@ BUGS = (
         (
             Edit(
                 "reconcile.py",
-                "            await self._world.store.record(key, decided.memory, decided.transitions, now)\n",
-                "            self._known[key] = decided.memory\n"
-                "            await self._world.store.record(key, StageMemory(), decided.transitions, now)\n",
+                "await self._world.store.record(key, decided.memory, decided.transitions, now)",
+                "self._known[key] = decided.memory; "
+                "await self._world.store.record(key, StageMemory(), decided.transitions, now)",
             ),
             Edit(
                 "reconcile.py",
@@ -128,8 +128,8 @@ BUGS = (
                 "        self._rows: dict[StageKey, int] = {}\n        self._known: dict[StageKey, StageMemory] = {}\n",
             ),
         ),
-        red="tests/sim/test_stories.py::test_a_broken_revision_is_not_tried_again_by_itself",
-        says="assert 2 == 1",
+        red="cell broken_and_restarted",
+        says="S26 at",
     ),
     Bug(
         "generation not checked",
@@ -175,7 +175,7 @@ BUGS = (
                 "self._take(delivery.source, tuple(delivery.documents))",
             ),
         ),
-        red="tests/core/test_guard.py::test_a_source_that_cannot_be_read_deletes_nothing",
-        says="AssertionError",
+        red="cell unreadable",
+        says="something was deleted",
     ),
 )

@@ -1,6 +1,7 @@
 """Plays cells of the crash matrix, or histories, and judges them.
 
-`python -m tests.planted.play "cell deploy 3 lost" "seed 17"`; a cell without an effect is its story without a fault.
+`python -m tests.planted.play "cell deploy 3 lost" "cell deploy docker.start#1 after" "seed 17"`; an effect is a number,
+or which call of its kind it is; a cell without one is its story without a fault.
 """
 
 import sys
@@ -20,7 +21,13 @@ def cell(name: str, effect: str = "", mode: str = "", proxy: str = "caddy") -> N
     if effect:
         if mode not in get_args(Mode):
             raise ValueError(f"no such mode: {mode}")
-        reference.play(Case(int(effect), cast(Mode, mode)))
+        reference.play(Case(_number(reference, effect), cast(Mode, mode)))
+
+
+def _number(reference: Reference, effect: str) -> int:
+    op, _, count = effect.partition("#")
+    same = [number for number, call in enumerate(reference.calls) if call.op == op]
+    return same[int(count) - 1] if count else int(effect)
 
 
 def seed(number: str, proxy: str = "caddy") -> None:
