@@ -87,7 +87,8 @@ def _expanded(
         for stage in project.document.spec.stages:
             if stage.host in (None, rules.controller_id):
                 blank = expand(project.document, stage, project.origin, rules)
-                whole = with_instances(blank, stage.instances, asked.get(blank.key, ()), rules, incumbents)
+                listed = stage.instances if "instances" in stage.model_fields_set else None
+                whole = with_instances(blank, listed, asked.get(blank.key, ()), rules, incumbents)
                 stages[blank.key] = with_possible_options(whole, rules.proxy, rules.tls)
     return dict(sorted(stages.items()))
 

@@ -79,6 +79,8 @@ def _notices(course: Course) -> Iterator[str]:
     """What a person should know beside the changes: why something will not happen, and what helps."""
     desired, memory, key = course.desired, course.last.memory, course.desired.key
     yield from (f"{item.reason}: {item.message}" for item in desired.notices)
+    if words := report.released(desired):
+        yield words
     if not course.settled:
         yield f"does not settle: it still acts after {ROUNDS} passes"
         return

@@ -16,7 +16,7 @@ from controller.core.spec import DeployRequest, Instance
 
 def with_instances(
     stage: DesiredStage,
-    listed: Sequence[Instance],
+    listed: Sequence[Instance] | None,
     requests: Iterable[Placed[DeployRequest]],
     rules: CatalogRules,
     incumbents: Incumbents,
@@ -24,17 +24,18 @@ def with_instances(
     """The stage with its instances, oldest first, each with the hostname it wants; what was refused becomes a notice.
 
     A tag that is declared twice is one instance and goes with its last declaration. `default_tag` counts: not declared
-    it is the oldest instance, unless none is declared at all.
+    it is the oldest instance. Only an empty list that is written down releases it too; `listed` None: it is not.
     """
     aged = sorted(requests, key=lambda request: _age(stage, request, incumbents))
-    declared = [DesiredInstance(item.tag, _ttl(item.ttl), stage.origin) for item in listed]
+    declared = [DesiredInstance(item.tag, _ttl(item.ttl), stage.origin) for item in listed or ()]
     declared += [_requested(request) for request in aged]
     found: dict[str, DesiredInstance] = {}
     for instance in declared:
         found.pop(instance.tag, None)
         found[instance.tag] = instance
     instances = list(found.values())
-    if instances and stage.default_tag is not None and stage.default_tag not in found:
+    counts = bool(instances) or listed is None
+    if counts and stage.default_tag is not None and stage.default_tag not in found:
         instances.insert(0, DesiredInstance(stage.default_tag, None, stage.origin))
     kept, notices = _distinct(stage, instances, rules, incumbents)
     settled = [_without_default_ttl(stage, instance, notices) for instance in kept]

@@ -67,6 +67,13 @@ def suspended_by(desired: DesiredStage) -> str:
     return "the document says suspend: true" if desired.suspend else "holdfast suspend"
 
 
+def released(desired: DesiredStage) -> str:
+    """Words for a stage whose empty list takes down its defaultTag as well; empty for every other one."""
+    if not desired.declared or desired.default_tag is None or desired.instances:
+        return ""
+    return f"instances: [] lets go of defaultTag {desired.default_tag} too; without that key it would run"
+
+
 def _plan(draft: Draft, instances: tuple[InstanceStatus, ...], conditions: tuple[Condition, ...], text: str) -> Plan:
     desired = draft.desired
     status = StageStatus(
@@ -161,7 +168,8 @@ def _conditions(
             Condition(type="Stalled", status="True", reason=problems[0][0], message=text),
         ]
     else:
-        found = [Condition(type="Ready", status="True", reason="Converged", message=_count(instances))]
+        words = released(draft.desired) or _count(instances)
+        found = [Condition(type="Ready", status="True", reason="Converged", message=words)]
     sick = [item for item in instances if item.health == "Unhealthy"]
     if sick:
         text = "; ".join(f"{item.tag}: {item.message or item.phase}" for item in sick)
@@ -192,7 +200,7 @@ def _sentence(draft: Draft, instances: tuple[InstanceStatus, ...], problems: lis
         return "waiting: old containers leave"
     if problems:
         return problems[0][1]
-    return f"nothing to do: {_count(instances)}"
+    return f"nothing to do: {released(draft.desired) or _count(instances)}"
 
 
 def _count(instances: tuple[InstanceStatus, ...]) -> str:

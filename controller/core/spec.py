@@ -254,9 +254,9 @@ class Stage(Shared):
     domains: Annotated[list[Hostname], Field(max_length=MAX_DOMAINS)] = []
     """More hostnames for the default route."""
     default_tag: Tag | None = None
-    """Tag behind the default route; absent: the newest instance that passed its gate."""
+    """Tag behind the default route, and an instance itself; absent: the newest instance that passed its gate."""
     instances: Annotated[list[Instance], Field(max_length=MAX_INSTANCES)] = []
-    """Tags that should run, oldest first; [] removes them all."""
+    """Tags that should run, oldest first; [] removes them all, the defaultTag too."""
 
 
 class ProjectSpec(Shared):

@@ -207,6 +207,8 @@ def test_the_default_tag_counts_as_an_instance() -> None:
     assert tags(build(project(stages=[stage("dev", "2", "3", defaultTag="1")]))) == ["1", "2", "3"]
     assert tags(build(project(stages=[stage("dev", "2", "1", defaultTag="1")]))) == ["2", "1"]
     assert tags(build(project(stages=[stage("dev", defaultTag="1")]))) == []
+    assert tags(build(project(stages=[{"name": "dev", "defaultTag": "1"}]))) == ["1"]
+    assert tags(build(project(stages=[{"name": "dev"}]))) == []
 
 
 def test_a_ttl_on_the_default_tag_is_refused() -> None:

@@ -117,3 +117,10 @@ def test_what_the_policy_will_refuse_is_said_before(
     assert found.notices == tuple(f"1.0 will be refused by the policy: {item}" for item in words)
     running = forecast([(desired, world(desired))], Rules(policy=rules), LATER, "catalog").stages[0]
     assert running.notices == ()
+
+
+def test_a_plan_says_that_an_empty_list_lets_go_of_the_default_tag() -> None:
+    """Beside the removal, and also when nothing is there any more."""
+    (words,) = look(stage(default_tag="1.0"), EMPTY).notices
+    assert words.startswith("instances: [] lets go of defaultTag 1.0 too")
+    assert look(stage(), EMPTY).notices == ()

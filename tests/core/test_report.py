@@ -196,3 +196,13 @@ def test_why_a_tag_is_held_over(stage: dict[str, Any], words: str) -> None:
     case = {"stage": stage, "containers": {"a": {"tag": "1.0", "passed": True}}, "routes": {"stage.test": "a"}}
     held = of(plan_cases.run({**case, "settled": ["a"], "facts": FACTS}), "1.0")
     assert (held.phase, held.message) == ("HeldOver", words)
+
+
+def test_an_empty_list_that_lets_go_of_the_default_tag_says_so() -> None:
+    """What is declared is reached, and a person who forgot the defaultTag reads why nothing runs."""
+    found = plan_cases.run({"stage": {"tags": [], "default_tag": "1.0"}})
+    assert found.status.ready
+    assert "instances: [] lets go of defaultTag 1.0 too" in found.status.reason
+    assert found.status.conditions[0].message in found.status.reason
+    nothing = plan_cases.run({"stage": {"tags": []}})
+    assert nothing.status.reason == "nothing to do: 0 instances as declared"
