@@ -7,16 +7,20 @@ not converge; the page then names it.
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from tests.sim.matrix import PAIRED, Case, Reference, passes
-from tests.sim.page import PAGE, PROXIES, Row, effects, read, render, stored
+from tests.sim.page import PAGE, PROXIES, STEP, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL
 
-PIECES = 8
+PIECES = 3
 """Parts in which the pairs of a story are played."""
+
+
+Rows = dict[tuple[bool, str, str], Row]
+"""By number of faults, story and proxy."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,16 @@ class Work:
     of: int = 1
 
 
-def play(work: Work) -> tuple[Work, Row]:
+def play(work: Work) -> Row:
     """Play a piece; whatever fails is written down."""
     scenario = next(item for item in ALL if item.__name__ == work.story)
     reference = Reference.of(scenario, work.proxy == "npm")
-    row = Row(work.story, work.proxy, effects(reference.calls), stored(reference.calls))
-    cases: Iterable[tuple[Case, ...]] = reference.pairs() if work.double else ((one,) for one in reference.cases())
-    for case in list(cases)[work.part :: work.of]:
+    row = Row(work.story, work.proxy, effects(reference.calls), stored(reference.calls), work.double)
+    pairs, ones = list(reference.pairs())[::STEP], [(one,) for one in reference.cases()]
+    cases: Sequence[tuple[Case, ...]] = pairs if work.double else ones
+    for case in cases[work.part :: work.of]:
         _one(reference, case, row)
-    return work, row
+    return row
 
 
 def _one(reference: Reference, cases: Sequence[Case], row: Row) -> None:
@@ -77,38 +82,41 @@ def _pieces(story: str, proxy: str, double: bool) -> list[Work]:
 
 
 def main(chosen: Sequence[str]) -> int:
-    """Entry point of the module."""
+    """Entry point of the module. The page grows while it is played, so that what is done is not lost."""
     rows = _known() if chosen else {}
-    played = _played(everything(chosen))
-    rows |= played
-    single = [rows[False, story.__name__, proxy] for story in ALL for proxy in PROXIES]
-    PAGE.write_text(render(single, [rows[True, story.__name__, "caddy"] for story in PAIRED]))
+    played: Rows = {}
+    for row in _played(everything(chosen)):
+        key = (row.double, row.story, row.proxy)
+        if key in played:
+            played[key].join(row)
+        else:
+            played[key] = row
+        rows[key] = played[key]
+        PAGE.write_text(_page(rows))
     total, converged = (sum(getattr(row, name) for row in played.values()) for name in ("played", "converged"))
     print(f"\n{converged} of {total} converged; see {PAGE.relative_to(PAGE.parents[1])}")
     return 0 if converged == total else 1
 
 
-Rows = dict[tuple[bool, str, str], Row]
+def _page(rows: Rows) -> str:
+    single = [(False, story.__name__, proxy) for story in ALL for proxy in PROXIES]
+    double = [(True, story.__name__, "caddy") for story in PAIRED]
+    return render([rows[key] for key in single if key in rows], [rows[key] for key in double if key in rows])
 
 
 def _known() -> Rows:
     """What the page says of stories that are not played now."""
-    single, double = read(PAGE.read_text())
-    return {(twice, row.story, row.proxy): row for twice, rows in ((False, single), (True, double)) for row in rows}
+    return {(row.double, row.story, row.proxy): row for rows in read(PAGE.read_text()) for row in rows}
 
 
-def _played(work: Sequence[Work]) -> Rows:
-    rows: Rows = {}
+def _played(work: Sequence[Work]) -> Iterator[Row]:
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        for number, (piece, row) in enumerate(pool.map(play, work), 1):
-            known = rows.setdefault((piece.double, piece.story, piece.proxy), row)
-            if known is not row:
-                known.join(row)
+    with ProcessPoolExecutor(int(os.environ.get("WORKERS", os.cpu_count() or 1)), mp_context=context) as pool:
+        for number, row in enumerate(pool.map(play, work), 1):
             for line in row.failed:
                 print(line, flush=True)
             print(f"\r{number} of {len(work)}", end="", file=sys.stderr, flush=True)
-    return rows
+            yield row
 
 
 if __name__ == "__main__":

@@ -39,8 +39,10 @@ until its last effect before somebody acts again; **more**: most passes more tha
 A repeated block of effects is written once, with its number.
 """
 
-PAIRS = """Each fault, and a crash before or after one of the seven effects that follow it. A pair whose second fault
-lies beyond the end of the story is not counted."""
+STEP = 5
+"""Of the pairs of faults every so manyth is played; no multiple of the ways to place the second one."""
+PAIRS = f"""Each fault, and a crash before or after one of the seven effects that follow it; of these pairs every
+{STEP}th. One whose second fault lies beyond the end of the story is not counted."""
 
 
 @dataclass
@@ -51,6 +53,8 @@ class Row:
     proxy: str
     effects: str
     stored: str
+    double: bool = False
+    """With two faults."""
     faults: Counter[str] = field(default_factory=Counter)
     """Played, by mode."""
     converged: int = 0
@@ -122,12 +126,12 @@ def read(text: str) -> tuple[list[Row], list[Row]]:
 def _single(cells: Sequence[str]) -> Row:
     played = {mode: int(cell) for mode, cell in zip(MODES, cells[4:], strict=False) if cell != "-"}
     converged, needed, more = cells[-3:]
-    return Row(*cells[:4], Counter(played), int(converged.split()[0]), int(needed), int(more))
+    return Row(*cells[:4], False, Counter(played), int(converged.split()[0]), int(needed), int(more))
 
 
 def _double(cells: Sequence[str]) -> Row:
     story, proxy, pairs, converged, needed, more = cells
-    return Row(story, proxy, "", "", Counter(pairs=int(pairs)), int(converged.split()[0]), int(needed), int(more))
+    return Row(story, proxy, "", "", True, Counter(pairs=int(pairs)), int(converged.split()[0]), int(needed), int(more))
 
 
 def _word(call: Call) -> str:
