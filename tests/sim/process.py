@@ -80,6 +80,8 @@ class Process:
         assert self.life is not None
         life, self.life = self.life, None
         self._stop.set()
+        if isinstance(life.tasks, Suspendable):
+            life.tasks.thaw()  # systemd sends SIGCONT with SIGTERM
         done, _ = await asyncio.wait([self._running], timeout=END)
         assert done, "the controller did not end within 10 seconds of SIGTERM (L10)"
         life.end()
