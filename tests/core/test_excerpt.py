@@ -1,0 +1,71 @@
+"""The part of a line that an error shows: around the mistake, with the caret under it, without what may be a secret."""
+
+import pytest
+
+from controller.core.diagnostics import Page, render
+from controller.core.errors import Diagnostic
+from controller.core.limits import MAX_DIAGNOSTICS, MAX_EXCERPT
+from controller.core.nodes import Mark
+
+WORD = "wrong"
+
+
+def shown(before: str, after: str = "") -> Diagnostic:
+    """A mistake between two texts in one line, the third of its file."""
+    page = Page("x.yaml", f"a\nb\n{before}{WORD}{after}\n")
+    page.add(Mark(3, len(before) + 1), "E0104", "so it is")
+    return page.diagnostics[0]
+
+
+def at_caret(found: Diagnostic) -> str:
+    """The excerpt from the caret on."""
+    return found.excerpt[found.column - 1 - found.cut :]
+
+
+@pytest.mark.parametrize("size", [0, 1, 40, 89, 90, 91, 119, 120, 121, 300])
+@pytest.mark.parametrize("rest", [0, 30, 200])
+def test_the_caret_is_under_the_mistake(size: int, rest: int) -> None:
+    """In short lines and in long ones, with enough of the line behind it to know the place again."""
+    found = shown("x" * size, "y" * rest)
+    assert at_caret(found).startswith(WORD + "y" * min(rest, 20))
+    assert len(found.excerpt) <= MAX_EXCERPT
+    assert found.excerpt.startswith("… ") == (size > 90)
+    caret = render([found]).splitlines()[3]
+    assert caret == "   | " + " " * (found.column - 1 - found.cut) + "^"
+
+
+@pytest.mark.parametrize("secret", ["a", "ab", "abc", "hunter2", "h" * 200])
+def test_a_value_is_hidden_wherever_the_mistake_is(secret: str) -> None:
+    """At most three stars stand for it, and the caret stays under the mistake before, behind and at the value."""
+    stars = "***"[: len(secret)]
+    behind = shown(f"{{value: {secret}, ", ": 1}")
+    assert at_caret(behind).startswith(WORD)
+    assert behind.excerpt == f"{{value: {stars}, {WORD}: 1}}"
+    before = shown("{", f": 1, value: {secret}}}")
+    assert before.excerpt == f"{{{WORD}: 1, value: {stars}}}"
+    assert at_caret(before).startswith(WORD)
+    inside = Page("x.yaml", f"{{value: {secret}}}")
+    inside.add(Mark(1, 9), "E0104", "so it is")
+    assert at_caret(inside.diagnostics[0]) == f"{stars}}}"
+
+
+def test_no_more_than_the_limit_is_told() -> None:
+    """What is more than fits is counted, and only that."""
+    page = Page("x.yaml", "a\n" * MAX_DIAGNOSTICS)
+    for line in range(MAX_DIAGNOSTICS):
+        page.add(Mark(line + 1, 1), "E0104", "so it is")
+    assert not page.full
+    assert len(page.diagnostics) == MAX_DIAGNOSTICS
+    page.add(Mark(1, 2), "E0104", "another")
+    assert page.full
+    page.add(Mark(1, 3), "E0104", "another")
+    assert page.diagnostics[-1].message == "2 more mistakes in this file are not shown"
+
+
+def test_one_error_is_not_counted_and_two_are() -> None:
+    """Files are counted when there are several."""
+    one = Diagnostic("E0104", "so it is", "a.yaml")
+    other = Diagnostic("E0104", "so it is", "b.yaml")
+    assert render([one]) == "error[E0104]: so it is\n  --> a.yaml\n"
+    assert render([one, one]).endswith("\n\n2 errors\n")
+    assert render([one, other]).endswith("\n\n2 errors in 2 files\n")
