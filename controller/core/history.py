@@ -78,7 +78,8 @@ def failed(draft: Draft, found: Slot, item: Container | None, problem: Failure) 
         tries = rollout.tries + 1
         discarded = (*rollout.discarded, *((item.id,) if item else ()))[-REMEMBERED:]
         retry_at = draft.now + backoff.delay(tries, f"{draft.desired.key}/{tag}")
-        changed = {"tries": tries, "retry_at": retry_at, "discarded": discarded, "step": "retry"}
+        changed = {"tries": tries, "retry_at": retry_at, "reason": problem.reason, "problem": problem.message}
+        changed |= {"discarded": discarded, "step": "retry"}
         draft.remember(tag, rollout=rollout.model_copy(update=changed))
         draft.log("retry", problem.message, tag=tag, level="warning", reason=problem.reason, tries=tries)
         draft.wake_at(retry_at)

@@ -41,6 +41,9 @@ class Rollout(_Memory):
     """Containers of this rollout that failed while nothing had passed yet."""
     retry_at: float = 0.0
     """Unix seconds before which no further container is made after such a failure."""
+    reason: str = ""
+    problem: str = ""
+    """What the last of them failed with, in one word and in a sentence; told until the next try."""
     discarded: tuple[str, ...] = ()
     """Ids of its containers that failed; they are on their way out."""
 

@@ -41,7 +41,7 @@ def _pull(draft: Draft, found: Slot) -> Slot | None:
         return None
     if rollout is not None and draft.now < rollout.retry_at <= draft.now + backoff.CAP:  # else the clock was set back
         draft.wake_at(rollout.retry_at)
-        view.busy = True
+        view.busy, view.reason, view.message = True, rollout.reason, rollout.problem
         return None
     image = draft.desired.template.image
     key = f"pull:{image}:{found.tag}@{found.digest}"
