@@ -43,6 +43,7 @@ class Call:
     method: str
     path: str
     begun: float
+    body: bytes = b""
 
     @property
     def changing(self) -> bool:
@@ -117,7 +118,7 @@ class Door:
                 return
             first, lines, body = asked
             method, target, _ = first.split(" ", 2)
-            call = Call(self.name, method, re.sub(r"^/v[\d.]+(?=/[a-z_])", "", target), time.monotonic())
+            call = Call(self.name, method, re.sub(r"^/v[\d.]+(?=/[a-z_])", "", target), time.monotonic(), body)
             self.calls.append(call)
             fault = self.decide(call) or Fault("pass")
             if fault.kind == "drop":
