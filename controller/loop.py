@@ -176,7 +176,8 @@ class Loop:
             self.news.set()
 
     def _failed(self, key: StageKey, error: HoldfastError, seconds: float) -> None:
-        log.warning("pass failed", stage=key, reason=error.reason, message=error.message, again=f"{seconds:.1f}s")
+        again = f"{min(seconds, self._parts.limits.resync):.1f}s"  # a resync asks for a pass of every stage
+        log.warning("pass failed", stage=key, reason=error.reason, message=error.message, again=again)
 
     def _ended(self, stage: StageKey) -> None:
         self._looks.touched(stage)

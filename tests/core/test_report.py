@@ -206,3 +206,14 @@ def test_an_empty_list_that_lets_go_of_the_default_tag_says_so() -> None:
     assert found.status.conditions[0].message in found.status.reason
     nothing = plan_cases.run({"stage": {"tags": []}})
     assert nothing.status.reason == "nothing to do: 0 instances as declared"
+
+
+@pytest.mark.parametrize("passed", [True, False], ids=["begins", "drains"])
+def test_what_is_evicted_is_told_so_until_it_is_gone(passed: bool) -> None:
+    """It is declared still, also while it drains and has not its mark any more."""
+    up = {**UP["containers"], "a": {"tag": "1.0", "passed": passed}}
+    routes = {"2.0.test": "b", "stage.test": "b"}
+    found = run(stage={"tags": ["1.0", "2.0"], "max_instances": 1}, containers=up, routes=routes)
+    one = of(found, "1.0")
+    assert (one.phase, one.reason) == ("Draining", "Evicted")
+    assert "is beyond maxInstances" in one.message

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -155,10 +156,18 @@ def test_no_space_for_the_state_leaves_what_served_serving(chaos: Chaos) -> None
         box.wait(lambda: "no space left" in box.holdfast("get").stderr, "it is said")
         told = box.holdfast("describe", "shop/dev", "-o", "json").stderr
         assert told.startswith("! shop/dev: shown as it was ")
+        resync = float(box.settings["limits"]["resync"].removesuffix("s"))
+        box.wait(lambda: pauses(box.log.read_text()).count(resync) > 1, "each resync asks again")
+        assert max(pauses(box.log.read_text())) == resync
         (state / "ballast").unlink()
         ends(chaos, "2.0")
         assert box.holdfast("get").stderr == ""
         box.stop()
+
+
+def pauses(text: str) -> list[float]:
+    """Seconds until another try that the log tells of."""
+    return [float(found) for found in re.findall(r"again=([0-9.]+)s", text)]
 
 
 def fill(ballast: Path) -> None:
