@@ -65,8 +65,8 @@ def finish(found: Mapping[str, StageStatus], outside: Outside) -> None:
 
 
 def _urls(status: StageStatus) -> list[str]:
-    """Addresses that answer: the default one first, those of what is there then."""
-    own = [url for item in status.instances for url in item.urls]
+    """Addresses that answer: the default one first, those of what is there then; a candidate has none yet."""
+    own = [url for item in status.instances if item.health not in ("Missing", "Progressing") for url in item.urls]
     return [url for url in dict.fromkeys([*status.urls, *own]) if url in own]
 
 

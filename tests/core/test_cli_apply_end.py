@@ -79,3 +79,14 @@ def test_without_such_an_instance_the_stage_itself_says_why(capsys: pytest.Captu
     """A suspended stage, or one that could not be looked at."""
     assert code(stage("Unknown", why="left alone: holdfast suspend")) == 1
     assert "shop/dev: left alone: holdfast suspend" in capsys.readouterr().err
+
+
+def test_what_does_not_serve_yet_has_no_address(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that never came up, or is being checked, is behind no hostname."""
+    instances = (
+        InstanceStatus(tag="1.0", phase="Running", health="Healthy", urls=("http://default", "http://1-0")),
+        InstanceStatus(tag="1.1", phase="Gating", health="Progressing", urls=("http://1-1",)),
+        InstanceStatus(tag="1.2", phase="Pending", health="Missing", urls=("http://1-2",)),
+    )
+    code(stage("False", "Reconciling", instances=instances, urls=("http://default",)))
+    assert capsys.readouterr().out == "shop/dev\n  http://default\n  http://1-0\n"
