@@ -53,7 +53,7 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
     draft.busy = True
     gone = item.tag not in selection.kept
     if gone:
-        _say_leaving(draft, slot, selection)
+        _say_leaving(draft, slot)
     if item.state == "removing" or _routed(draft, item):
         return
     if not runs(item):
@@ -117,14 +117,14 @@ def _clear_one_off(draft: Draft, slot: Slot, item: Container, selection: Selecti
         draft.wake_at(end)
 
 
-def _say_leaving(draft: Draft, slot: Slot, selection: Selection) -> None:
+def _say_leaving(draft: Draft, slot: Slot) -> None:
     tag = slot.tag
-    if tag in selection.evicted:
-        reason, message = "Evicted", f"evicted: {tag} is beyond maxInstances, and every newer one has passed"
-    elif slot.memory.expired:
+    if slot.memory.expired:
         reason, message = "Expired", f"the time of {tag} is over"
     elif not draft.desired.declared:
         reason, message = "StageGone", "the stage is not declared any more"
+    elif slot.declared is not None:  # draining it is not passed any more, and still the same is the reason
+        reason, message = "Evicted", f"evicted: {tag} is beyond maxInstances, and every newer one has passed"
     else:
         reason, message = "Undeclared", f"{tag} is not declared any more"
     if slot.quarantined:
