@@ -13,6 +13,7 @@ from controller.cli import context
 from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
 
 if TYPE_CHECKING:
+    from controller.core.catalog_types import Sourced
     from controller.core.errors import Diagnostic
 
 EXAMPLE = """\
@@ -110,12 +111,14 @@ def validate(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="File, folder or - (stdin).")] = None,
     file: Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder.")] = None,
 ) -> None:
-    """Check documents; all mistakes of all files in one run."""
+    """Check documents, each by itself and beside the others; all mistakes of all files in one run."""
+    from controller.cli import conflicts
     from controller.sources.reader import read_text
 
     chosen = [*(paths or []), *(file or [])]
     declared = [_shown(item.files.path) for item in context.settings().sources] if not chosen else []
     wrong: list[Diagnostic] = []
+    good: list[Sourced] = []
     counts: dict[str, int] = {}
     files, troubles = documents(chosen or declared, Exit.INVALID if declared else Exit.USAGE)
     for path in files:
@@ -126,17 +129,25 @@ def validate(
         result = read_text(text, str(path))
         counts[str(path)] = len(result.documents)
         wrong += result.diagnostics
+        good += result.documents
+    refused, waits = conflicts.look(good)
     for trouble in troubles:
         say(trouble)
     if wrong:
         report(wrong)
+    for sentence in refused:
+        say(f"error: {sentence}")
+    for sentence in waits if not wrong else ():
+        say(f"note: {sentence}")
     if wrong or troubles:
         raise Stop(Exit.INVALID)
     if OPTIONS.data:
-        emit({"diagnostics": [], "files": counts})
-    else:
+        emit({"diagnostics": [], "conflicts": refused, "files": counts})
+    elif not refused:
         for name, count in counts.items():
             print(f"{name}: {count} document{'' if count == 1 else 's'}")
+    if refused:
+        raise Stop(Exit.INVALID)
     if not any(counts.values()):
         fail("error: there are no documents; what was declared last would stay", Exit.INVALID)
 

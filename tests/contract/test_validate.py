@@ -81,3 +81,59 @@ def test_what_is_no_file_is_never_waited_for(folder: Path) -> None:
     done = validate(str(folder))
     assert done.returncode == 65
     assert "pipe.yaml is a pipe, not a file" in done.stderr
+
+
+PROJECT = """\
+apiVersion: holdfast.dev/v1alpha1
+kind: Project
+metadata: {name: NAME}
+spec: {image: registry.example.com/shop, port: 80, stages: [{name: dev, domains: DOMAINS, instances: TAGS}]}
+"""
+
+
+def project(name: str, domains: str = "[]", tags: str = "[{tag: '1.0'}]") -> str:
+    """A document of one project with one stage."""
+    return PROJECT.replace("NAME", name).replace("DOMAINS", domains).replace("TAGS", tags)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "words"),
+    [
+        (project("shop"), project("shop"), "Project shop in two.yaml of these documents is refused"),
+        (project("shop", "[a.test]"), project("blog", "[a.test]"), "a.test"),
+        (project("shop"), project("blog", tags="[{tag: '1.0'}, {tag: 1-0}]"), "tag 1-0"),
+    ],
+    ids=["project", "hostname", "tag"],
+)
+def test_what_is_refused_beside_another_document_is_a_mistake(tmp_path: Path, one: str, two: str, words: str) -> None:
+    """`apply` would refuse it: each file is good by itself, together they end with 65 and name both."""
+    (tmp_path / "one.yaml").write_text(one)
+    (tmp_path / "two.yaml").write_text(two)
+    for name in ("one.yaml", "two.yaml"):
+        if name == "one.yaml" or "tag 1-0" not in words:
+            assert validate(str(tmp_path / name)).returncode == 0
+    done = validate(str(tmp_path))
+    assert (done.returncode, done.stdout) == (65, "")
+    assert words.replace("two.yaml", str(tmp_path / "two.yaml")) in done.stderr
+    assert len(json.loads(validate(str(tmp_path), "-o", "json").stdout)["conflicts"]) == 1
+
+
+def test_what_waits_for_another_document_is_no_mistake(tmp_path: Path) -> None:
+    """The project of a DeployRequest may come from elsewhere: it is said, and the documents are good."""
+    (tmp_path / "one.yaml").write_text(REQUEST + "{project: a, stage: b, tag: '1.1'}\n")
+    done = validate(str(tmp_path))
+    assert done.returncode == 0
+    assert done.stderr.startswith("note: DeployRequest ")
+    assert "no such project is declared" in done.stderr
+
+
+def test_the_settings_say_how_hostnames_are_made(tmp_path: Path) -> None:
+    """A domain of one stage that is the hostname of another is a conflict under these settings only."""
+    (tmp_path / "all.yaml").write_text(project("shop") + "---\n" + project("blog", "[stage-dev-shop.test]"))
+    assert validate(str(tmp_path / "all.yaml")).returncode == 0
+    settings = tmp_path / "settings" / "holdfast.yaml"
+    settings.parent.mkdir()
+    settings.write_text("id: home-1\ndomain: test\n")
+    done = validate("--config", str(settings), str(tmp_path / "all.yaml"))
+    assert done.returncode == 65
+    assert "stage-dev-shop.test" in done.stderr
