@@ -131,7 +131,9 @@ class Loop:
             changed = await self.intake.rebuild(incumbents(self._containers, routes, memories), table)
             here = {item.stage for item in self._containers} | {route.stage for route in routes}
             self._left = (here | self._remembered) - set(self.intake.catalog.stages)
-            self.enqueue(*sorted(changed))
+            for key in sorted(changed):
+                self.operations.outdate(key)
+                self.enqueue(key)
             self.seen = True
             self.news.set()
 

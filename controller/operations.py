@@ -149,6 +149,16 @@ class Operations:
         for key in self._stages.get(stage, set()) & keys:
             self._entries[key].dropped.discard(stage)
 
+    def outdate(self, stage: StageKey) -> None:
+        """Something else is declared: call off what still waits for its turn.
+
+        The next pass asks again for what it wants; that may be late, for the one that goes on may hang in a call.
+        """
+        for key in sorted(self._stages.get(stage, ())):
+            entry = self._entries[key]
+            if entry.task is not None and entry.waits:
+                self._disown(stage, key, entry)
+
     def look_again(self, kind: type) -> None:
         """Forget the ended operations of a kind, so that the next passes begin them anew."""
         for key, entry in list(self._entries.items()):

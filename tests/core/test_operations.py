@@ -188,6 +188,35 @@ def test_what_waits_for_its_turn_is_called_off_before_it_begins() -> None:
     run_virtual(main)
 
 
+def test_what_waits_for_its_turn_is_called_off_when_something_newer_is_declared() -> None:
+    """What has begun goes on and is seen; what was not issued yet is not, until a pass asks for it again."""
+
+    async def main() -> None:
+        turn = asyncio.Semaphore(1)
+        issued: list[str] = []
+
+        async def body(action: Operation, progress: Progress) -> Mapping[str, str]:
+            progress.waits()
+            async with turn:
+                progress.begins()
+                issued.append(action.key)
+                await asyncio.sleep(5)
+            return {}
+
+        operations = Operations(body, SimClock(), lambda stage: None, lambda stage: None)
+        first, second = START, replace(START, key="start:2")
+        operations.start(A, first)
+        operations.start(A, second)
+        await asyncio.sleep(1)
+        operations.outdate(A)
+        assert set(operations.facts(A)) == {"start:1"}
+        operations.start(A, second)
+        await asyncio.sleep(60)
+        assert issued == ["start:1", "start:2"]
+
+    run_virtual(main)
+
+
 def test_wanted_again_before_its_end() -> None:
     """A stop that was let go and is kept again is an ordinary fact at its end."""
 
