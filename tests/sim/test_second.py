@@ -4,6 +4,7 @@ more neighbour, who lives and whose things look like ours.
 
 import asyncio
 import os
+import random
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -235,6 +236,49 @@ def test_safety_and_liveness_of_two_random_histories_on_one_host(npm: bool) -> N
         simulate(story, Seeded(seed, 0.03, 0.005), npm)
 
     for seed in range(100 if FULL else 12):
+        play(seed)
+
+
+async def disturb(sim: Simulation, source: random.Random) -> None:
+    """Now and then stop the controller for a while, set the clock, or start a second process."""
+    while True:
+        await asyncio.sleep(source.choice((0.3, 1.0, 3.0, 10.0, 30.0)))
+        kind, life = source.choice(("stop", "clock", "second")), sim.life
+        if kind == "clock":
+            sim.set_clock(source.choice((3.0, -3.0, 3600.0, -3600.0, 86_400.0, -86_400.0)))
+        elif life is not None and not life.dead and kind == "second":
+            await refused(sim)
+        elif life is not None and not life.dead:
+            sim.process.freeze()
+            await asyncio.sleep(source.choice((0.1, 2.0, 30.0, 400.0)))
+            if life is sim.life:
+                sim.process.thaw()
+
+
+def test_safety_and_liveness_of_random_histories_with_a_controller_that_is_stopped_now_and_then() -> None:
+    """S1 to S19, L1: on a clock that is set, and with others who want its folder; in the end all is as declared."""
+
+    class Disturbed(History):
+        """A history with all that beside it, until its end."""
+
+        beside: asyncio.Task[None]
+
+        async def end(self) -> None:
+            """The faults are over."""
+            self.beside.cancel()
+            if self.sim.life is not None:
+                self.sim.process.thaw()
+            await super().end()
+
+    def play(seed: int) -> None:
+        async def story(sim: Simulation) -> None:
+            disturbed = Disturbed(sim, seed)
+            disturbed.beside = asyncio.ensure_future(disturb(sim, random.Random(seed)))
+            await disturbed.play()
+
+        simulate(story, Seeded(seed, 0.03, 0.01), npm=seed % 3 == 0, suspendable=True)
+
+    for seed in range(100 if FULL else 10):
         play(seed)
 
 
