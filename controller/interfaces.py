@@ -65,7 +65,10 @@ class Runtime(Protocol):
     """One Docker Engine."""
 
     async def list(self, stage: StageKey | None = None) -> tuple[Container, ...]:
-        """Our containers in one filtered look, of one stage or of all. Raises `Unreachable`."""
+        """Our containers in one filtered look, of one stage or of all. Raises `Unreachable`.
+
+        Of all, one that Docker tells nothing of may be there as `unseen`: it holds up its own stage only.
+        """
         ...
 
     async def inspect(self, container_id: str) -> Container | None:

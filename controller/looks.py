@@ -33,6 +33,7 @@ class Looks:
         self._taken = float("-inf")
         self._touched.clear()  # what is touched while the list is on its way stays touched
         found = await self._runtime.list()
+        self._touched |= {item.stage for item in found if item.unseen}  # they are listed anew, each on its own account
         self._seen = _by_stage(found)
         self._taken = begun
         return found

@@ -8,8 +8,9 @@ hangs delays no pull from elsewhere. Single steps live in the `docker_*` modules
 import asyncio
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from controller.clients.docker_events import events
 from controller.clients.docker_images import Image, list_images, remove_image
 from controller.clients.docker_network import Network
 from controller.clients.docker_pull import TOTAL, Pull, resolve
-from controller.clients.docker_view import container, details, still_true
+from controller.clients.docker_view import Details, container, details, still_true
 from controller.clients.docker_write import Writer
 from controller.core import names
 from controller.core.actions import ContainerSpec
@@ -36,6 +37,8 @@ QUICK_THREADS = 8
 SLOW_THREADS = 32
 PULL_THREADS = 8
 ASK_THREADS = 8
+UNSEEN = 2
+"""Containers that Docker may list and not tell of, in a list of everything; with more the Engine itself is ill."""
 FOLLOW_TIMEOUT = 86_400.0
 """Seconds that a followed container may print nothing."""
 
@@ -84,7 +87,10 @@ class DockerRuntime(Runtime):
     # Looks
 
     async def list(self, stage: StageKey | None = None) -> tuple[Container, ...]:
-        """Our containers in one filtered look; inspects only those whose details are not known any more."""
+        """Our containers in one filtered look; inspects only those whose details are not known any more.
+
+        In a list of everything one that cannot be inspected is there as `unseen`; in that of its stage it raises.
+        """
         return await self._run(self._quick, self._list, stage)
 
     async def inspect(self, container_id: str) -> Container | None:
@@ -229,12 +235,43 @@ class DockerRuntime(Runtime):
         if stage is None:
             self._cache.prune({str(item["Id"]) for item in items})
             self._told, self._impostors = self._impostors, {}
-        found = (self._view(item, now) for item in items)
-        return tuple(sorted((item for item in found if item is not None), key=lambda item: item.name))
+        found = self._views(items, now, UNSEEN if stage is None else 0)
+        return tuple(sorted(found, key=lambda item: item.name))
+
+    def _views(self, items: Sequence[Mapping[str, Any]], now: float, unseen: int) -> Iterator[Container]:
+        """Those that are ours. `unseen`: so many that Docker does not tell of hold up no others."""
+        for item in items:
+            try:
+                found = self._view(item, now)
+            except Unreachable as error:
+                if unseen == 0:
+                    raise
+                unseen -= 1
+                log.warning("container not seen, its stage waits", container=str(item["Id"])[:12], error=error.message)
+                found = self._listed(item)
+            if found is not None:
+                yield found
+
+    def _listed(self, item: Mapping[str, Any]) -> Container | None:
+        """What the list alone tells of a container."""
+        labels, name = item.get("Labels") or {}, _name(item)
+        if not self._ours(str(item["Id"]), name, labels):
+            return None
+        known = Details(
+            shape=(),
+            started_at=None,
+            finished_at=None,
+            exit_code=0,
+            oom_killed=False,
+            error="",
+            restart_count=0,
+            passed=True,
+        )
+        there = container(item, labels, name, known, network=self._network.name, network_id=self._network.id)
+        return replace(there, unseen=True)
 
     def _view(self, item: Mapping[str, Any], now: float) -> Container | None:
-        known_id, labels = str(item["Id"]), item.get("Labels") or {}
-        name = next((text[1:] for text in item.get("Names") or () if text.count("/") == 1), "")
+        known_id, labels, name = str(item["Id"]), item.get("Labels") or {}, _name(item)
         if not self._ours(known_id, name, labels):
             return None
         known = self._cache.get(known_id, self._clock.monotonic())
@@ -282,6 +319,10 @@ class DockerRuntime(Runtime):
         finally:
             response.close()
         return docker_logs.lines(raw, bool((found.get("Config") or {}).get("Tty")), tail)
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    return next((text[1:] for text in item.get("Names") or () if text.count("/") == 1), "")
 
 
 def _date(text: str | None) -> float | None:

@@ -63,6 +63,8 @@ class Container:
     """Port of the host, where reach is published."""
     adopted: bool = False
     """Taken over by `holdfast adopt`: owned by id, without labels of ours."""
+    unseen: bool = False
+    """Docker lists it and does not tell more; only in a list of everything, and taken for one that has passed."""
 
     @property
     def running(self) -> bool:

@@ -110,6 +110,28 @@ async def test_a_look_without_news_is_one_list_call(bench: Bench, tap: Tap) -> N
     await runtime.close()
 
 
+async def test_one_container_that_cannot_be_inspected_holds_up_its_own_stage_only(bench: Bench, tap: Tap) -> None:
+    """The list of everything has it, by what the list tells; the list of its stage fails, that of another does not."""
+    ill, well = await bench.up("a"), await bench.up("b")
+    runtime = behind(bench, tap)
+    tap.lose = lambda line: f"/containers/{ill.id}/json" in line
+    seen = {item.id: item for item in await runtime.list()}
+    assert (seen[well.id].unseen, seen[well.id].started_at) == (False, well.started_at)
+    assert (seen[ill.id].unseen, seen[ill.id].tag, seen[ill.id].running) == (True, "a", True)
+    with pytest.raises(Unreachable):
+        await runtime.list(ill.stage)
+    assert await runtime.list("shop/other") == ()
+    tap.lose = lambda line: False
+    assert [item.unseen for item in await runtime.list()] == [False, False]
+    tap.lose = lambda line: line.endswith("/json HTTP/1.1")
+    await bench.up("c")
+    fresh = behind(bench, tap)
+    with pytest.raises(Unreachable):
+        await fresh.list()
+    await runtime.close()
+    await fresh.close()
+
+
 async def test_events_are_hints_and_a_changed_policy_is_seen_through_them(bench: Bench, tap: Tap) -> None:
     """The stream begins with `look at everything`, names the stage, and begins again after it ended cleanly (F12)."""
     runtime = behind(bench, tap)

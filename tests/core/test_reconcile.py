@@ -319,6 +319,22 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
     run_virtual(main)
 
 
+def test_a_stage_with_a_container_that_was_not_seen_is_looked_at_by_itself() -> None:
+    """Safety: no pass decides on half a look; the other stages have theirs from the list of everything."""
+
+    async def main() -> None:
+        bench = Bench(stage("1.0"))
+        looks = Looks(bench, bench.clock)  # type: ignore[arg-type]
+        item = Container("a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, unseen=True)
+        bench.containers = (item, replace(item, stage="a/x", unseen=False))
+        await looks.everything()
+        await looks.stage("a/x")
+        await looks.stage(KEY)
+        assert bench.events == ["list None", f"list {KEY}"]
+
+    run_virtual(main)
+
+
 def test_pull_is_the_first_action_of_these_stages() -> None:
     """The tests above rest on it: a tag without anything begins with its pull."""
 
