@@ -142,6 +142,13 @@ async def test_a_question_for_an_unknown_hostname_has_no_proof(front: Front) -> 
 
 
 @fact
+async def test_a_proxy_without_any_route_is_not_asked_in_vain(front: Front) -> None:
+    """Caddy listens for its routes alone, NPM always."""
+    outcome = await raised(front.proxy.ask(front.route()))
+    assert outcome == ("WorldBad NoAnswer" if front.proxy.batch else "")
+
+
+@fact
 async def test_a_question_about_an_older_route_is_answered_by_the_newer(front: Front) -> None:
     """Its marker tells which one serves."""
     old, new = front.route(await front.app()), front.route(await front.app(), tag="2.0")
@@ -328,6 +335,24 @@ async def test_a_change_that_is_refused_leaves_what_was_there(front: Front) -> N
     after = front.route(await front.app(), tag="3.0")
     await front.set(after)
     await front.serves(after)
+
+
+@pytest.mark.parametrize("then", ["write", "delete"])
+@fact
+async def test_a_new_route_that_is_refused_proves_nothing(front: Front, then: str) -> None:
+    """NPM has it in its list all the same, without proof; it is mended and removed like any other (F40)."""
+    wanted = front.route(await front.app())
+    assert await raised(front.refused(wanted)) == "WorldBad ProxyRefused"
+    left = {name: route.marker for name, route in (await front.routes()).items()}
+    assert left == ({} if front.proxy.batch else {wanted.hostname: ""})
+    with contextlib.suppress(WorldBad):
+        assert (await front.proxy.ask(wanted)).marker == ""
+    if then == "write":
+        await front.set(wanted)
+        await front.serves(wanted)
+    else:
+        await front.delete(wanted.hostname)
+    assert await front.routes() == ({wanted.hostname: wanted} if then == "write" else {})
 
 
 @fact

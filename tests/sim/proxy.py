@@ -31,7 +31,9 @@ class ProxyState:
     stumbles: int = 0
     """So many writes to come take effect and are answered with an error (F41)."""
     refuses: bool = False
-    """Every write is refused and changes nothing."""
+    """Every write is refused and changes nothing that serves."""
+    offline: dict[str, Route] = field(default_factory=dict)
+    """New hosts that NPM has in its list although nginx refused them; nobody is served by them (F40)."""
     blind: set[str] = field(default_factory=set)
     """Tags whose containers it does not reach, as when it is in another network (F49)."""
     left: dict[str, float] = field(default_factory=dict)
@@ -82,7 +84,8 @@ class SimProxy(Proxy):
 
         def act() -> RouteTable:
             self._up()
-            return RouteTable(dict(self._state.routes), self._state.held())
+            offline = {name: replace(route, marker="") for name, route in self._state.offline.items()}
+            return RouteTable({**offline, **self._state.routes}, self._state.held())
 
         return await self._border.look(self._life, "proxy.read", "", act, 0.003)
 
@@ -99,7 +102,8 @@ class SimProxy(Proxy):
         """One request through the proxy's public side."""
 
         def act() -> Answer | None:
-            if self._state.down:
+            silent = self.batch and not self._state.routes and not self._state.held()
+            if self._state.down or silent:  # Caddy listens where a route wants it to
                 raise WorldBad("no proxy: connection refused", reason="NoAnswer")
             found = self._state.routes.get(route.hostname)
             if found is None:
@@ -122,7 +126,8 @@ class SimProxy(Proxy):
 
     async def _write(self, changes: Sequence[RouteChange]) -> None:
         state = self._state
-        if not state.down and all(state.routes.get(change.hostname) == change.route for change in changes):
+        there = all(state.routes.get(change.hostname) == change.route for change in changes)
+        if not state.down and there and not any(change.hostname in state.offline for change in changes):
             return
 
         def act() -> None:
@@ -131,8 +136,12 @@ class SimProxy(Proxy):
                 if change.route is not None and (holder := state.held().get(change.hostname)):
                     raise Conflict(f"{change.hostname} is held by {holder}", reason="HostnameTaken")
             if state.refuses:
+                for change in () if self.batch else changes:
+                    if change.route is not None and change.hostname not in state.routes:
+                        state.offline[change.hostname] = change.route
                 raise WorldBad("the proxy refuses the configuration", reason="ProxyRefused")
             for change in changes:
+                state.offline.pop(change.hostname, None)
                 state.set(change.hostname, change.route)
             state.writes += 1
 

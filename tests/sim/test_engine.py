@@ -256,6 +256,7 @@ def test_the_proxy_reaches_whoever_has_the_address() -> None:
     async def main(bench: Bench) -> None:
         one = await bench.make()
         route = with_marker(Route("a.test", KEY, "1.0", "default", one.id, one.address or "", 8080))
+        bench.state.foreign["b.test"] = "others"
         assert (await bench.proxy.ask(route)).status == 404
         await bench.proxy.write([RouteChange("a.test", route)])
         await asyncio.sleep(1)
@@ -266,7 +267,6 @@ def test_the_proxy_reaches_whoever_has_the_address() -> None:
         assert len(bench.border.effects) == before
         bench.engine.kill(bench.engine.boxes[one.id])
         assert (await bench.proxy.ask(route)).status == 502
-        bench.state.foreign["b.test"] = "others"
         with pytest.raises(Conflict):
             await bench.proxy.write([RouteChange("b.test", replace(route, hostname="b.test"))])
         bench.state.restart()
