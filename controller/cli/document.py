@@ -11,6 +11,7 @@ import typer
 
 from controller.cli import context
 from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
+from controller.core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from controller.core.catalog_types import Sourced
@@ -52,8 +53,13 @@ def init(
     """Write holdfast.yaml and desired/ with one example; never overwrites."""
     from controller.settings import init_text
 
+    try:
+        text = init_text(id or f"home-{secrets.token_hex(3)}", domain)
+    except InvalidInput as error:
+        told = (f"error: {item.message}\n  = help: {item.help}" for item in error.diagnostics)
+        fail("\n".join(told), Exit.USAGE)
     files = {
-        folder / "holdfast.yaml": init_text(id or f"home-{secrets.token_hex(3)}", domain),
+        folder / "holdfast.yaml": text,
         folder / "desired" / "hello.yaml": EXAMPLE,
     }
     try:

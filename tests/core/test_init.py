@@ -41,8 +41,8 @@ def test_init_never_overwrites(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_init_refuses_an_id_that_cannot_be_used(capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is written that would not load."""
-    assert run(["init", "--id", "My Home"]) == 65
+    """Nothing is written that would not load; the command line is wrong, no file."""
+    assert run(["init", "--id", "My Home"]) == 64
     assert "'My Home' is not a controller id" in capsys.readouterr().err
     assert list(Path().iterdir()) == []
 
