@@ -52,7 +52,9 @@ def test_a_disk_is_nearly_full_below_one_gib() -> None:
     assert checks.space("disk", checks.ENOUGH - 1, "/").level == "FAIL"
 
 
-@pytest.mark.parametrize(("setting", "remedy"), [("1\n", ""), ("0\n", "sysctl -w net.ipv4.tcp_migrate_req=1"), (None, "")])
+@pytest.mark.parametrize(
+    ("setting", "remedy"), [("1\n", ""), ("0\n", "sysctl -w net.ipv4.tcp_migrate_req=1"), (None, "")]
+)
 def test_connections_that_caddy_resets_at_a_change_are_told(tmp_path: Path, setting: str | None, remedy: str) -> None:
     """Where the kernel could hand them over and does not, how to let it; a kernel that cannot is no mistake."""
     path = tmp_path / "tcp_migrate_req"
