@@ -95,6 +95,9 @@ def _bring_up(draft: Draft, found: Slot, item: Container, control: Container | N
     if item.state == "created" or (item.state == "exited" and again):
         history.step(draft, tag, "start", f"starting {item.name}")
         view.say("Starting", busy=True)
+        if (awaited := _awaited(draft, item)) is not None:
+            draft.keep.add(awaited)
+            return
         _unless(draft, found, item, draft.ask(Start(item, f"{item.name} is new", f"start:{item.id}:{item.started_at}")))
         return
     if item.state == "paused":
@@ -147,6 +150,13 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
     draft.view(found.tag).say("PreDeploy", "", _note(fact, None), busy=True)
     _unless(draft, found, item, fact)
     return False
+
+
+def _awaited(draft: Draft, item: Container) -> str | None:
+    """The start that is under way and has had its effect: it ran and ended before Docker replied."""
+    own = f"start:{item.id}:{item.started_at}"
+    found = (key for key in draft.observed.facts if key.startswith(f"start:{item.id}:") and key != own)
+    return next((key for key in found if draft.running(key)), None)
 
 
 def _explained(draft: Draft, item: Container) -> bool:

@@ -77,6 +77,22 @@ def test_a_broken_revision_is_not_tried_again_by_itself() -> None:
     assert len(made) == 1
 
 
+@pytest.mark.parametrize("seconds", [0.001, 0.02, 0.3])
+def test_an_application_that_ends_at_once_is_started_once(seconds: float) -> None:
+    """Also when it has ended before Docker replies to its start, which is no restart of the host."""
+
+    async def story(sim: Simulation) -> None:
+        sim.push("1.0")
+        await sim.write(project("shop", "1.0"))
+        await sim.settle()
+        sim.push("2.0", App(exits=seconds, code=3))
+        await sim.write(project("shop", "1.0", "2.0"))
+        await sim.settle()
+
+    started = [name for name in simulate(story).ops("docker.start") if "2-0" in name]
+    assert len(started) == 1
+
+
 def test_retry_tries_a_broken_revision_again() -> None:
     """`holdfast retry` forgets the quarantine; when the tag is mended by then, it runs."""
 
