@@ -190,8 +190,10 @@ class Oracles:
         alive = [item for item in self.engine.boxes.values() if self.ours(item) and item.stage == box.stage]
         running = [item for item in alive if item.state in ("running", "paused", "restarting") or item.id == box.id]
         same = [item for item in alive if item.tag == box.tag and not item.job]
-        if len(same) > 3:
-            self._breach("S6", effect, f"{len(same)} containers of {box.stage} {box.tag}")
+        routed = {route.container for route in self.proxy.routes.values()}
+        staying = [item for item in same if item.id in routed or item.id not in self.proxy.left]
+        if len(staying) > 3:  # those that drain come on top: there are as many as edits within one drain
+            self._breach("S6", effect, f"{len(staying)} containers of {box.stage} {box.tag}")
         jobs = [item for item in running if item.job and item.tag == box.tag]
         if len(jobs) > 1:
             self._breach("S6", effect, f"{len(jobs)} one-off containers of {box.stage} {box.tag} at a time")
