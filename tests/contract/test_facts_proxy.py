@@ -13,7 +13,8 @@ from controller.core.desired import Options
 from controller.core.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
 from controller.core.observed import RouteChange, RouteTable
 from tests.contract.facts import fact, raised
-from tests.contract.facts_proxy import Front, FrontSide
+from tests.contract.facts_front import Front
+from tests.contract.facts_proxy import FrontSide
 
 KINDS = ("simulated caddy", "real caddy", "simulated npm", "npm fake")
 
