@@ -27,7 +27,7 @@ BUGS = (
         "retry after an unknown outcome",
         "A migration whose end was not seen is run again, without a look whether it ran.",
         (Edit("predeploy.py", 'if found.state == "created":', 'if found.state in ("created", "exited"):'),),
-        red="tests/core/test_gate.py::test_a_migration_that_already_ran_is_not_run_again",
+        red="tests/core/test_pre_deploy.py::test_a_migration_that_already_ran_is_not_run_again",
         says="AssertionError",
     ),
     Bug(
