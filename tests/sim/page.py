@@ -107,8 +107,8 @@ def render(single: Sequence[Row], double: Sequence[Row]) -> str:
         ),
         f"## Two faults\n\n{PAIRS} {_sum(double, 'pairs')}\n",
         _table(
-            ["story", "proxy", "pairs", "converged", "passes", "more"],
-            [[row.story, row.proxy, str(row.played), *_result(row)] for row in double],
+            ["story", "proxy", "pairs", "converged", "passes"],
+            [[row.story, row.proxy, str(row.played), *_result(row)[:2]] for row in double],
         ),
     ]
     failed = [f"- `{line}`" for row in (*single, *double) for line in row.failed]
@@ -120,7 +120,7 @@ def read(text: str) -> tuple[list[Row], list[Row]]:
     lines = (line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| "))
     rows = [[cell.strip() for cell in line] for line in lines if len(line) > 4 and line[1] in PROXIES]
     single = [_single(row) for row in rows if len(row) == 7 + len(MODES)]
-    return single, [_double(row) for row in rows if len(row) == 6]
+    return single, [_double(row) for row in rows if len(row) == 5]
 
 
 def _single(cells: Sequence[str]) -> Row:
@@ -130,8 +130,8 @@ def _single(cells: Sequence[str]) -> Row:
 
 
 def _double(cells: Sequence[str]) -> Row:
-    story, proxy, pairs, converged, needed, more = cells
-    return Row(story, proxy, "", "", True, Counter(pairs=int(pairs)), int(converged.split()[0]), int(needed), int(more))
+    story, proxy, pairs, converged, needed = cells
+    return Row(story, proxy, "", "", True, Counter(pairs=int(pairs)), int(converged.split()[0]), int(needed))
 
 
 def _word(call: Call) -> str:

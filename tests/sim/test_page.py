@@ -32,7 +32,7 @@ def test_the_page_has_every_story_and_all_of_them_converge() -> None:
 def test_a_page_can_be_read_again() -> None:
     """What was played before need not be played again for one new story."""
     rows = [Row("deploy", "npm", "pull x2", "1 record", False, Counter(before=3, late=1), 4, 7, -1)]
-    pairs = [Row("deploy", "caddy", "", "", True, Counter(pairs=9), 8, 5, 0, ["cell deploy 1 lost"])]
+    pairs = [Row("deploy", "caddy", "", "", True, Counter(pairs=9), 8, 5, failed=["cell deploy 1 lost"])]
     assert read(render(rows, pairs)) == (rows, [replace(pairs[0], failed=[])])
 
 
