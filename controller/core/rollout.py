@@ -145,6 +145,10 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
     if older:
         draft.view(found.tag).say("PreDeploy", "WaitsForOther", f"{older[0].name} still runs", busy=True)
         return False
+    if draft.desired.recreate and runs(item):  # declared after it was started
+        draft.view(found.tag).say("PreDeploy", "StopsFirst", f"waiting until {item.name} has stopped", busy=True)
+        _halt(draft, item, "preDeploy must not run beside it")
+        return False
     history.step(draft, found.tag, "preDeploy", f"running {' '.join(step.command)[:200]}")
     fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", f"pre:{spec.name}"))
     draft.view(found.tag).say("PreDeploy", "", _note(fact, None), busy=True)
@@ -187,11 +191,15 @@ def _alone(draft: Draft, item: Container) -> bool:
     for other in others:
         if other.role == "preDeploy" or not runs(other):
             continue  # neither a one-off nor a start is broken off in the middle
-        if other.state == "paused":
-            draft.ask(Unpause(other, "a paused container cannot be stopped", f"unpause:{other.id}"))
-        reason = f"{item.name} must not run beside it"
-        draft.enforce(Stop(other, draft.desired.stop_grace, reason, f"halt:{other.id}:{other.started_at}"))
+        _halt(draft, other, f"{item.name} must not run beside it")
     return not others
+
+
+def _halt(draft: Draft, item: Container, reason: str) -> None:
+    """Stop a container that is kept."""
+    if item.state == "paused":
+        draft.ask(Unpause(item, "a paused container cannot be stopped", f"unpause:{item.id}"))
+    draft.enforce(Stop(item, draft.desired.stop_grace, reason, f"halt:{item.id}:{item.started_at}"))
 
 
 def _unless(draft: Draft, found: Slot, item: Container, fact: Fact | None) -> None:
