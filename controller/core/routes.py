@@ -192,7 +192,10 @@ def _remember_former(draft: Draft, seen: Route | None, goal: Route) -> None:
 
 
 def _delete(draft: Draft, slots: Mapping[str, Slot], selection: Selection, found: Routing) -> None:
-    """Delete what nothing declares. A default route that leads to nothing now is still better than none: it heals."""
+    """Delete what nothing declares. A default route that leads to nothing now is still better than none: it heals.
+
+    While a source is silent a default hostname stays: what that holds may claim it for another stage.
+    """
     kept = {*found.claimed, *draft.desired.claimed_elsewhere}
     if selection.live:
         kept |= set(draft.desired.default_hostnames)
@@ -200,7 +203,7 @@ def _delete(draft: Draft, slots: Mapping[str, Slot], selection: Selection, found
         if seen.stage != draft.desired.key or hostname in kept:
             continue
         slot = slots.get(seen.tag)
-        if not draft.desired.prune and (slot is None or slot.declared is None):
+        if not draft.desired.prune and (seen.kind == "default" or slot is None or slot.declared is None):
             continue
         draft.enforce(DeleteRoute(hostname, f"nothing declares {hostname}", f"unroute:{hostname}"))
         draft.busy = True

@@ -89,7 +89,8 @@ class Oracles:
             now = new.routes.get(hostname)
             if now is None and not all(_wants(wishes, hostname) for wishes in self.wishes(effect.sent)):
                 continue
-            if now is not None and now.container != route.container and self._may_serve(now, effect.sent):
+            moved = now is not None and now.container != route.container
+            if now is not None and moved and (self._may_serve(now, effect.sent) or self._just_gone(now, effect)):
                 continue
             if effect.op == "docker.stop" and self._may_overlap(route.stage, effect) is not True:
                 continue
@@ -113,7 +114,7 @@ class Oracles:
                 self._breach("S2", effect, f"{hostname} belongs to somebody else")
             box = self.engine.boxes.get(route.container)
             if box is None:
-                if self.engine.gone[route.container] < effect.sent - QUEUED[self.proxy.batch] - self._settling:
+                if not self._just_gone(route, effect):
                     self._breach("S3", effect, f"{hostname} was pointed at a container that is not there")
             elif box.stage != route.stage or box.tag != route.tag:
                 self._breach("S4", effect, f"{hostname} says {route.stage} {route.tag} and is {box.stage} {box.tag}")
@@ -127,6 +128,11 @@ class Oracles:
         waited = effect.time - effect.sent + QUEUED[self.proxy.batch]
         known = self.border.clock.monotonic() - waited - self._settling
         return max(box.changed, box.since) >= known
+
+    def _just_gone(self, route: Route, effect: Effect) -> bool:
+        """Somebody removed its container while the call was on its way, or shortly before."""
+        known = effect.sent - QUEUED[self.proxy.batch] - self._settling
+        return self.engine.gone.get(route.container, float("-inf")) >= known
 
     def _may_serve(self, route: Route, since: float) -> bool:
         box = self.engine.boxes.get(route.container)
