@@ -85,7 +85,7 @@ def _bring_up(draft: Draft, found: Slot, item: Container, control: Container | N
     """Start, connect, preDeploy and gate one container that exists."""
     tag, view = found.tag, draft.view(found.tag)
     early = draft.desired.recreate
-    if item.state in ("created", "exited") and early and not _alone(draft, item):
+    if item.state in ("created", "exited") and early and not _alone(draft, found, item):
         history.step(draft, tag, "stop", "stopping what has the volume now")
         view.say("Starting", "StopsOldFirst", "waiting until the old container has stopped", busy=True)
         return
@@ -142,8 +142,9 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
     older = [
         one for one in draft.observed.containers if one.role == "preDeploy" and runs(one) and one.name != spec.name
     ]
-    if older:
-        draft.view(found.tag).say("PreDeploy", "WaitsForOther", f"{older[0].name} still runs", busy=True)
+    if older or _migrates(draft, found, item):
+        text = f"{older[0].name} still runs" if older else "another preDeploy is under way"
+        draft.view(found.tag).say("PreDeploy", "WaitsForOther", text, busy=True)
         return False
     if draft.desired.recreate and runs(item):  # declared after it was started
         draft.view(found.tag).say("PreDeploy", "StopsFirst", f"waiting until {item.name} has stopped", busy=True)
@@ -184,7 +185,15 @@ def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool
     return item.started_at is not None and item.started_at <= max(done, default=0.0)
 
 
-def _alone(draft: Draft, item: Container) -> bool:
+def _migrates(draft: Draft, found: Slot, item: Container) -> bool:
+    """True while the preDeploy of something else is under way: it may be about to start, whatever runs now."""
+    step = draft.desired.pre_deploy
+    own = f"pre:{container_spec(draft, found, item.attempt, step).name}" if step else ""
+    facts = draft.observed.facts.items()
+    return any(key.startswith("pre:") and key != own and fact.status == "running" for key, fact in facts)
+
+
+def _alone(draft: Draft, found: Slot, item: Container) -> bool:
     """True when nothing else of the stage runs; has everything else stopped, and kept."""
     others = [other for other in draft.observed.containers if other.id != item.id and draft.active(other)]
     others = [other for other in others if other.role == "app" or other.revision != item.revision]
@@ -192,7 +201,7 @@ def _alone(draft: Draft, item: Container) -> bool:
         if other.role == "preDeploy" or not runs(other):
             continue  # neither a one-off nor a start is broken off in the middle
         _halt(draft, other, f"{item.name} must not run beside it")
-    return not others
+    return not others and not _migrates(draft, found, item)
 
 
 def _halt(draft: Draft, item: Container, reason: str) -> None:
