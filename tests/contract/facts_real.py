@@ -233,7 +233,8 @@ class Real(Place):
         try:
             image = self.host.client.inspect_image(f"{self.image}@{digest}")
             for reference in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]:
-                self.host.client.remove_image(reference)
+                if reference.startswith(self.image):
+                    self.host.client.remove_image(reference)
         except docker.errors.APIError as error:
             if error.status_code == 409:
                 return False

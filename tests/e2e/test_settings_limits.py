@@ -66,10 +66,10 @@ def test_so_many_instances_of_a_stage_are_replaced_at_a_time(sandbox: Sandbox, s
 
 @pytest.mark.setting("limits.guardPercent", "limits.imageHistory")
 def test_a_loss_waits_by_its_share_and_unused_images_go_beyond_their_number(sandbox: Sandbox) -> None:
-    """Two of three tags are held back at 40 percent and go at 60; of their images one is kept, as one is to be."""
+    """Two of three tags are held back at 60 percent and go at 70; of their images one is kept, as one is to be."""
     for tag in ("1.0", "1.1", "1.2"):
         sandbox.push(tag)
-    sandbox.configure(limits={"guardPercent": 40, "imageHistory": 1, "resync": "1s"})
+    sandbox.configure(limits={"guardPercent": 60, "imageHistory": 1, "resync": "1s"})
     sandbox.write(sandbox.project("shop", "1.0", "1.1", "1.2"))
     applied(sandbox)
     sandbox.write(sandbox.project("shop", "1.2"))
@@ -77,7 +77,7 @@ def test_a_loss_waits_by_its_share_and_unused_images_go_beyond_their_number(sand
     assert sorted(running(sandbox)) == ["1.0", "1.1", "1.2"]
     assert images(sandbox) == 3
 
-    sandbox.configure(limits={"guardPercent": 60, "imageHistory": 1, "resync": "1s"})
+    sandbox.configure(limits={"guardPercent": 70, "imageHistory": 1, "resync": "1s"})
     sandbox.start()
 
     sandbox.wait(lambda: images(sandbox) == 2, "one of the unused images is gone")

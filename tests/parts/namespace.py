@@ -123,6 +123,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["--inside"]:
         loopback_up()
         hand_over()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background has it ignored
         os.execvp(arguments[1], arguments[1:])
     return run(arguments)
 

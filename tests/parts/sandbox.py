@@ -191,5 +191,7 @@ class Sandbox:
                 with contextlib.suppress(docker.errors.APIError):
                     api.remove_network(network["Id"])
         for image in api.images(name=self.image):
-            with contextlib.suppress(docker.errors.APIError):
-                api.remove_image(image["Id"], force=True)
+            for reference in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
+                if reference.startswith(self.image):  # another test may have the same image under its own name
+                    with contextlib.suppress(docker.errors.APIError):
+                        api.remove_image(reference, force=True)
