@@ -121,8 +121,9 @@ class Host:
                 self.client.remove_network(network["Id"])
         for image in self.client.images(name=self.image):
             for reference in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]:
-                with contextlib.suppress(docker.errors.APIError):
-                    self.client.remove_image(reference)
+                if reference.startswith(self.image):
+                    with contextlib.suppress(docker.errors.APIError):
+                        self.client.remove_image(reference)
         self.client.close()
         self.registry.close()
 

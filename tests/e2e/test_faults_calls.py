@@ -96,7 +96,9 @@ def registry_door(sandbox: Sandbox) -> Iterator[Registry]:
     found.door.close()
     api = sandbox.engine.client.api
     for image in api.images(name=found.image):
-        api.remove_image(image["Id"], force=True)
+        for reference in (*(image["RepoTags"] or ()), *(image["RepoDigests"] or ())):
+            if reference.startswith(found.image):
+                api.remove_image(reference, force=True)
 
 
 def message(box: Sandbox, tag: str) -> str:

@@ -30,6 +30,7 @@ LEFT_OUT = {
     "proxy_away": "an hour without a proxy; the number of tries depends on the moment",
     "broken_first": "tries for two minutes, whose number depends on the moment",
     "verification_fails": "a proxy on the same host reaches every container",
+    "guarded": "which of three that begin at once serves first is chance",
     "retried": "nobody mends an image behind its digest",
     "edit_during_outage": "stops the Engine that other tests use",
     "engine_restarted": "stops the Engine that other tests use",
