@@ -82,9 +82,15 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
 
 
 def _routed(draft: Draft, item: Container) -> bool:
-    """True while a route leads to it, or one that is being written may."""
+    """True while a route leads to it, or one that is being written may.
+
+    None is written to what never ran, nor to what drains, which begins when no write is under way. These go even while
+    a write hangs: each further try would add one.
+    """
     if any(route.container == item.id for route in draft.observed.routes.routes.values()):
         return True
+    if item.state == "created" or item.id in draft.memory.draining:
+        return False
     return any(key.startswith("route:") and draft.running(key) for key in draft.observed.facts)
 
 

@@ -198,7 +198,8 @@ class Oracles:
         same = [item for item in alive if item.tag == box.tag and not item.job]
         routed = {route.container for route in self.proxy.routes.values()}
         staying = [item for item in same if item.id in routed or item.id not in self.proxy.left]
-        if len(staying) > 3:  # those that drain come on top: there are as many as edits within one drain
+        staying = [item for item in staying if not (item.term and item.state == "running")]
+        if len(staying) > 3:  # those that drain or end come on top: there are as many as edits in that time
             self._breach("S6", effect, f"{len(staying)} containers of {box.stage} {box.tag}")
         jobs = [item for item in running if item.job and item.tag == box.tag]
         if len(jobs) > 1:
