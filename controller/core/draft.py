@@ -112,8 +112,9 @@ class Draft:
         return fact
 
     def active(self, item: Container) -> bool:
-        """True while a process of the container may be there, or is being started."""
-        return runs(item) or self.running(f"start:{item.id}:{item.started_at}")
+        """True while a process of the container may be there, or is being started, also by this very pass."""
+        key = f"start:{item.id}:{item.started_at}"
+        return runs(item) or self.running(key) or any(action.key == key for action in self.actions)
 
     def running(self, key: str) -> bool:
         """True while this operation is under way."""
