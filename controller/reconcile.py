@@ -27,6 +27,8 @@ AT_ONCE = 10
 """Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""
 JUMP = 2.0
 """Seconds from which on the wall clock did not drift between two passes but was set."""
+STALE = 2.0
+"""Seconds after which the rest of a pass was decided on too old a look."""
 
 
 @dataclass(frozen=True)
@@ -140,12 +142,15 @@ class Reconciler:
                 raise
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
-        """Carry out the actions in order, until something newer is declared; True when a look shows something new."""
-        key = desired.key
+        """Carry out the actions in order; True when a look shows something new.
+
+        What is left is decided anew when something newer is declared, or when a quick call kept us waiting.
+        """
+        key, clock = desired.key, self._world.clock
         self._world.operations.keep(key, decided.keep)
-        quick = False
+        quick, began = False, clock.monotonic()
         for action in decided.actions:
-            if self._stopping() or self._desired(key) != desired:
+            if self._stopping() or self._desired(key) != desired or clock.monotonic() - began > STALE:
                 return True
             quick = await self._world.applier.apply(key, action) or quick
         return quick

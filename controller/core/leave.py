@@ -95,13 +95,13 @@ def _routed(draft: Draft, item: Container) -> bool:
 
 
 def _had_traffic(draft: Draft, item: Container) -> bool:
+    """False only for what is known to have failed: a port that was declared, and a mark that failed, leave no trace."""
     if item.passed or item.id in draft.memory.draining:
         return True
     memory = draft.memory.of(item.tag)
     failed = memory.rollout is not None and item.id in memory.rollout.discarded
     failed = failed or (memory.quarantine is not None and memory.quarantine.revision == item.revision)
-    known = item.revision in memory.attempts
-    return not failed and (draft.desired.port is not None or not draft.desired.declared or not known)
+    return not failed
 
 
 def _clear_one_off(draft: Draft, slot: Slot, item: Container, selection: Selection) -> None:
