@@ -107,10 +107,11 @@ class Engine:
             raise PartFailed("\n".join(["dockerd did not start:", *tail]))
 
     def _forget_dead_containerd(self, pidfile: Path) -> None:
-        """A killed dockerd takes its containerd along; dockerd would wait in vain for one whose pid is a zombie's."""
-        with contextlib.suppress(OSError, ValueError):
-            if not (Path("/proc") / str(int(pidfile.read_text())) / "cmdline").read_bytes():
-                pidfile.unlink()
+        """A killed dockerd takes its containerd along; dockerd would wait in vain for one that is dying or a zombie."""
+        with contextlib.suppress(OSError, ValueError, TimeoutError):
+            running = Path("/proc") / str(int(pidfile.read_text())) / "cmdline"
+            wait_until(lambda: not (running.exists() and running.read_bytes()), 10, "containerd is dead")
+            pidfile.unlink()
 
     def _containerd(self) -> list[str]:
         """Options for a containerd of its own where the machine runs one, which dockerd would use and fill."""
