@@ -199,7 +199,7 @@ class Oracles:
         routed = {route.container for route in self.proxy.routes.values()}
         staying = [item for item in same if item.id in routed or item.id not in self.proxy.left]
         staying = [item for item in staying if not (item.term and item.state == "running")]
-        if len(staying) > 3:  # those that drain or end come on top: there are as many as edits in that time
+        if len(staying) > 2 + self._revisions(box.stage, effect):  # what drains or ends comes on top
             self._breach("S6", effect, f"{len(staying)} containers of {box.stage} {box.tag}")
         jobs = [item for item in running if item.job and item.tag == box.tag]
         if len(jobs) > 1:
@@ -211,6 +211,12 @@ class Oracles:
             others = [item.name for item in running if item is not box and self._apart(item, box, effect)]
             if others:
                 self._breach("S6", effect, f"runs beside {', '.join(others)}, which has the same volume")
+
+    def _revisions(self, stage: str, effect: Effect) -> int:
+        """How many were declared within one drain: each that came to a container and was superseded drains."""
+        drain = max((wish.drain for wish in self.known(stage)), default=0.0)
+        declared = self.wishes(effect.sent - drain - self._settling)
+        return max(1, len({wishes[stage].env for wishes in declared if stage in wishes}))
 
     def _apart(self, one: Box, other: Box, effect: Effect) -> bool:
         """They must not run at a time: for a volume that both were made with, or by the strategy alone."""
