@@ -25,10 +25,8 @@ from controller.telemetry import log
 
 AT_ONCE = 10
 """Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""
-JUMP = 2.0
-"""Seconds from which on the wall clock did not drift between two passes but was set."""
-STALE = 2.0
-"""Seconds after which the rest of a pass was decided on too old a look."""
+JUMP, STALE = 2.0, 2.0
+"""Seconds from which on the clock did not drift but was set, and after which a pass was decided on too old a look."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +140,7 @@ class Reconciler:
                 raise
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
-        """Carry out the actions in order; True when a look shows something new.
-
-        What is left is decided anew when something newer is declared, or when a quick call kept us waiting.
-        """
+        """Carry out the actions until something newer is declared, or a call kept us waiting; True: a look is due."""
         key, clock = desired.key, self._world.clock
         self._world.operations.keep(key, decided.keep)
         quick, began = False, clock.monotonic()

@@ -137,8 +137,8 @@ BUGS = (
         (
             Edit(
                 "reconcile.py",
-                "if self._stopping() or self._desired(key) != desired:",
-                "if self._stopping():",
+                "if self._stopping() or self._desired(key) != desired or",
+                "if self._stopping() or",
             ),
         ),
         red="tests/core/test_reconcile.py::test_a_newer_declaration_stops_the_pass_between_two_actions",
