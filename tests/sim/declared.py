@@ -34,6 +34,8 @@ class Wish:
     domains: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     surge: int = 1
+    lasting: bool = True
+    """Not all of its tags end by the calendar, which a clock that is set may do at once."""
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -93,6 +95,7 @@ def _wish(key: str, item: Project, stage: Stage, asked: list[str]) -> Wish:
     tags = tuple(dict.fromkeys([*listed, *asked]))
     if stage.default_tag and tags and stage.default_tag not in tags:
         tags = (stage.default_tag, *tags)
+    passing = {one.tag for one in stage.instances if one.ttl is not None} - {stage.default_tag, *asked}
     volumes = frozenset(v.name for v in item.spec.volumes if not v.read_only)
     strategy = pick("strategy", "Recreate" if volumes else "BlueGreen")
     check = stage.health_check or item.spec.health_check
@@ -100,6 +103,7 @@ def _wish(key: str, item: Project, stage: Stage, asked: list[str]) -> Wish:
     kind = (check.type if check else None) or ("http" if item.spec.port else "none")
     return Wish(
         key=key,
+        lasting=not set(tags) <= passing,
         tags=tags,
         default_tag=stage.default_tag if tags else None,
         limit=1 if strategy == "Recreate" else stage.max_instances,

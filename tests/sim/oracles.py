@@ -262,7 +262,7 @@ def _writable(box: Box) -> set[str]:
 
 
 def _wants(wishes: dict[str, Wish], hostname: str) -> bool:
-    declared = (wish for wish in wishes.values() if wish.routed and wish.tags)
+    declared = (wish for wish in wishes.values() if wish.routed and wish.lasting)
     return any(hostname in (wish.host(), *wish.domains) for wish in declared)
 
 

@@ -228,7 +228,7 @@ def _with_tag(item: Document, tag: str) -> Document:
 
 
 World.TestCase.settings = settings(
-    max_examples=200 if CI else 40,
+    max_examples=80 if CI else 40,
     stateful_step_count=20 if CI else 12,
     deadline=None,
     derandomize=CI,
