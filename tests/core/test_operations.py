@@ -160,24 +160,29 @@ def test_what_changes_the_world_runs_to_its_end_and_is_seen_until_then() -> None
     run_virtual(main)
 
 
+def one_turn(issued: list[str]) -> Operations:
+    """Operations of which one begins at a time and takes 5 seconds; `issued` gets the keys of those that have begun."""
+    turn = asyncio.Semaphore(1)
+
+    async def body(action: Operation, progress: Progress) -> Mapping[str, str]:
+        progress.waits()
+        async with turn:
+            progress.begins()
+            issued.append(action.key)
+            await asyncio.sleep(5)
+        return {}
+
+    return Operations(body, SimClock(), lambda stage: None, lambda stage: None)
+
+
 def test_what_waits_for_its_turn_is_called_off_before_it_begins() -> None:
     """A start that nobody wants any more is not issued when its turn comes; one that has begun goes on."""
 
     async def main() -> None:
-        turn = asyncio.Semaphore(1)
         issued: list[str] = []
-
-        async def body(action: Operation, progress: Progress) -> Mapping[str, str]:
-            progress.waits()
-            async with turn:
-                progress.begins()
-                issued.append(action.key)
-                await asyncio.sleep(5)
-            return {}
-
-        operations = Operations(body, SimClock(), lambda stage: None, lambda stage: None)
-        first, second = START, replace(START, key="start:2")
-        operations.start(A, first)
+        operations = one_turn(issued)
+        second = replace(START, key="start:2")
+        operations.start(A, START)
         operations.start(A, second)
         await asyncio.sleep(1)
         operations.keep(A, frozenset())
@@ -192,20 +197,10 @@ def test_what_waits_for_its_turn_is_called_off_when_something_newer_is_declared(
     """What has begun goes on and is seen; what was not issued yet is not, until a pass asks for it again."""
 
     async def main() -> None:
-        turn = asyncio.Semaphore(1)
         issued: list[str] = []
-
-        async def body(action: Operation, progress: Progress) -> Mapping[str, str]:
-            progress.waits()
-            async with turn:
-                progress.begins()
-                issued.append(action.key)
-                await asyncio.sleep(5)
-            return {}
-
-        operations = Operations(body, SimClock(), lambda stage: None, lambda stage: None)
-        first, second = START, replace(START, key="start:2")
-        operations.start(A, first)
+        operations = one_turn(issued)
+        second = replace(START, key="start:2")
+        operations.start(A, START)
         operations.start(A, second)
         await asyncio.sleep(1)
         operations.outdate(A)
