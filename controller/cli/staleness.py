@@ -20,7 +20,8 @@ STORING = 1.0
 def warn(settings: "Settings", store: "SqliteStore", shown: Collection[str]) -> None:
     """Say on standard error which of these stages have a stored status older than what the controller knows."""
     known = _known(settings)
-    if not any(old(store.statuses(), known, key) for key in shown):
+    stored = store.statuses()
+    if not any(old(stored, known, key) for key in shown):
         return
     time.sleep(STORING)
     stored = store.statuses()
