@@ -106,11 +106,9 @@ def test_a_running_request_ends_before_the_app_does(engine: Engine, registry: Re
 
 
 def test_pushing_a_tag_again_moves_its_digest(registry: Registry) -> None:
-    """Two pushes of one tag are two digests, and a push takes milliseconds."""
+    """Two pushes of one tag are two digests."""
     first = registry.push("parts/moved", "1.0.0")
-    started = time.monotonic()
     assert registry.push("parts/moved", "1.0.0") != first
-    assert time.monotonic() - started < 0.5
 
 
 def test_a_sandbox_is_empty_and_its_proxy_unconfigured(sandbox: Sandbox) -> None:

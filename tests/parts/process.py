@@ -1,6 +1,8 @@
 """A part that is a process of its own: start it, wait until it answers, stop, kill, freeze it."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -18,11 +20,12 @@ class PartFailed(RuntimeError):
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nothing listens on now, below those of outgoing connections: one of them would take it meanwhile."""
+    while True:
+        port = random.SystemRandom().randint(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def clean_environment(**more: str) -> dict[str, str]:
