@@ -1,12 +1,14 @@
 # Holdfast. `make` alone lists the targets.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.parts/usr/bin:$(CURDIR)/.parts/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 PY := .venv/bin/python
+PYTEST := $(PY) -m tests.parts.namespace $(PY) -m pytest
 ARGS ?=
 N ?= 200
 
-.PHONY: help demo clean-demo test bench chaos soak check format generate lock setup parts clean mutants matrix
+.PHONY: help demo clean-demo test test-world test-alone bench chaos soak check format generate lock setup parts clean mutants matrix
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,15 +21,21 @@ clean-demo: ## remove everything that make demo made
 
 test: setup parts ## all tests on real parts; ARGS="tests/core -x" chooses
 ifneq ($(strip $(ARGS)),)
-	@$(PY) -m tests.parts.namespace $(PY) -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 else
-	@$(PY) -m tests.parts.namespace $(PY) -m pytest -n 2 --dist worksteal tests/core tests/sim
-	@$(PY) -m tests.parts.namespace $(PY) -m pytest -n 2 --dist loadfile -m "not alone" tests/contract tests/e2e
-	@$(PY) -m tests.parts.namespace $(PY) -m pytest -m alone tests/contract tests/e2e
+	@$(MAKE) --no-print-directory -j 2 test-world test-alone
+	@$(PYTEST) -n 2 --dist loadfile -m "not alone and not load" tests/contract tests/e2e
+	@$(PYTEST) -m load tests/contract tests/e2e
 endif
 
+test-world:
+	@nice -n 19 $(PYTEST) -n auto --dist worksteal tests/core tests/sim 2>&1 | sed -u 's/^/world: /'
+
+test-alone:
+	@$(PYTEST) -m alone tests/contract tests/e2e 2>&1 | sed -u 's/^/alone: /'
+
 chaos: setup parts ## kill the controller N=200 times in each of three stories, on real parts
-	@CHAOS=$(N) $(PY) -m tests.parts.namespace $(PY) -m pytest tests/e2e/test_chaos.py $(ARGS)
+	@CHAOS=$(N) $(PYTEST) tests/e2e/test_chaos.py $(ARGS)
 
 bench: setup parts ## what Holdfast costs beside the least that does the same, as ratios; ARGS="-n 24 -r 5"
 	@$(PY) -m tests.parts.namespace $(PY) -m tests.bench $(ARGS)

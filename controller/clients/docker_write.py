@@ -258,8 +258,6 @@ class Writer:
         if found is None or found.get("Id") != target.id or str(found.get("Name", "")).lstrip("/") != target.name:
             return None
         have = (found.get("Config") or {}).get("Labels") or {}
-        if target.adopted:
-            return found
         want = {
             names.CONTROLLER: self._controller_id,
             names.STAGE: target.stage,

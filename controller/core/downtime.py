@@ -24,6 +24,8 @@ def downtime(course: Course, changes: tuple[Change, ...]) -> tuple[float, str]:
         return 0.0, "nothing runs yet" if not course.first.containers else "nothing runs now"
     if all(change.symbol == "-" for change in changes):
         return 0.0, "what is removed is no longer declared or wanted"
+    if desired.port is not None and not any(route.stage == desired.key for route in course.first.routes.routes.values()):
+        return 0.0, "no hostname leads to it yet"
     if any(change.symbol in ("~", "-/+") for change in changes):
         return 0.0, f"{how}: the old one serves until the new one answers"
     return 0.0, "what runs keeps running"

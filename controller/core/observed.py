@@ -61,8 +61,6 @@ class Container:
     """IP on that network; only while running (F12: an exited container still shows its old one)."""
     published: int | None = None
     """Port of the host, where reach is published."""
-    adopted: bool = False
-    """Taken over by `holdfast adopt`: owned by id, without labels of ours."""
     unseen: bool = False
     """Docker lists it and does not tell more; only in a list of everything, and taken for one that has passed."""
 

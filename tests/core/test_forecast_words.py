@@ -30,6 +30,13 @@ def test_why_there_is_no_outage(before: tuple[str, ...], after: tuple[str, ...],
     assert (found.downtime, found.downtime_why) == (0.0, why)
 
 
+def test_what_no_hostname_leads_to_has_no_outage() -> None:
+    """A container whose route is still to be written serves nobody, also with Recreate."""
+    declared = stage("1.0", strategy="Recreate")
+    found = look(declared, replace(world(declared), routes=RouteTable()))
+    assert (found.downtime, found.downtime_why) == (0.0, "no hostname leads to it yet")
+
+
 def test_a_tag_without_a_move_of_the_default_route_leaves_what_runs() -> None:
     """With `defaultTag` nothing that serves is touched."""
     found = look(stage("1.0", "1.1", default_tag="1.0"), world(stage("1.0", default_tag="1.0")))

@@ -30,8 +30,12 @@ from tests.sim.declared import DOMAIN, Wish, wishes
 
 T = TypeVar("T")
 
-QUIET = 2.5
-"""Seconds without a change that count as rest: two resyncs and a half."""
+QUIET = 1.5
+"""Seconds without a change after which a look may find rest: a resync and a half."""
+AGAIN = 1.0
+"""Seconds until a second look: what was just taken over is acted on only after the next pass has begun."""
+TURNS = 20
+"""Looks that may find that something goes on after all."""
 LATE = 15.0
 """Seconds in which the mark of what passed is made, which nothing waits for."""
 TTL = "15s"
@@ -159,7 +163,13 @@ class Real:
 
     async def settle(self, limit: float = 45.0) -> None:
         """Wait until what was written was taken over, every stage says it is settled, and nothing more is done."""
-        await self._until(lambda: time.monotonic() - self._last > QUIET and self._settled(), limit, "settled")
+        for _ in range(TURNS):
+            await self._until(lambda: time.monotonic() - self._last > QUIET and self._settled(), limit, "settled")
+            last = self._last
+            await asyncio.sleep(AGAIN * SPEED)
+            if self._last == last and self._settled():
+                return
+        raise AssertionError(f"never at rest for long\n{self.trace()}")
 
     async def wait(self, fact: Callable[[], object], limit: float = 45.0) -> None:
         """Wait until the fact is true."""

@@ -17,7 +17,7 @@ from controller.cli.checks import MIGRATE
 from tests.e2e.test_lifecycle import serves
 from tests.parts.sandbox import ROOT, Sandbox
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.load
 
 REPLACEMENTS, ROLLBACKS, KILLS = 20, 5, 10
 CONTROL = 5
