@@ -10,25 +10,32 @@ START = 2.0
 
 def downtime(course: Course, changes: tuple[Change, ...]) -> tuple[float, str]:
     """Seconds without an answer at most, and why so many or none."""
-    desired = course.desired
-    if not changes:
-        return 0.0, "nothing changes"
     cuts = [cut for cut in course.cuts if _comes_back(course, cut)]
-    how = desired.strategy + ("" if desired.strategy_why == "default" else f", {desired.strategy_why}")
-    if cuts:
-        each = " for each instance" if len(cuts) > 1 else ""
-        return max(
-            _gap(course, cut) for cut in cuts
-        ), f"estimate{each}; {how}: the old one stops before the new one starts"
-    if not any(item.running and item.role == "app" for item in course.first.containers):
-        return 0.0, "nothing runs yet" if not course.first.containers else "nothing runs now"
+    if not changes or not cuts:
+        return 0.0, _why_none(course, changes)
+    each = " for each instance" if len(cuts) > 1 else ""
+    why = f"estimate{each}; {_strategy(course)}: the old one stops before the new one starts"
+    return max(_gap(course, cut) for cut in cuts), why
+
+
+def _why_none(course: Course, changes: tuple[Change, ...]) -> str:
+    key, first = course.desired.key, course.first
+    if not changes:
+        return "nothing changes"
+    if not any(item.running and item.role == "app" for item in first.containers):
+        return "nothing runs yet" if not first.containers else "nothing runs now"
     if all(change.symbol == "-" for change in changes):
-        return 0.0, "what is removed is no longer declared or wanted"
-    if desired.port is not None and not any(route.stage == desired.key for route in course.first.routes.routes.values()):
-        return 0.0, "no hostname leads to it yet"
+        return "what is removed is no longer declared or wanted"
+    if course.desired.port is not None and not any(route.stage == key for route in first.routes.routes.values()):
+        return "no hostname leads to it yet"
     if any(change.symbol in ("~", "-/+") for change in changes):
-        return 0.0, f"{how}: the old one serves until the new one answers"
-    return 0.0, "what runs keeps running"
+        return f"{_strategy(course)}: the old one serves until the new one answers"
+    return "what runs keeps running"
+
+
+def _strategy(course: Course) -> str:
+    desired = course.desired
+    return desired.strategy + ("" if desired.strategy_why == "default" else f", {desired.strategy_why}")
 
 
 def _comes_back(course: Course, cut: Cut) -> bool:
