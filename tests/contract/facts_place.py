@@ -280,7 +280,7 @@ class Ear:
 
         One named `beside` may come between them, or not: containerd tells it apart from the others.
         """
-        for _ in range(40):
+        for _ in range(200):
             if len(heard := await self._without(beside)) >= len(wanted):
                 break
             await asyncio.sleep(0.05)

@@ -58,7 +58,7 @@ def test_the_app_names_its_tag_and_ends_quickly_on_sigterm(engine: Engine, regis
     """The answer carries tag and hostname, and a stop takes well under the grace period."""
     with running(engine, registry, "1.0.0") as container:
         ip = address(container)
-        wait_until(lambda: ask(ip, "/healthz") == (200, "ok\n"), 5, "healthz answers 200")
+        wait_until(lambda: ask(ip, "/healthz") == (200, "ok\n"), 20, "healthz answers 200")
         assert ask(ip, "/") == (200, f"1.0.0 {str(container.id)[:12]}\n")
         assert ask(ip, "/status?418")[0] == 418
         started = time.monotonic()
@@ -76,7 +76,7 @@ def test_behaviour_is_baked_into_the_image(
     """Environment of the image decides what is answered."""
     with running(engine, registry, "b", **behaviour) as container:
         ip = address(container)
-        wait_until(lambda: ask(ip, path)[0] != 0, 5, "it answers")
+        wait_until(lambda: ask(ip, path)[0] != 0, 20, "it answers")
         assert ask(ip, path)[0] == expected
 
 
@@ -85,7 +85,7 @@ def test_the_app_can_exit_at_start_and_ignore_sigterm(engine: Engine, registry: 
     with running(engine, registry, "exits", BROKEN="exit") as container:
         assert container.wait(timeout=10)["StatusCode"] == 7
     with running(engine, registry, "stays", IGNORE_TERM="1") as container:
-        wait_until(lambda: ask(address(container), "/")[0] == 200, 5, "it answers")
+        wait_until(lambda: ask(address(container), "/")[0] == 200, 20, "it answers")
         container.stop(timeout=1)
         container.reload()
         assert container.attrs["State"]["ExitCode"] == 137
@@ -95,14 +95,14 @@ def test_a_running_request_ends_before_the_app_does(engine: Engine, registry: Re
     """SIGTERM lets a slow answer finish."""
     with running(engine, registry, "slow") as container:
         ip = address(container)
-        wait_until(lambda: ask(ip, "/")[0] == 200, 5, "it answers")
+        wait_until(lambda: ask(ip, "/")[0] == 200, 20, "it answers")
         request = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
         engine.client.api.exec_start(
             engine.client.api.exec_create(container.id, ["sh", "-c", "sleep 0.4; kill 1"])["Id"], detach=True
         )
         with request(f"http://{ip}:8080/slow?1", timeout=5) as reply:
             assert reply.read().startswith(b"slow ")
-        assert container.wait(timeout=5)["StatusCode"] == 0
+        assert container.wait(timeout=20)["StatusCode"] == 0
 
 
 def test_pushing_a_tag_again_moves_its_digest(registry: Registry) -> None:

@@ -161,7 +161,7 @@ class Real:
 
     # Waiting
 
-    async def settle(self, limit: float = 45.0) -> None:
+    async def settle(self, limit: float = 90.0) -> None:
         """Wait until what was written was taken over, every stage says it is settled, and nothing more is done."""
         for _ in range(TURNS):
             await self._until(lambda: time.monotonic() - self._last > QUIET and self._settled(), limit, "settled")
@@ -171,9 +171,9 @@ class Real:
                 return
         raise AssertionError(f"never at rest for long\n{self.trace()}")
 
-    async def wait(self, fact: Callable[[], object], limit: float = 45.0) -> None:
+    async def wait(self, fact: Callable[[], object], limit: float = 90.0) -> None:
         """Wait until the fact is true."""
-        await self._until(fact, min(limit, 45.0), "what the story waits for")
+        await self._until(fact, min(limit, 90.0), "what the story waits for")
 
     # Looking
 

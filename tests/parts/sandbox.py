@@ -159,7 +159,7 @@ class Sandbox:
         found = self.engine.inspect(self.id)
         return [c for c in found if wanted.items() <= (c["Config"]["Labels"] or {}).items()]
 
-    def wait(self, fact: Callable[[], object], what: str, seconds: float = 30) -> None:
+    def wait(self, fact: Callable[[], object], what: str, seconds: float = 60) -> None:
         """Look until the fact is true. Fails with `what` and the controller's last lines."""
         deadline = time.monotonic() + seconds
         while not fact():

@@ -12,10 +12,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from tests.sim.matrix import PAIRED, Case, Reference, passes
-from tests.sim.page import PAGE, PROXIES, STEP, Row, effects, read, render, stored
+from tests.sim.page import PAGE, PROXIES, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL
 
-PIECES = 3
+PIECES = 12
 """Parts in which the pairs of a story are played."""
 
 
@@ -39,7 +39,7 @@ def play(work: Work) -> Row:
     scenario = next(item for item in ALL if item.__name__ == work.story)
     reference = Reference.of(scenario, work.proxy == "npm")
     row = Row(work.story, work.proxy, effects(reference.calls), stored(reference.calls), work.double)
-    pairs, ones = list(reference.pairs())[::STEP], [(one,) for one in reference.cases()]
+    pairs, ones = list(reference.pairs()), [(one,) for one in reference.cases()]
     cases: Sequence[tuple[Case, ...]] = pairs if work.double else ones
     for case in cases[work.part :: work.of]:
         _one(reference, case, row)

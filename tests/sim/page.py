@@ -39,10 +39,8 @@ until its last effect before somebody acts again; **more**: most passes more tha
 A repeated block of effects is written once, with its number.
 """
 
-STEP = 5
-"""Of the pairs of faults every so manyth is played; no multiple of the ways to place the second one."""
-PAIRS = f"""Each fault, and a crash before or after one of the seven effects that follow it; of these pairs every
-{STEP}th. One whose second fault lies beyond the end of the story is not counted."""
+PAIRS = """Each fault, and a crash before or after one of the seven effects that follow it. One whose second fault lies
+beyond the end of the story is not counted."""
 
 
 @dataclass
