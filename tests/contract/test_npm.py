@@ -78,7 +78,7 @@ async def test_the_marker_proves_which_configuration_answers(home: Site) -> None
 
 
 async def answered(home: Site, wanted: Route) -> Answer:
-    """The first answer with this marker: while nginx reloads, one from a worker that ends may come after a new one's."""
+    """The first answer with this marker: a worker of nginx that ends may answer after a new one."""
     for _ in range(200):
         answer = await home.proxy.ask(wanted)
         if answer.marker == wanted.marker:
