@@ -26,6 +26,8 @@ def _stage(stage: StageForecast) -> list[str]:
         lines.append(_change(change))
         lines += [f"        {_field(item)}" for item in change.fields]
     lines += [f"  {paint('!', YELLOW)}   {notice}" for notice in stage.notices]
+    if any(change.kind == "instance" and change.symbol != "-" for change in stage.changes):
+        lines.append(f"  strategy: {stage.strategy} ({stage.strategy_why})")
     if stage.changes:
         lines.append(f"  downtime: {_downtime(stage)}")
     if stage.unchanged:

@@ -10,6 +10,7 @@ from typing import Literal
 StageKey = str
 """`project/stage`."""
 
+Strategy = Literal["BlueGreen", "Recreate"]
 RouteKind = Literal["default", "instance"]
 
 
@@ -146,7 +147,7 @@ class DesiredStage:
     port: int | None = None
     check: Check = Check(type="none")
     pre_deploy: PreDeployStep | None = None
-    strategy: Literal["BlueGreen", "Recreate"] = "BlueGreen"
+    strategy: Strategy = "BlueGreen"
     strategy_why: str = "default"
     stop_grace: float = 10.0
     drain: float = 10.0

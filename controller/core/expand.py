@@ -5,7 +5,7 @@ by field. Reads documents that passed the reader; cross-field mistakes are its b
 """
 
 from collections.abc import Iterable
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from controller.core import names, quantity
 from controller.core.catalog_types import CatalogRules
@@ -18,6 +18,7 @@ from controller.core.desired import (
     Origin,
     PreDeployStep,
     SecretRef,
+    Strategy,
     Template,
 )
 from controller.core.proxy_options import verify_path
@@ -103,9 +104,7 @@ def _mount(project: str, stage: str, volume: Volume) -> Mount:
     return Mount(names.volume_name(project, stage, volume.name), volume.mount_path, volume.read_only)
 
 
-def _strategy(
-    declared: Literal["BlueGreen", "Recreate"] | None, mounts: tuple[Mount, ...]
-) -> tuple[Literal["BlueGreen", "Recreate"], str]:
+def _strategy(declared: Strategy | None, mounts: tuple[Mount, ...]) -> tuple[Strategy, str]:
     if declared is not None:
         return declared, "declared"
     writable = next((mount for mount in mounts if not mount.read_only), None)

@@ -72,6 +72,8 @@ def _stage(course: Course, policy: PolicyRules | None) -> StageForecast:
         alone,
         tuple(dict.fromkeys([*_notices(course), *(_refused(course, policy) if policy is not None else ())])),
         fingerprint(course.desired, course.first),
+        course.desired.strategy,
+        course.desired.strategy_why,
     )
 
 

@@ -6,7 +6,7 @@ Secret values never get here: whoever builds a `FieldChange` writes `***` for th
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from controller.core.desired import StageKey
+from controller.core.desired import StageKey, Strategy
 
 FORMAT_VERSION = 1
 Symbol = Literal["+", "~", "-", "-/+"]
@@ -45,6 +45,9 @@ class StageForecast:
     """Instances and routes that are left alone, such as "instance 1.4.2"."""
     notices: tuple[str, ...] = ()
     fingerprint: str = ""
+    strategy: Strategy = "BlueGreen"
+    strategy_why: str = "default"
+    """Default, declared, or the volume that asks for it."""
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ PLAN = Forecast(
             ),
             112.0,
             "estimate; Recreate, volume shop-prod-data is writable: the old one stops before the new one starts",
+            strategy="Recreate",
+            strategy_why="volume shop-prod-data is writable",
         ),
         StageForecast("shop/test", unchanged=("instance 1.4.2", "route t.example.com")),
         StageForecast("shop/gone"),
@@ -57,6 +59,7 @@ shop/dev
   ~   route    stage-dev-shop.example.com  (it moves from 1.4.2 to 1.5.0)
         tag: 1.4.2 → 1.5.0
   !   1.4.2 stays away: beyond maxInstances; it runs again when there is room
+  strategy: BlueGreen (default)
   downtime: 0 s (BlueGreen: the old one serves until the new one answers)
   left alone: instance feature, instance 1.4.3, 2 routes
 
@@ -66,6 +69,7 @@ shop/prod
         digest: sha256:aaaaaaaaaaaa → (known after pull)
         env.DB_PASSWORD: *** (hidden)
         env.LOG_LEVEL: info → (none)
+  strategy: Recreate (volume shop-prod-data is writable)
   downtime: up to 1 min 52 s (estimate; Recreate, volume shop-prod-data is writable: the old one stops before the new one starts)
 
 shop/test

@@ -17,7 +17,8 @@ def test_every_kind_of_change_has_its_symbol_and_reason(sandbox: Sandbox) -> Non
     sandbox.write(web, store)
     first = sandbox.holdfast("plan")
     assert "  +   instance 1.0  (it is declared and does not run)" in first.stdout
-    assert "  downtime: 0 s (nothing runs yet)" in first.stdout
+    assert "  strategy: BlueGreen (default)\n  downtime: 0 s (nothing runs yet)" in first.stdout
+    assert "  strategy: Recreate (volume store-dev-data is writable)" in first.stdout
     assert "Plan: 6 to add, 0 to change, 0 to remove." in first.stdout
     assert sandbox.containers() == []
     applied(sandbox)
