@@ -146,9 +146,10 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
         text = f"{older[0].name} still runs" if older else "another preDeploy is under way"
         draft.view(found.tag).say("PreDeploy", "WaitsForOther", text, busy=True)
         return False
-    if draft.desired.recreate and runs(item):  # declared after it was started
+    if draft.desired.recreate and draft.active(item):  # declared after it was started
         draft.view(found.tag).say("PreDeploy", "StopsFirst", f"waiting until {item.name} has stopped", busy=True)
-        _halt(draft, item, "preDeploy must not run beside it")
+        if runs(item):  # a start is not broken off in the middle
+            _halt(draft, item, "preDeploy must not run beside it")
         return False
     history.step(draft, found.tag, "preDeploy", f"running {' '.join(step.command)[:200]}")
     fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", f"pre:{spec.name}"))
