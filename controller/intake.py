@@ -84,7 +84,7 @@ class Intake:
         return tuple(item for source in self.sources for item in self._wrong.get(source.name, ()))
 
     async def rebuild(self, incumbents: Incumbents, routes: RouteTable) -> frozenset[StageKey]:
-        """Make the catalog anew; returns the stages for which something changed."""
+        """Make the catalog anew; returns the stages for which something changed, with those that have a route left."""
         before, known = self.catalog, dict(self._stages)
         self.catalog = self._guard.catalog(self._rules, incumbents)
         if any(self._guard.confirm(hold.digest) for hold in self.holds() if hold.digest == self._confirmed):
@@ -99,7 +99,7 @@ class Intake:
                 await self._guard.keep()
             except WorldBad as error:
                 log.warning("last good documents not stored", error=error.message)
-        keys = {*before.stages, *self.catalog.stages}
+        keys = {*before.stages, *self.catalog.stages, *(route.stage for route in routes.routes.values())}
         return frozenset(
             key for key in keys if _differs(known.get(key) or catalog.stage(before, key), self.desired(key), routes)
         )
