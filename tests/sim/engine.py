@@ -62,7 +62,7 @@ class Box:
     best: int = 0
     """Most of them in a row in this run."""
     past: list[tuple[float, int, float]] = field(default_factory=list)
-    """Earlier runs: virtual second of the end, most successful probes in a row, seconds that it lasted."""
+    """Earlier runs, a pause ends one too: virtual second of the end, most successful probes in a row, seconds that it lasted."""
     asked: int = 0
     changed: float = 0.0
     """Virtual second in which its state or address last changed."""
@@ -319,6 +319,7 @@ class Engine:
     def pause(self, box: Box) -> None:
         """`docker pause` by a third party."""
         if box.state == "running":
+            box.past.append((self.border.clock.monotonic(), box.best, self.age(box)))
             box.state = "paused"
             self.tell(box, "pause")
 
