@@ -62,7 +62,7 @@ class Box:
     best: int = 0
     """Most of them in a row in this run."""
     past: list[tuple[float, int, float]] = field(default_factory=list)
-    """Earlier runs, a pause ends one too: virtual second of the end, most successful probes in a row, seconds that it lasted."""
+    """Earlier runs, also broken off by a pause: second of the end, most successful probes in a row, its seconds."""
     asked: int = 0
     changed: float = 0.0
     """Virtual second in which its state or address last changed."""
