@@ -1,6 +1,5 @@
 """Containers by script in virtual time, and one operation on them: a gate, a watch, a one-off container."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from controller.gate import Gatekeeper
 from controller.hints import Hints
 from controller.interfaces import Probe
 from controller.operations import Operation, Operations, Progress
-from tests.sim.clock import EPOCH, SimClock, run_virtual
+from tests.sim.clock import EPOCH, SimClock, later, run_virtual
 
 NEW = Container(
     id="a" * 64, name="shop-dev-2-r2-1", stage="shop/dev", tag="2", revision="r2", template="", secrets="", digest="",
@@ -56,7 +55,7 @@ class World:
         self.asked.append((container.address or "", now))
         found = self.answers[container.id](now)
         if isinstance(found, float):  # it hangs
-            await asyncio.sleep(min(found, check.timeout))
+            await later(min(found, check.timeout))
             return Probe(False, f"no answer within {check.timeout:g} s")
         return found  # type: ignore[no-any-return]
 
@@ -148,7 +147,7 @@ def gate_end(
         world.answers |= {NEW.id: answer, OLD.id: old_answer}
         world.containers |= {NEW.id: container or (lambda t: item), OLD.id: old}
         found.append((gate(world, check, deadline, control, item), world))
-        await asyncio.sleep(2000)
+        await later(2000)
 
     run_virtual(main)
     assert found[0][0].end is not None, "the gate never ended"

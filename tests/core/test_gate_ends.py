@@ -8,7 +8,7 @@ import pytest
 from controller.core.errors import Unreachable, WorldBad
 from controller.core.observed import Container
 from tests.core.gate_world import BAD, CHECK, NEW, OK, OLD, REFUSED, World, bad, gate, gate_end
-from tests.sim.clock import EPOCH, run_virtual
+from tests.sim.clock import EPOCH, later, run_virtual
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_hint_of_docker_ends_it_without_waiting_for_the_next_look() -> None:
         world.containers[NEW.id] = lambda t: NEW if t < 2.25 else replace(NEW, state="exited", exit_code=1)
         run = gate(world)
         asyncio.get_running_loop().call_later(2.25, world.hints.hit, NEW.id)
-        await asyncio.sleep(100)
+        await later(100)
         ends.append(run.end)
 
     run_virtual(main)

@@ -12,7 +12,7 @@ from controller.core.desired import Check
 from controller.core.errors import RevisionBad, WorldBad
 from controller.core.observed import Container
 from controller.operations import Operation, Operations, Progress
-from tests.sim.clock import SimClock, run_virtual
+from tests.sim.clock import SimClock, later, run_virtual
 
 A, B = "shop/dev", "shop/prod"
 ITEM = Container(
@@ -47,7 +47,7 @@ class Bench:
         self.begun.append((action.key, self.clock.monotonic()))
         seconds, outcome = self.outcomes[type(action).__name__.lower()]
         progress.say("under way")
-        await asyncio.sleep(seconds)
+        await later(seconds)
         self.completed.append(action.key)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -60,10 +60,10 @@ def test_progress_and_result_are_facts() -> None:
     async def main() -> None:
         bench = Bench(pull=(5, {"digest": "sha256:1"}))
         bench.operations.start(A, PULL)
-        await asyncio.sleep(1)
+        await later(1)
         fact = bench.operations.facts(A)["pull:1"]
         assert (fact.status, fact.note, fact.ended_at) == ("running", "under way", None)
-        await asyncio.sleep(10)
+        await later(10)
         fact = bench.operations.facts(A)["pull:1"]
         assert (fact.status, fact.data, fact.failures) == ("succeeded", {"digest": "sha256:1"}, 0)
         assert (bench.progressed, bench.ended) == ([A], [(A, 5)])
@@ -77,9 +77,9 @@ def test_two_stages_share_one_pull() -> None:
     async def main() -> None:
         bench = Bench(pull=(5, {"digest": "sha256:1"}))
         bench.operations.start(A, PULL)
-        await asyncio.sleep(2)
+        await later(2)
         bench.operations.start(B, PULL)
-        await asyncio.sleep(10)
+        await later(10)
         assert bench.begun == [("pull:1", 0)]
         assert bench.operations.facts(A) == bench.operations.facts(B)
         assert bench.ended == [(A, 5), (B, 5)]
@@ -95,7 +95,7 @@ def test_a_shared_pull_goes_on_for_the_stage_that_keeps_it() -> None:
         bench.operations.start(A, PULL)
         bench.operations.start(B, PULL)
         bench.operations.keep(A, frozenset())
-        await asyncio.sleep(10)
+        await later(10)
         assert bench.completed == ["pull:1"]
         assert bench.operations.facts(A) == {}
         assert bench.operations.facts(B)["pull:1"].status == "succeeded"
@@ -110,7 +110,7 @@ def test_failures_are_counted_until_it_succeeds() -> None:
         bench = Bench(pull=(1, WorldBad("busy", reason="RegistryError", retry_after=7)))
         for count in (1, 2, 3):
             bench.operations.start(A, PULL)
-            await asyncio.sleep(2)
+            await later(2)
             fact = bench.operations.facts(A)["pull:1"]
             assert (fact.status, fact.failures, fact.retry_after) == ("failed", count, 7)
             assert fact.failure is not None
@@ -120,9 +120,9 @@ def test_failures_are_counted_until_it_succeeds() -> None:
             )
         bench.outcomes["pull"] = (1, {})
         bench.operations.start(A, PULL)
-        await asyncio.sleep(0.5)
+        await later(0.5)
         assert bench.operations.facts(A)["pull:1"].failures == 3
-        await asyncio.sleep(2)
+        await later(2)
         assert bench.operations.facts(A)["pull:1"].failures == 0
 
     run_virtual(main)
@@ -134,10 +134,10 @@ def test_what_is_harmless_is_called_off_when_nobody_keeps_it() -> None:
     async def main() -> None:
         bench = Bench(watch=(1000, {}))
         bench.operations.start(A, WATCH)
-        await asyncio.sleep(1)
+        await later(1)
         bench.operations.keep(A, frozenset())
         assert bench.operations.facts(A) == {}
-        await asyncio.sleep(2000)
+        await later(2000)
         assert (bench.completed, bench.ended) == ([], [])
 
     run_virtual(main)
@@ -149,10 +149,10 @@ def test_what_changes_the_world_runs_to_its_end_and_is_seen_until_then() -> None
     async def main() -> None:
         bench = Bench(stop=(5, {}))
         bench.operations.start(A, STOP)
-        await asyncio.sleep(1)
+        await later(1)
         bench.operations.keep(A, frozenset())
         assert bench.operations.facts(A)["stop:1"].status == "running"
-        await asyncio.sleep(10)
+        await later(10)
         assert bench.completed == ["stop:1"]
         assert bench.operations.facts(A) == {}
         assert bench.ended == [(A, 5)]
@@ -169,7 +169,7 @@ def one_turn(issued: list[str]) -> Operations:
         async with turn:
             progress.begins()
             issued.append(action.key)
-            await asyncio.sleep(5)
+            await later(5)
         return {}
 
     return Operations(body, SimClock(), lambda stage: None, lambda stage: None)
@@ -184,10 +184,10 @@ def test_what_waits_for_its_turn_is_called_off_before_it_begins() -> None:
         second = replace(START, key="start:2")
         operations.start(A, START)
         operations.start(A, second)
-        await asyncio.sleep(1)
+        await later(1)
         operations.keep(A, frozenset())
         assert set(operations.facts(A)) == {"start:1"}
-        await asyncio.sleep(60)
+        await later(60)
         assert (issued, operations.facts(A)) == (["start:1"], {})
 
     run_virtual(main)
@@ -202,11 +202,11 @@ def test_what_waits_for_its_turn_is_called_off_when_something_newer_is_declared(
         second = replace(START, key="start:2")
         operations.start(A, START)
         operations.start(A, second)
-        await asyncio.sleep(1)
+        await later(1)
         operations.outdate(A)
         assert set(operations.facts(A)) == {"start:1"}
         operations.start(A, second)
-        await asyncio.sleep(60)
+        await later(60)
         assert issued == ["start:1", "start:2"]
 
     run_virtual(main)
@@ -218,10 +218,10 @@ def test_wanted_again_before_its_end() -> None:
     async def main() -> None:
         bench = Bench(stop=(5, {}))
         bench.operations.start(A, STOP)
-        await asyncio.sleep(1)
+        await later(1)
         bench.operations.keep(A, frozenset())
         bench.operations.keep(A, frozenset({"stop:1"}))
-        await asyncio.sleep(10)
+        await later(10)
         assert bench.operations.facts(A)["stop:1"].status == "succeeded"
 
     run_virtual(main)
@@ -238,21 +238,21 @@ def test_the_same_key_never_runs_twice_at_once() -> None:
             running += 1
             most = max(most, running)
             try:
-                await asyncio.sleep(100)
+                await later(100)
             finally:
-                await asyncio.sleep(3)  # it takes a while to let go
+                await later(3)  # it takes a while to let go
                 running -= 1
             return {}
 
         clock = SimClock()
         operations = Operations(stubborn, clock, lambda stage: None, lambda stage: None)
         operations.start(A, PULL)
-        await asyncio.sleep(1)
+        await later(1)
         operations.keep(A, frozenset())
         operations.start(A, PULL)
-        await asyncio.sleep(1)
+        await later(1)
         assert (running, operations.facts(A)["pull:1"].status) == (1, "running")
-        await asyncio.sleep(200)
+        await later(200)
         assert (most, operations.facts(A)["pull:1"].status) == (1, "succeeded")
 
     run_virtual(main)
@@ -282,7 +282,7 @@ def test_a_bug_becomes_a_failure_of_the_world(capsys: pytest.CaptureFixture[str]
     async def main() -> None:
         bench = Bench(pull=(1, ZeroDivisionError("oops")))
         bench.operations.start(A, PULL)
-        await asyncio.sleep(2)
+        await later(2)
         failure = bench.operations.facts(A)["pull:1"].failure
         assert failure is not None
         assert (failure.reason, failure.revision_bad) == ("Bug", False)
@@ -304,7 +304,7 @@ def test_repeats_of_what_succeeds_in_vain_are_slowed_down() -> None:
 
         bench.operations = Operations(bench._run, bench.clock, again, lambda stage: None)
         bench.operations.start(A, START)
-        await asyncio.sleep(600)
+        await later(600)
         assert 5 < len(bench.begun) < 20
 
     run_virtual(main)
@@ -317,7 +317,7 @@ def test_a_repeat_in_its_own_time_is_not_slowed_down() -> None:
         bench = Bench(checkdigest=(1, {}))
         for _ in range(8):
             bench.operations.start(A, DIGEST)
-            await asyncio.sleep(60)
+            await later(60)
         assert [begun for _, begun in bench.begun] == [60 * n for n in range(8)]
 
     run_virtual(main)
@@ -330,7 +330,7 @@ def test_digests_are_looked_at_anew() -> None:
         bench = Bench(checkdigest=(1, {}), stop=(1, {}))
         bench.operations.start(A, DIGEST)
         bench.operations.start(A, STOP)
-        await asyncio.sleep(2)
+        await later(2)
         bench.operations.look_again(CheckDigest)
         assert set(bench.operations.facts(A)) == {"stop:1"}
 
@@ -344,12 +344,12 @@ def test_the_end_awaits_what_changes_the_world_for_a_while() -> None:
         bench = Bench(watch=(1000, {}), stop=(5, {}), start=(100, {}))
         for action in (WATCH, STOP, START):
             bench.operations.start(A, action)
-        await asyncio.sleep(1)
+        await later(1)
         await bench.operations.close(8)
         assert bench.clock.monotonic() == 9
         assert bench.completed == ["stop:1"]
         bench.operations.start(A, DIGEST)
-        await asyncio.sleep(10)
+        await later(10)
         assert "digest:1" not in dict(bench.begun)
 
     run_virtual(main)

@@ -9,7 +9,7 @@ from controller.core.errors import WorldBad
 from controller.core.observed import Container
 from controller.predeploy import PreDeployer
 from tests.core.gate_world import NEW, Run, Script, World, bad
-from tests.sim.clock import run_virtual
+from tests.sim.clock import later, run_virtual
 
 SPEC = ContainerSpec("shop-dev-2-r2-1-pre", "registry.test/shop@sha256:1", (), (Env("KEY", SecretRef("file", "key")),))
 
@@ -31,7 +31,7 @@ def pre_deploy(container: Script, timeout: float = 300) -> tuple[Run, World]:
         steps = PreDeployer(world, world, world.clock, world.hints, asyncio.Semaphore(1))  # type: ignore[arg-type]
         action = RunPreDeploy(SPEC, timeout, "2", "before the gate", "pre:a")
         found.append((Run(world, steps.run, action), world))
-        await asyncio.sleep(2000)
+        await later(2000)
 
     run_virtual(main)
     assert found[0][0].end is not None

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from controller.core.backoff import delay
 from controller.core.errors import HoldfastError, Unreachable, WorldBad
 from controller.queue import WorkQueue
-from tests.sim.clock import SimClock, run_virtual
+from tests.sim.clock import SimClock, later, run_virtual
 
 KEY = "shop/dev"
 
@@ -35,13 +35,13 @@ class Desk:
     async def run(self, seconds: float) -> None:
         """Let the queue work for so long."""
         running = asyncio.create_task(self.queue.run(2))
-        await asyncio.sleep(seconds)
+        await later(seconds)
         self.queue.stop()
         await running
 
 
 async def _takes_a_second(key: str) -> float | None:
-    await asyncio.sleep(1)
+    await later(1)
     return None
 
 
@@ -170,7 +170,7 @@ def test_stop_begins_nothing_more_and_lets_the_running_pass_end() -> None:
         await desk.run(0.5)
         assert sorted(desk.passes) == [("a/x", 0, 1), ("b/x", 0, 1)]
         desk.queue.add("e/x")
-        await asyncio.sleep(5)
+        await later(5)
         assert len(desk.passes) == 2
         assert desk.queue.idle
 

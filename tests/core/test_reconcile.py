@@ -19,7 +19,7 @@ from controller.looks import FRESH, Looks
 from controller.operations import Operation, Operations, Progress
 from controller.reconcile import Listener, Reconciler, World
 from controller.routing import Routing
-from tests.sim.clock import SimClock, run_virtual
+from tests.sim.clock import SimClock, later, run_virtual
 
 KEY = "shop/dev"
 
@@ -63,7 +63,7 @@ class Bench:
         self.reconciler = Reconciler(world, lambda key: self.desired, lambda: self.stopping, listener)
 
     async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
-        await asyncio.sleep(3600)
+        await later(3600)
         return {}
 
     async def list(self, key: StageKey | None = None) -> tuple[Container, ...]:
@@ -156,7 +156,7 @@ def test_conditions_say_since_when_they_are_so() -> None:
 
     async def scenario(bench: Bench) -> None:
         await bench.reconciler.reconcile(KEY)
-        await asyncio.sleep(60)
+        await later(60)
         await bench.reconciler.reconcile(KEY)
 
     first, second = play(stage("1.0"), scenario).told
@@ -316,7 +316,7 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
         listing = bench.list
 
         async def slow(key: StageKey | None = None) -> tuple[Container, ...]:
-            await asyncio.sleep(1)
+            await later(1)
             return await listing(key)
 
         bench.list = slow  # type: ignore[method-assign]
@@ -326,7 +326,7 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
         await looks.stage("a/x")
         await looks.stage("b/x")
         assert bench.events == ["list a/x"]
-        await asyncio.sleep(FRESH)
+        await later(FRESH)
         await looks.stage("b/x")
         assert bench.events == ["list a/x", "list b/x"]
 

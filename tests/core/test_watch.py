@@ -1,6 +1,5 @@
 """The watch after the gate: when it wakes the stage, what it follows, when it ends."""
 
-import asyncio
 from dataclasses import replace
 
 from controller.core.actions import Watch
@@ -9,7 +8,7 @@ from controller.core.observed import Container
 from controller.interfaces import Probe
 from controller.liveness import Watcher
 from tests.core.gate_world import BAD, CHECK, NEW, OK, REFUSED, Run, World
-from tests.sim.clock import run_virtual
+from tests.sim.clock import later, run_virtual
 
 
 def watch(world: World, check: Check = CHECK) -> Run:
@@ -24,11 +23,11 @@ def test_a_watch_wakes_the_stage_when_the_result_turns_and_when_it_is_final() ->
         world = World()
         world.answers[NEW.id] = lambda t: BAD if 90 <= t < 240 else OK
         run = watch(world)
-        await asyncio.sleep(1)
+        await later(1)
         assert run.data == {"ok": "true", "failed": "0"}
-        await asyncio.sleep(210)
+        await later(210)
         assert run.data == {"ok": "false", "failed": "5"}
-        await asyncio.sleep(100)
+        await later(100)
         assert run.data == {"ok": "true", "failed": "0"}
         assert run.woken == [90, 150, 240]
         assert [at for _, at in world.asked] == [30 * n for n in range(11)]
@@ -44,7 +43,7 @@ def test_a_watch_ends_with_its_container() -> None:
         world.answers[NEW.id] = lambda t: OK if t < 45 else REFUSED
         world.containers[NEW.id] = lambda t: NEW if t < 45 else None
         run = watch(world)
-        await asyncio.sleep(100)
+        await later(100)
         assert (run.end, run.error, run.data["ok"]) == (60, None, "false")
 
     run_virtual(main)
@@ -65,7 +64,7 @@ def test_a_watch_follows_a_container_to_its_new_address() -> None:
 
         world.probe = only_there  # type: ignore[method-assign]
         run = watch(world)
-        await asyncio.sleep(100)
+        await later(100)
         assert (run.data, run.woken) == ({"ok": "true", "failed": "0"}, [])
 
     run_virtual(main)

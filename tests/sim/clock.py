@@ -142,6 +142,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
 
+async def later(seconds: float) -> None:
+    """Let so many virtual seconds pass. Raises `RuntimeError` where seconds are real, so that no test waits."""
+    if not isinstance(asyncio.get_running_loop(), VirtualLoop):
+        raise RuntimeError("only in virtual time: see run_virtual")
+    await asyncio.sleep(seconds)
+
+
 class SimClock:
     """`controller.interfaces.Clock` on the running virtual loop; `skew` moves the wall clock, not the monotonic one."""
 
@@ -159,7 +166,7 @@ class SimClock:
 
     async def sleep(self, seconds: float) -> None:
         """Let virtual seconds pass."""
-        await asyncio.sleep(seconds)
+        await later(seconds)
 
 
 class Driven:
