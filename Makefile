@@ -5,6 +5,8 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.parts/usr/bin:$(CURDIR)/.parts/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
 PY := .venv/bin/python
 PYTEST := $(PY) -m tests.parts.namespace $(PY) -m pytest
+# who says it; outlives Ctrl-C, so that what ends in order can say so
+SAID = 2>&1 | (trap '' INT; exec sed -u 's/^/$@: /')
 ARGS ?=
 N ?= 200
 
@@ -29,10 +31,10 @@ else
 endif
 
 test-world:
-	@nice -n 19 $(PYTEST) -n auto --dist worksteal tests/core tests/sim 2>&1 | sed -u 's/^/world: /'
+	@nice -n 19 $(PYTEST) -n auto --dist worksteal tests/core tests/sim $(SAID)
 
 test-alone:
-	@$(PYTEST) -m alone tests/contract tests/e2e 2>&1 | sed -u 's/^/alone: /'
+	@$(PYTEST) -m alone tests/contract tests/e2e $(SAID)
 
 chaos: setup parts ## kill the controller N=200 times in each of three stories, on real parts
 	@CHAOS=$(N) $(PYTEST) tests/e2e/test_chaos.py $(ARGS)

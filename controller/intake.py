@@ -84,7 +84,7 @@ class Intake:
         return tuple(item for source in self.sources for item in self._wrong.get(source.name, ()))
 
     async def rebuild(self, incumbents: Incumbents, routes: RouteTable) -> frozenset[StageKey]:
-        """Make the catalog anew; returns the stages for which something changed, with those that have a route left."""
+        """Make the catalog anew; returns the stages for which something changed, also gone ones with routes."""
         before, known = self.catalog, dict(self._stages)
         self.catalog = self._guard.catalog(self._rules, incumbents)
         if any(self._guard.confirm(hold.digest) for hold in self.holds() if hold.digest == self._confirmed):

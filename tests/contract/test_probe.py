@@ -184,9 +184,11 @@ async def test_many_containers_are_probed_side_by_side(prober: HttpProber) -> No
     """One slow container does not make the others wait."""
     async with Upstream("app") as app, Upstream("slow", behaviour=drip) as slow:
         quick = [prober.probe(Check(port=app.port), at()) for _ in range(50)]
-        stuck = [prober.probe(Check(port=slow.port, timeout=2.0), at()) for _ in range(150)]
+        stuck = [prober.probe(Check(port=slow.port, timeout=60), at()) for _ in range(150)]
         waiting = [asyncio.ensure_future(item) for item in stuck]
         await asyncio.sleep(0)
         assert all(found.ok for found in await asyncio.gather(*quick))
         assert not any(item.done() for item in waiting)
-        assert not any(found.ok for found in await asyncio.gather(*waiting))
+        for item in waiting:
+            item.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
