@@ -25,6 +25,9 @@ from tests.parts.process import CLEAN_PATH
 FOLDER = "HOLDFAST_TEST_FOLDER"
 """Names the folder of the private daemon; set only inside the namespace."""
 
+NETWORK = "network"
+"""File in that folder that names the network namespace: what is left in it ends with it."""
+
 UNSHARE = ["unshare", "--net", "--mount", "--propagation", "unchanged"]
 
 
@@ -67,7 +70,7 @@ def run(command: list[str]) -> int:
 
 
 def remove(folder: Path) -> None:
-    """End every process that was started with a path below the folder, unmount what is left in it, delete it."""
+    """End every process of the namespace or with a path below the folder, unmount what is left in it, delete it."""
     pidfile = folder / "engine" / "docker.pid"
     with contextlib.suppress(OSError, ValueError):
         pid = int(pidfile.read_text())
@@ -95,10 +98,20 @@ def _command_line(pid: int) -> str:
 
 
 def _below(folder: Path) -> list[int]:
-    """Processes that name the folder in their command line, or whose root file system lies in it (containers)."""
+    """Processes of its network, that name the folder, or whose root file system lies in it (containers)."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    below = f"{folder}/"
-    return [p for p in pids if p != os.getpid() and (below in _command_line(p) or below in _root_mount(p))]
+    below, own = f"{folder}/", os.getpid()
+    network = (folder / NETWORK).read_text() if (folder / NETWORK).exists() else ""
+    return [
+        p for p in pids if p != own and (below in _command_line(p) or below in _root_mount(p) or network == _network(p))
+    ]
+
+
+def _network(pid: int | str) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/ns/net")
+    except OSError:
+        return None
 
 
 def _root_mount(pid: int) -> str:
@@ -121,6 +134,7 @@ def _wait(done: Callable[[], bool], seconds: float) -> bool:
 def main(arguments: list[str]) -> int:
     """Entry point of the module."""
     if arguments[:1] == ["--inside"]:
+        (Path(os.environ[FOLDER]) / NETWORK).write_text(os.readlink("/proc/self/ns/net"))
         loopback_up()
         hand_over()
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background has it ignored
