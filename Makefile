@@ -67,7 +67,7 @@ format: setup ## put the code into the project's form
 generate: setup ## write crds/, schema and reference anew from the models; the table of fields, and what golden cases tell
 	@$(PY) -m controller.cli.generate
 	@$(PY) -m tests.fields
-	@$(PY) -m tests.core.told
+	@$(PY) -m tests.core.snapshots
 
 lock: ## resolve the dependencies anew into requirements.lock
 	@deploy/lock.sh

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from controller.core.actions import ContainerSpec
-from controller.core.catalog_types import Sourced
-from controller.core.desired import Check, SecretRef, StageKey
-from controller.core.errors import Diagnostic, Failure
-from controller.core.memory import StageMemory
-from controller.core.observed import Container, Route, RouteChange, RouteTable, SecretsSeen
-from controller.core.status import StageStatus, Transition
+from controller.core.catalog.types import Sourced
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.desired import Check, SecretRef, StageKey
+from controller.core.model.errors import Diagnostic, Failure
+from controller.core.model.memory import StageMemory
+from controller.core.model.observed import Container, Route, RouteChange, RouteTable, SecretsSeen
+from controller.core.model.status import StageStatus, Transition
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from controller.apply import Applier
-from controller.core.backoff import delay
-from controller.core.desired import StageKey
-from controller.core.errors import HoldfastError, InvalidInput, WorldBad
-from controller.core.incumbents import incumbents
-from controller.core.observed import Container
-from controller.core.status import StageStatus
-from controller.guard import Guard
-from controller.hints import Hints
-from controller.intake import Intake
+from controller.core.catalog.types import incumbents
+from controller.core.model.backoff import delay
+from controller.core.model.desired import StageKey
+from controller.core.model.errors import HoldfastError, InvalidInput, WorldBad
+from controller.core.model.observed import Container
+from controller.core.model.status import StageStatus
+from controller.intake.guard import Guard
+from controller.intake.intake import Intake
 from controller.interfaces import Source
-from controller.looks import Looks
-from controller.operations import Operations
-from controller.parts import Parts
-from controller.queue import WorkQueue
 from controller.reconcile import Listener, Reconciler, World
-from controller.routing import Routing
-from controller.steps import Steps
 from controller.telemetry import log
+from controller.wiring import Parts
+from controller.work.apply import Applier
+from controller.work.container_snapshot import Looks
+from controller.work.operations import Operations
+from controller.work.perform import Steps
+from controller.work.queue import WorkQueue
+from controller.work.route_writer import Routing
+from controller.work.wakeups import Hints
 
 WORKERS = 8
 PROGRESS = 1.0

@@ -6,19 +6,19 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from controller import parts as clients
-from controller.core import forecast
-from controller.core.actions import CheckDigest
-from controller.core.desired import StageKey
-from controller.core.errors import Diagnostic, InvalidInput, Unreachable
-from controller.core.forecast_types import Forecast
-from controller.core.memory import StageMemory
-from controller.core.status import Condition, StageStatus, Transition
+from controller import wiring as clients
+from controller.core.forecast import forecast
+from controller.core.forecast.types import Forecast
+from controller.core.model.actions import CheckDigest
+from controller.core.model.desired import StageKey
+from controller.core.model.errors import Diagnostic, InvalidInput, Unreachable
+from controller.core.model.memory import StageMemory
+from controller.core.model.status import Condition, StageStatus, Transition
 from controller.interfaces import Hold, Source
 from controller.loop import Loop
-from controller.parts import Parts
 from controller.reconcile import Listener
 from controller.telemetry import log
+from controller.wiring import Parts
 
 if TYPE_CHECKING:
     from controller.settings import Settings

@@ -8,20 +8,20 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from controller.apply import Applier
-from controller.core import plan
-from controller.core.backoff import delay
-from controller.core.desired import DesiredStage, StageKey
-from controller.core.errors import HoldfastError, WorldBad
-from controller.core.memory import StageMemory
-from controller.core.observed import Observed
-from controller.core.plan_types import Plan, Rules
-from controller.core.status import Condition, StageStatus, Transition
+from controller.core.model.backoff import delay
+from controller.core.model.decision import Plan, Rules
+from controller.core.model.desired import DesiredStage, StageKey
+from controller.core.model.errors import HoldfastError, WorldBad
+from controller.core.model.memory import StageMemory
+from controller.core.model.observed import Observed
+from controller.core.model.status import Condition, StageStatus, Transition
+from controller.core.planning import plan
 from controller.interfaces import Clock, Secrets, Store
-from controller.looks import Looks
-from controller.operations import Operations
-from controller.routing import Routing
 from controller.telemetry import log
+from controller.work.apply import Applier
+from controller.work.container_snapshot import Looks
+from controller.work.operations import Operations
+from controller.work.route_writer import Routing
 
 AT_ONCE = 10
 """Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""

@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from controller.core.codes import Code
-from controller.core.diagnostics import LINE_BREAK, Page
-from controller.core.limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_NODES
-from controller.core.nodes import Fields, Items, Kind, Mark, Node, Scalar, Unread
-from controller.core.syntax_words import Complaint, explain
+from controller.core.documents.codes import Code
+from controller.core.documents.diagnostics import LINE_BREAK, Page
+from controller.core.documents.syntax_words import Complaint, explain
+from controller.core.documents.yaml_tree import Fields, Items, Kind, Mark, Node, Scalar, Unread
+from controller.core.model.limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_NODES
 
 
 class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.core.reference import rows
-from controller.core.schema import editor_schema
+from controller.core.documents.reference import rows
+from controller.core.documents.schema import editor_schema
 from controller.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from controller.core import names
-from controller.core.desired import SecretRef
-from controller.core.observed import Route
-from controller.core.plan_types import Rules
-from controller.core.spec import Document
-from controller.core.status import StageStatus
+from controller.core.documents.spec import Document
+from controller.core.model import names
+from controller.core.model.decision import Rules
+from controller.core.model.desired import SecretRef
+from controller.core.model.observed import Route
+from controller.core.model.status import StageStatus
 from controller.manager import Manager
 from tests.sim.apps import App, Registry
-from tests.sim.border import Border, Effect, Life
+from tests.sim.call_border import Border, Effect, Life
 from tests.sim.canary import REF, VALUE, entrusted, spilled
 from tests.sim.clock import SimClock, run_virtual
-from tests.sim.declared import CONTROLLER, OTHER, Wish, wishes
 from tests.sim.engine import Box, Engine
+from tests.sim.expected_model import CONTROLLER, OTHER, Wish, wishes
 from tests.sim.faults import FaultAt, Faults, Mode, NoFaults
 from tests.sim.intent import Intent
 from tests.sim.listening import listening

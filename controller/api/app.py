@@ -18,8 +18,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, ConfigDict
 from starlette.middleware.base import RequestResponseEndpoint
 
-from controller.core.errors import Diagnostic, HoldfastError, InvalidInput, Unreachable
-from controller.core.status import LogLine
+from controller.core.model.errors import Diagnostic, HoldfastError, InvalidInput, Unreachable
+from controller.core.model.status import LogLine
 from controller.interfaces import Control
 
 Lines = Callable[[int], Awaitable[Sequence[LogLine]]]

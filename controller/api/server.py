@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from controller.api.app import Lines, build, build_reads
-from controller.core.errors import Conflict
+from controller.core.model.errors import Conflict
 from controller.interfaces import Control
 
 LOOK = 1.0

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from controller.cli import tables
 from controller.cli.output import OPTIONS, Exit, fail, stream
-from controller.core.observed import Container
+from controller.core.model.observed import Container
 
 if TYPE_CHECKING:
-    from controller.clients.docker import DockerRuntime
+    from controller.clients.docker.runtime import DockerRuntime
     from controller.settings import Settings
 
 
 def show(settings: "Settings", key: str, follow: bool, limit: int) -> None:
     """Print the last lines of the container behind KEY, and with `follow` those that come. Raises `Unreachable`."""
     from controller.clients.clock import SystemClock
-    from controller.clients.docker import DockerRuntime
+    from controller.clients.docker.runtime import DockerRuntime
 
     stage, tag = tables.split(key)
     if "/" not in stage:

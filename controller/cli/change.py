@@ -20,9 +20,9 @@ Files = Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or 
 def _sources(paths: "list[Path] | None") -> "list[Source] | None":
     import sys
 
-    from controller.cli.document import documents
-    from controller.sources.files import FilesSource
-    from controller.sources.text import TextSource
+    from controller.cli.documents import documents
+    from controller.intake.sources.files import FilesSource
+    from controller.intake.sources.text import TextSource
 
     documents(paths or [])
     found: list[Source] = []
@@ -191,7 +191,7 @@ def _done(found: dict[str, Any], text: str) -> None:
 
 def doctor() -> None:
     """Check everything that is needed and say exactly what is missing."""
-    from controller.cli import doctor as checks
+    from controller.cli.doctor import run as checks
 
     checks.run()
 

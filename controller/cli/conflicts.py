@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from controller.cli.output import OPTIONS
-from controller.core import catalog
-from controller.core.catalog_types import CatalogRules, Incumbents, Sourced
-from controller.core.errors import InvalidInput
+from controller.core.catalog import build
+from controller.core.catalog.types import CatalogRules, Incumbents, Sourced
+from controller.core.model.errors import InvalidInput
 
 HERE = "these documents"
 """Stands for the source where documents are checked that no source of the settings holds."""
@@ -24,7 +24,7 @@ def look(documents: Sequence[Sourced]) -> tuple[list[str], list[str]]:
     """Sentences about documents that would be refused, and about those that would wait for others."""
     rules, left_out = _rules()
     placed = [replace(item, source=HERE) for item in documents]
-    found = catalog.build(placed, rules, Incumbents())
+    found = build.build(placed, rules, Incumbents())
     notices = [*found.notices, *(notice for stage in found.stages.values() for notice in stage.notices)]
     told = {notice.message: notice.reason for notice in notices if notice.reason not in left_out}
     refused = [message for message, reason in told.items() if reason not in PENDING]

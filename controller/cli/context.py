@@ -8,7 +8,7 @@ from controller.cli.output import OPTIONS
 
 if TYPE_CHECKING:
     from controller.cli.control import Client
-    from controller.clients.store import SqliteStore
+    from controller.clients.state.store import SqliteStore
     from controller.settings import Settings
 
 SOCKET = "holdfast.sock"
@@ -44,6 +44,6 @@ def quiet() -> None:
 
 def store(found: "Settings") -> "SqliteStore":
     """The state folder, for reading only."""
-    from controller.clients.store import SqliteStore
+    from controller.clients.state.store import SqliteStore
 
     return SqliteStore.reader(Path(found.state.path))

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from controller.core.errors import Conflict, Diagnostic, HoldfastError, InvalidInput, Unreachable
+from controller.core.model.errors import Conflict, Diagnostic, HoldfastError, InvalidInput, Unreachable
 
 
 class Client:

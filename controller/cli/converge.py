@@ -11,11 +11,11 @@ from controller.cli.control import Client
 from controller.cli.ending import Outside, finish
 from controller.cli.output import OPTIONS, Exit, fail, say
 from controller.cli.progress import Progress
-from controller.core.errors import Diagnostic, InvalidInput
-from controller.core.status import Condition, StageStatus
+from controller.core.model.errors import Diagnostic, InvalidInput
+from controller.core.model.status import Condition, StageStatus
 
 if TYPE_CHECKING:
-    from controller.core.forecast_types import Forecast
+    from controller.core.forecast.types import Forecast
     from controller.interfaces import Source
     from controller.manager import Manager
     from controller.settings import Settings
@@ -91,7 +91,7 @@ def beside(running: Client, timeout: float) -> None:
 def warn(wrong: Sequence[Diagnostic]) -> None:
     """Say at once what is wrong with documents; the others go on."""
     if wrong and not OPTIONS.data:
-        from controller.core.diagnostics import render
+        from controller.core.documents.diagnostics import render
 
         say(render(wrong).rstrip("\n"))
 

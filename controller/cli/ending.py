@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
-from controller.core.errors import Diagnostic
-from controller.core.forecast import PHASES
-from controller.core.status import StageStatus
+from controller.core.forecast.forecast import PHASES
+from controller.core.model.errors import Diagnostic
+from controller.core.model.status import StageStatus
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from controller.cli import tables
-from controller.core.desired import StageKey
-from controller.core.memory import InstanceMemory, Quarantine, StageMemory
-from controller.core.status import Condition, HistoryRow, InstanceStatus, LogLine, StageStatus
+from controller.core.model.desired import StageKey
+from controller.core.model.memory import InstanceMemory, Quarantine, StageMemory
+from controller.core.model.status import Condition, HistoryRow, InstanceStatus, LogLine, StageStatus
 
 OUTPUT = 20
 """Lines of a failed container's output that are shown."""

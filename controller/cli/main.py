@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from controller.cli import change, document, show
+from controller.cli import change, documents, show
 from controller.cli.output import OPTIONS, Exit, Stop, colored, say
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (document, change, show):
+for _module in (documents, change, show):
     for _name, _command in _module.COMMANDS.items():
         app.command(_name)(_command)
 
@@ -102,10 +102,10 @@ def _misused(error: TyperException) -> int:
 
 
 def _failed(error: Exception) -> int:
-    from controller.core.errors import HoldfastError, InvalidInput, Locked, Unreachable
+    from controller.core.model.errors import HoldfastError, InvalidInput, Locked, Unreachable
 
     if isinstance(error, InvalidInput):
-        document.report(error.diagnostics)
+        documents.report(error.diagnostics)
         return int(Exit.INVALID)
     if isinstance(error, HoldfastError):
         say(f"error: {error.message}")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from controller.cli.output import OPTIONS, say, screen
-from controller.core.status import InstanceStatus, StageStatus
+from controller.core.model.status import InstanceStatus, StageStatus
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from controller.cli.output import GREEN, RED, YELLOW, paint
-from controller.core.forecast_types import Change, FieldChange, Forecast, StageForecast
+from controller.core.forecast.types import Change, Forecast, StageForecast
+from controller.core.planning.spec_fields import FieldChange
 
 HIDDEN = "***"
 COLORS = {"+": GREEN, "~": YELLOW, "-": RED, "-/+": RED}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.cli.output import Exit, Stop, fail, say
-from controller.core.forecast_types import FORMAT_VERSION, Forecast
+from controller.core.forecast.types import FORMAT_VERSION, Forecast
 
 MAX_BYTES = 64 * 1024 * 1024
 HELP = "use 'holdfast apply FILE' with a file that 'holdfast plan --out FILE' wrote, or 'holdfast apply -f PATH'"

@@ -13,7 +13,7 @@ from controller.cli.output import Exit, say
 
 if TYPE_CHECKING:
     from controller.api.app import Lines
-    from controller.core.status import LogLine
+    from controller.core.model.status import LogLine
     from controller.settings import Settings
 
 LINES = 1000

@@ -11,8 +11,8 @@ from controller.cli.keys import Key, MaybeKey
 from controller.cli.output import OPTIONS, emit, fail, say, stream
 
 if TYPE_CHECKING:
-    from controller.clients.store import SqliteStore
-    from controller.core.status import StageStatus
+    from controller.clients.state.store import SqliteStore
+    from controller.core.model.status import StageStatus
     from controller.settings import Settings
 
 RECENT = 20
@@ -72,7 +72,7 @@ def _suspended(store: "SqliteStore", found: "Mapping[str, StageStatus]") -> Iter
 
 def _controller(settings: "Settings") -> Iterator[str]:
     """What a running controller holds back, could not read or refused."""
-    from controller.core.errors import HoldfastError
+    from controller.core.model.errors import HoldfastError
 
     try:
         running = context.client(settings)
@@ -106,7 +106,7 @@ def describe(key: Key) -> None:
 def explain(key: Key) -> None:
     """Say why something happened or did not: reasons, what comes next, and the last log lines."""
     from controller.cli import explanation, tables
-    from controller.core.status import StageStatus
+    from controller.core.model.status import StageStatus
 
     store = context.store(context.settings())
     prefix, tag = tables.split(key)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from controller.cli import context, tables
 from controller.cli.output import say
-from controller.core.errors import HoldfastError
-from controller.core.status import StageStatus
+from controller.core.model.errors import HoldfastError
+from controller.core.model.status import StageStatus
 
 if TYPE_CHECKING:
-    from controller.clients.store import SqliteStore
+    from controller.clients.state.store import SqliteStore
     from controller.settings import Settings
 
 STORING = 1.0

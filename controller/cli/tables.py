@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
-from controller.core.status import HistoryRow, InstanceStatus, LogLine, StageStatus
+from controller.core.model.status import HistoryRow, InstanceStatus, LogLine, StageStatus
 
 HEAD = ("PROJECT/STAGE", "TAG", "PHASE", "SYNC", "HEALTH", "DEFAULT", "AGE", "URL")
 WIDE = ("REVISION", "DIGEST", "CONTAINER", "REASON")

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from controller.clients.store import SqliteStore
-from controller.clients.store_outbox import OutboxItem
-from controller.core import backoff
-from controller.core.desired import SecretRef
-from controller.core.errors import WorldBad
+from controller.clients.state.outbox import OutboxItem
+from controller.clients.state.store import SqliteStore
+from controller.core.model import backoff
+from controller.core.model.desired import SecretRef
+from controller.core.model.errors import WorldBad
 from controller.interfaces import Clock, Secrets
 from controller.telemetry import log
 

@@ -9,8 +9,8 @@ import os
 
 import httpx
 
-from controller.core.desired import Check
-from controller.core.observed import Container
+from controller.core.model.desired import Check
+from controller.core.model.observed import Container
 from controller.interfaces import Probe
 
 _NOT_YET = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)

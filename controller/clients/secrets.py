@@ -16,10 +16,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from controller.clients import state_folder
-from controller.core.desired import SecretRef
-from controller.core.errors import WorldBad
-from controller.core.observed import SecretsSeen
+from controller.clients.state import folder as state_folder
+from controller.core.model.desired import SecretRef
+from controller.core.model.errors import WorldBad
+from controller.core.model.observed import SecretsSeen
 from controller.telemetry import log
 
 MAX_BYTES = 64 * 1024

@@ -12,9 +12,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from controller.core.diagnostics import did_you_mean, path_text
-from controller.core.errors import Diagnostic
-from controller.core.nodes import Loc
+from controller.core.documents.diagnostics import did_you_mean, path_text
+from controller.core.documents.yaml_tree import Loc
+from controller.core.model.errors import Diagnostic
 from controller.settings.model import Block, Settings
 
 PREFIX = "HOLDFAST_"

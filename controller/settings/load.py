@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from controller.core.codes import Code
-from controller.core.diagnostics import Page, Problem, path_text
-from controller.core.errors import Diagnostic, InvalidInput
-from controller.core.limits import MAX_FILE_BYTES
-from controller.core.nodes import Fields, Mark, Node, locate, plain
+from controller.core.documents.codes import Code
+from controller.core.documents.diagnostics import Page, Problem, path_text
+from controller.core.documents.yaml_tree import Fields, Mark, Node, locate, plain
+from controller.core.model.errors import Diagnostic, InvalidInput
+from controller.core.model.limits import MAX_FILE_BYTES
 from controller.settings import environment, mistakes
 from controller.settings.model import Settings
 from controller.yaml_text import scan

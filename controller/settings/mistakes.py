@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from controller.core.codes import Code
-from controller.core.diagnostics import Problem, did_you_mean
-from controller.core.nodes import Broken, Implicit, Loc
-from controller.core.wording import Judge
+from controller.core.documents.codes import Code
+from controller.core.documents.diagnostics import Problem, did_you_mean
+from controller.core.documents.wording import Judge
+from controller.core.documents.yaml_tree import Broken, Implicit, Loc
 from controller.settings.environment import block_of
 from controller.settings.model import Block, Reference, Settings
 from controller.settings.values import Bad

@@ -18,10 +18,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from controller.core.catalog_types import CatalogRules
-from controller.core.desired import SecretRef
-from controller.core.plan_types import Rules
-from controller.core.policy import PolicyRules
+from controller.core.catalog.types import CatalogRules
+from controller.core.model.decision import Rules
+from controller.core.model.desired import SecretRef
+from controller.core.model.policy import PolicyRules
 from controller.settings import values
 from controller.settings.values import Bad
 

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
-from controller.core import quantity
-from controller.core.diagnostics import INVISIBLE
-from controller.core.forms import correction, fits
-from controller.core.nodes import Implicit
-from controller.core.policy import TAKEN_AWAY
-from controller.core.spec import DURATION_PATTERN, HOSTNAME_PATTERN, NAME_PATTERN
+from controller.core.documents import quantity
+from controller.core.documents.diagnostics import INVISIBLE
+from controller.core.documents.spec import DURATION_PATTERN, HOSTNAME_PATTERN, NAME_PATTERN
+from controller.core.documents.vocabulary import correction, fits
+from controller.core.documents.yaml_tree import Implicit
+from controller.core.model.policy import TAKEN_AWAY
 
 MAX_SECONDS = 3650 * 86_400.0
 """Ten years: nothing here means to wait or keep longer."""

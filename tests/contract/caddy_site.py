@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import httpx
 
-from controller.clients.caddy import CaddyProxy
-from controller.core.desired import Options
-from controller.core.markers import with_marker
-from controller.core.observed import Route, RouteChange
+from controller.clients.caddy.proxy import CaddyProxy
+from controller.core.model.desired import Options
+from controller.core.model.digests import with_marker
+from controller.core.model.observed import Route, RouteChange
 from tests.parts.caddy import Caddy
 
 DEFAULTS = Options()

@@ -11,11 +11,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from controller.clients.docker import DockerRuntime
-from controller.core import names
-from controller.core.actions import ContainerSpec
-from controller.core.observed import Container
-from controller.core.policy import PolicyRules
+from controller.clients.docker.runtime import DockerRuntime
+from controller.core.model import names
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.observed import Container
+from controller.core.model.policy import PolicyRules
 from tests.contract.facts import Side
 from tests.contract.facts_real import Host, RealSide
 from tests.contract.facts_simulated import SimulatedSide

@@ -38,7 +38,7 @@ def fact(body: Body) -> Callable[..., None]:
 
 async def raised(call: Awaitable[object]) -> str:
     """Class and reason of the error that a call raises, such as `WorldBad Paused`; empty when it returns."""
-    from controller.core.errors import HoldfastError
+    from controller.core.model.errors import HoldfastError
 
     try:
         await call

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from controller.core.markers import with_marker
-from controller.core.observed import Route, RouteChange
+from controller.core.model.digests import with_marker
+from controller.core.model.observed import Route, RouteChange
 from controller.interfaces import Proxy
 from tests.contract.facts import until
 from tests.sim.apps import App
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 from tests.sim.clock import SimClock
 from tests.sim.engine import Engine
 from tests.sim.faults import NoFaults

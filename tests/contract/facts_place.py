@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from controller.core import names
-from controller.core.actions import ContainerSpec
-from controller.core.observed import Container, Role
-from controller.core.policy import PolicyRules
-from controller.housekeeping import Images
+from controller.core.model import names
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.observed import Container, Role
+from controller.core.model.policy import PolicyRules
 from controller.interfaces import Prober, Runtime, RuntimeEvent
+from controller.work.housekeeping import Images
 from tests.contract.facts import until
 from tests.sim.apps import App
 

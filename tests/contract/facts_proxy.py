@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from controller.clients import npm_hosts
-from controller.clients.caddy import CaddyProxy
-from controller.clients.npm import NpmProxy
-from controller.core.desired import Options
-from controller.core.markers import with_marker
-from controller.core.observed import Route, RouteChange
+from controller.clients.caddy.proxy import CaddyProxy
+from controller.clients.npm import hosts
+from controller.clients.npm.proxy import NpmProxy
+from controller.core.model.desired import Options
+from controller.core.model.digests import with_marker
+from controller.core.model.observed import Route, RouteChange
 from tests.contract import caddy_site, npm_site
 from tests.contract.facts_front import Front, SimulatedFront, Target
 from tests.contract.upstream import Upstream
@@ -156,7 +156,7 @@ class NpmFront(RealFront):
 
     def another(self) -> NpmProxy:
         """Another one of the same user."""
-        site = npm_hosts.Site(self.npm.controller)
+        site = hosts.Site(self.npm.controller)
         addresses = (self.npm.address, self.npm.tls_address)
         bot = self.home.proxy.session.identity
         found = NpmProxy(

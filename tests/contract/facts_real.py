@@ -14,13 +14,13 @@ from typing import Any
 import docker
 
 from controller.clients.clock import SystemClock
-from controller.clients.docker import DockerRuntime
-from controller.clients.docker_view import timestamp
+from controller.clients.docker.runtime import DockerRuntime
+from controller.clients.docker.view import timestamp
 from controller.clients.probe import HttpProber
-from controller.core import names
-from controller.core.actions import ContainerSpec
-from controller.core.observed import Container
-from controller.core.policy import PolicyRules
+from controller.core.model import names
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.observed import Container
+from controller.core.model.policy import PolicyRules
 from controller.interfaces import RuntimeEvent
 from tests.contract.facts import until
 from tests.contract.facts_place import WORKS, Place, Seen

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from controller.core import names
-from controller.core.observed import Container
-from controller.core.policy import PolicyRules
+from controller.core.model import names
+from controller.core.model.observed import Container
+from controller.core.model.policy import PolicyRules
 from controller.interfaces import RuntimeEvent
 from tests.contract.facts_place import Place, Seen
 from tests.sim.apps import App
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 from tests.sim.clock import SimClock, run_virtual
 from tests.sim.engine import Box, Engine
 from tests.sim.faults import NoFaults

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from controller.clients import npm_hosts
-from controller.clients.npm import NpmProxy
-from controller.core.desired import Options
-from controller.core.errors import WorldBad
-from controller.core.markers import with_marker
-from controller.core.observed import Route, RouteChange
+from controller.clients.npm import hosts
+from controller.clients.npm.proxy import NpmProxy
+from controller.core.model.desired import Options
+from controller.core.model.digests import with_marker
+from controller.core.model.errors import WorldBad
+from controller.core.model.observed import Route, RouteChange
 from tests.contract.conftest import RealClock
 from tests.contract.npm_certificate import make_certificate
 from tests.contract.npm_fake import ADMIN, PASSWORD, FakeNpm
@@ -198,7 +198,7 @@ class Site:
         self.tap = tap
         self.clock = StoppedClock(0.2 if npm.fake is not None else 1.0)
         self.secret = bot[1]
-        site = npm_hosts.Site(name, **options)
+        site = hosts.Site(name, **options)
         addresses = (npm.address, npm.tls_address)
         self.proxy = NpmProxy(tap.url, bot[0], self._password, addresses=addresses, site=site, clock=self.clock)
 

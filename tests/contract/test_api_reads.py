@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pytest
 
 from controller.api.server import listen, serve_reads
-from controller.core.errors import Conflict, Diagnostic
-from controller.core.status import StageStatus
+from controller.core.model.errors import Conflict, Diagnostic
+from controller.core.model.status import StageStatus
 from controller.interfaces import Hold
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from controller.api.server import serve
 from controller.cli.control import Client
-from controller.core.errors import Conflict, Diagnostic
-from controller.core.status import StageStatus
+from controller.core.model.errors import Conflict, Diagnostic
+from controller.core.model.status import StageStatus
 from controller.interfaces import Hold
 
 

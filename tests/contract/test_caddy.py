@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from controller.clients.caddy import CaddyProxy
-from controller.core.desired import Options
-from controller.core.errors import OutcomeUnknown, RevisionBad, Unreachable, WorldBad
-from controller.core.observed import Route, RouteChange, RouteTable
+from controller.clients.caddy.proxy import CaddyProxy
+from controller.core.model.desired import Options
+from controller.core.model.errors import OutcomeUnknown, RevisionBad, Unreachable, WorldBad
+from controller.core.model.observed import Route, RouteChange, RouteTable
 from tests.contract.caddy_site import Site, Tls, route, site
 from tests.contract.upstream import Upstream
 from tests.parts.caddy import Caddy

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from controller.core.errors import Conflict
-from controller.core.observed import RouteChange
+from controller.core.model.errors import Conflict
+from controller.core.model.observed import RouteChange
 from tests.contract.caddy_site import Site, Tls, route, site
 from tests.contract.upstream import Upstream
 from tests.parts.caddy import Caddy

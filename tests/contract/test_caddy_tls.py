@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from controller.clients import caddy_config
-from controller.core.desired import Options
-from controller.core.errors import RevisionBad, WorldBad
-from controller.core.observed import RouteChange
-from controller.routing import Routing
+from controller.clients.caddy import config as caddy_config
+from controller.core.model.desired import Options
+from controller.core.model.errors import RevisionBad, WorldBad
+from controller.core.model.observed import RouteChange
+from controller.work.route_writer import Routing
 from tests.contract.caddy_site import Site, Tls, client, route, site
 from tests.contract.conftest import RealClock
 from tests.contract.upstream import Upstream

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.core import names
-from controller.core.desired import Env, Mount, SecretRef
-from controller.core.errors import Conflict, RevisionBad, WorldBad
-from controller.core.policy import PolicyRules, violations
+from controller.core.model import names
+from controller.core.model.desired import Env, Mount, SecretRef
+from controller.core.model.errors import Conflict, RevisionBad, WorldBad
+from controller.core.model.policy import PolicyRules, violations
 from tests.contract.conftest import Bench
 
 

@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
-from controller.clients import docker_logs
-from controller.core.observed import Container
+from controller.clients.docker import logs
+from controller.core.model.observed import Container
 from tests.contract.conftest import Bench
 
 TALKS = "echo one; echo two >&2; sleep 1; echo three; printf four"
@@ -39,5 +39,5 @@ def test_frames_may_be_cut_anywhere(size: int) -> None:
     frames = [(1, b"he"), (2, b"err\n"), (1, b"llo\nwor"), (1, b"ld\nend")]
     raw = b"".join(struct.pack(">BxxxL", kind, len(data)) + data for kind, data in frames)
     chunks = [raw[at : at + size] for at in range(0, len(raw), size)]
-    assert list(docker_logs.follow(chunks, tty=False)) == ["err", "hello", "world", "end"]
-    assert list(docker_logs.follow([b"a\r\nb", b"c\n"], tty=True)) == ["a", "bc"]
+    assert list(logs.follow(chunks, tty=False)) == ["err", "hello", "world", "end"]
+    assert list(logs.follow([b"a\r\nb", b"c\n"], tty=True)) == ["a", "bc"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.docker import DockerRuntime
-from controller.core.errors import OutcomeUnknown, Unreachable
-from controller.core.policy import PolicyRules
+from controller.clients.docker.runtime import DockerRuntime
+from controller.core.model.errors import OutcomeUnknown, Unreachable
+from controller.core.model.policy import PolicyRules
 from controller.interfaces import RuntimeEvent
 from tests.contract.conftest import Bench, RealClock
 

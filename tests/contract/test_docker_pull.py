@@ -9,9 +9,9 @@ import time
 import docker
 import pytest
 
-from controller.clients.docker import ASK_THREADS, PULL_THREADS
-from controller.clients.docker_pull import Pull
-from controller.core.errors import RevisionBad, WorldBad
+from controller.clients.docker.pull import Pull
+from controller.clients.docker.runtime import ASK_THREADS, PULL_THREADS
+from controller.core.model.errors import RevisionBad, WorldBad
 from tests.contract.conftest import Bench
 from tests.contract.registry_faults import FaultyRegistry, layer
 from tests.parts.images import find_busybox

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from controller.core import names
+from controller.core.model import names
 from tests.contract.conftest import Bench
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from controller.core.observed import Container
+from controller.core.model.observed import Container
 from controller.interfaces import Runtime
 from tests.contract.facts import fact, raised, until
 from tests.contract.facts_place import Place, Seen

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import names
-from controller.core.actions import ContainerSpec
-from controller.core.desired import Env, Mount, SecretRef
-from controller.core.policy import PolicyRules
+from controller.core.model import names
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.desired import Env, Mount, SecretRef
+from controller.core.model.policy import PolicyRules
 from tests.contract.facts import fact, raised
 from tests.contract.facts_place import WORKS, Place
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from controller.core.desired import Check
-from controller.core.observed import Container
+from controller.core.model.desired import Check
+from controller.core.model.observed import Container
 from tests.contract.facts import Side, raised, until
 from tests.contract.facts_place import WORKS, Place
 from tests.parts.engine import Engine

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from controller.core.policy import PolicyRules
+from controller.core.model.policy import PolicyRules
 from controller.interfaces import Runtime
 from tests.contract.facts import fact, raised
 from tests.contract.facts_place import WORKS, Place

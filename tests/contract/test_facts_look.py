@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import names
+from controller.core.model import names
 from tests.contract.facts import fact
 from tests.contract.facts_place import WORKS, Place
 

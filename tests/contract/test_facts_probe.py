@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.desired import Check
-from controller.core.observed import Container
+from controller.core.model.desired import Check
+from controller.core.model.observed import Container
 from controller.interfaces import Probe
 from tests.contract.facts import fact, until
 from tests.contract.facts_place import WORKS, Place

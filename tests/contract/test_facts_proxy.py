@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from controller.core.desired import Options
-from controller.core.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
-from controller.core.observed import RouteChange, RouteTable
+from controller.core.model.desired import Options
+from controller.core.model.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
+from controller.core.model.observed import RouteChange, RouteTable
 from tests.contract.facts import fact, raised
 from tests.contract.facts_front import Front
 from tests.contract.facts_proxy import FrontSide

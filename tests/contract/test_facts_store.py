@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from controller.clients.store import SqliteStore
-from controller.core.catalog_types import Sourced
-from controller.core.memory import InstanceMemory, Quarantine, Rollout, StageMemory
-from controller.core.spec import DeployRequest
-from controller.core.status import Condition, InstanceStatus, StageStatus, Transition
+from controller.clients.state.store import SqliteStore
+from controller.core.catalog.types import Sourced
+from controller.core.documents.spec import DeployRequest
+from controller.core.model.memory import InstanceMemory, Quarantine, Rollout, StageMemory
+from controller.core.model.status import Condition, InstanceStatus, StageStatus, Transition
 from controller.interfaces import Store
 from tests.contract.facts import fact
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 from tests.sim.clock import SimClock, run_virtual
 from tests.sim.faults import NoFaults
 from tests.sim.store import Disk, SimStore

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.core.limits import MAX_FILE_BYTES, MAX_FILES
+from controller.core.model.limits import MAX_FILE_BYTES, MAX_FILES
+from controller.intake.sources.files import FilesSource
 from controller.interfaces import Delivery
-from controller.sources.files import FilesSource
 
 NAME = "files:./desired"
 

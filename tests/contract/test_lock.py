@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.lock import LOCK_FILE, PID_FILE, StateLock
-from controller.core.errors import Locked, WorldBad
+from controller.clients.state.lock import LOCK_FILE, PID_FILE, StateLock
+from controller.core.model.errors import Locked, WorldBad
 
 HOLDER = """
 import sys, time

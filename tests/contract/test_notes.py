@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.notes import PulledNote
-from controller.core.errors import WorldBad
+from controller.clients.state.json_notes import PulledNote
+from controller.core.model.errors import WorldBad
 
 
 @contextmanager

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from controller.clients.notify import Notifier, keys, signature
-from controller.clients.store import SqliteStore
-from controller.core.backoff import CAP
-from controller.core.desired import SecretRef
-from controller.core.errors import WorldBad
-from controller.core.memory import StageMemory
-from controller.core.observed import SecretsSeen
-from controller.core.status import Transition
+from controller.clients.state.store import SqliteStore
+from controller.core.model.backoff import CAP
+from controller.core.model.desired import SecretRef
+from controller.core.model.errors import WorldBad
+from controller.core.model.memory import StageMemory
+from controller.core.model.observed import SecretsSeen
+from controller.core.model.status import Transition
 
 KEY = SecretRef("file", "hook-key")
 ALL = ("success", "failure", "rollback")

@@ -10,10 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from controller.clients import npm_issuer
-from controller.core.desired import Options
-from controller.core.errors import RevisionBad, WorldBad
-from controller.core.observed import Route
+from controller.clients.npm import issuer
+from controller.core.model.desired import Options
+from controller.core.model.errors import RevisionBad, WorldBad
+from controller.core.model.observed import Route
 from controller.interfaces import Answer
 from tests.contract import npm_schema, npm_site
 from tests.contract.npm_site import Npm, Site, kinds, route, until
@@ -258,7 +258,7 @@ async def test_a_certificate_that_is_refused_leaves_the_host_as_it_was(fake: Sit
             assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
             await fake.set(wanted)
         assert hosts.certbot_runs == 1
-        fake.clock.passed += npm_issuer.FIRST_PAUSE + 1
+        fake.clock.passed += issuer.FIRST_PAUSE + 1
         assert (await fake.proxy.read()).routes[wanted.hostname].marker == ""
         fake.tap.changes()
         hosts.certbot_fails = False

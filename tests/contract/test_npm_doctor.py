@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import checks_npm
-from controller.cli.checks import Finding
+from controller.cli.doctor import npm as doctor_npm
+from controller.cli.doctor.machine import Finding
 from controller.settings import Settings
 from controller.settings.load import parse
 from tests.contract import npm_site
@@ -48,7 +48,7 @@ async def test_doctor_names_what_the_user_lacks_and_what_it_has_too_much(
     """Least privilege: what is missing fails, what is not needed is a note."""
     usual = dict.fromkeys(("redirection_hosts", "dead_hosts", "streams"), "hidden")
     async with npm_site.site(npm, await npm.bot(**{**usual, **permissions})) as home:
-        found = checks_npm.permissions(settings(npm, more), await home.proxy.session.me())
+        found = doctor_npm.permissions(settings(npm, more), await home.proxy.session.me())
     assert _text(found).startswith(words.split(maxsplit=1)[0])
     assert words.partition(" ")[2] in _text(found)
 
@@ -56,7 +56,7 @@ async def test_doctor_names_what_the_user_lacks_and_what_it_has_too_much(
 async def test_doctor_notes_an_administrator(npm: Npm) -> None:
     """It works, and is more than needed."""
     async with npm_site.site(npm, (npm.identity, npm.secret)) as home:
-        found = checks_npm.permissions(settings(npm), await home.proxy.session.me())
+        found = doctor_npm.permissions(settings(npm), await home.proxy.session.me())
     assert _text(found).startswith("note")
     assert "administrator" in _text(found)
 
@@ -64,21 +64,21 @@ async def test_doctor_notes_an_administrator(npm: Npm) -> None:
 async def test_doctor_tries_a_route(npm: Npm) -> None:
     """How NPM reaches the containers is tried on what is there: good, in vain, and through the wrong door."""
     async with npm_site.site(npm) as home:
-        said = [_text(item) async for item in checks_npm.npm(settings(npm), home.proxy)]
+        said = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]
         assert "not tried yet" in said[-1]
         async with Upstream("app") as app:
             wanted = route(npm.name(), app.port)
             await home.set(wanted)
             assert await home.proven(wanted)
-            good = [_text(item) async for item in checks_npm.npm(settings(npm), home.proxy)]
+            good = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]
             assert good[-1].startswith("ok ")
             assert f"{npm.name()} answers through" in good[-1]
             assert any("TLS address" in text and text.startswith("ok ") for text in good)
             npm.address = f"127.0.0.1:{app.port}"
             async with npm_site.site(npm) as lost:
-                away = [_text(item) async for item in checks_npm.npm(settings(npm), lost.proxy)]
+                away = [_text(item) async for item in doctor_npm.npm(settings(npm), lost.proxy)]
             assert "proxy.address" in away[-1]
-        bad = [_text(item) async for item in checks_npm.npm(settings(npm), home.proxy)]
+        bad = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]
         assert bad[-1].startswith("FAIL")
         assert "cannot reach 127.0.0.1" in bad[-1]
         assert "docker.network" in bad[-1]

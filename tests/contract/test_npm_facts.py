@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from controller.core.desired import Options
-from controller.core.errors import Conflict, OutcomeUnknown, RevisionBad, WorldBad
-from controller.core.observed import RouteChange
-from controller.routing import Routing
+from controller.core.model.desired import Options
+from controller.core.model.errors import Conflict, OutcomeUnknown, RevisionBad, WorldBad
+from controller.core.model.observed import RouteChange
+from controller.work.route_writer import Routing
 from tests.contract import npm_site
 from tests.contract.conftest import RealClock
 from tests.contract.npm_site import Npm, Site, kinds, route

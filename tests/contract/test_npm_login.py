@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.core.errors import WorldBad
+from controller.core.model.errors import WorldBad
 from tests.contract import npm_site
 from tests.contract.npm_site import Npm, Site, kinds, route
 

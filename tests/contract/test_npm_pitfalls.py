@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.npm_session import MAX_BODY
-from controller.core.desired import Options
-from controller.core.errors import Conflict, Unreachable, WorldBad
+from controller.clients.npm.session import MAX_BODY
+from controller.core.model.desired import Options
+from controller.core.model.errors import Conflict, Unreachable, WorldBad
 from controller.telemetry import configure
 from tests.contract import npm_site
 from tests.contract.npm_schema import HOST

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from controller.clients.probe import HttpProber
-from controller.core.desired import Check
-from controller.core.observed import Container
+from controller.core.model.desired import Check
+from controller.core.model.observed import Container
 from tests.contract.upstream import Upstream
 from tests.parts.process import free_port
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from controller.clients.secrets import FileSecrets
-from controller.core.desired import SecretRef
-from controller.core.errors import WorldBad
+from controller.core.model.desired import SecretRef
+from controller.core.model.errors import WorldBad
 
 CANARY = "c4n4ry-s3cret-value"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from controller.cli.main import run
-from controller.clients.store import SqliteStore
-from controller.core.memory import InstanceMemory, Quarantine, StageMemory
-from controller.core.status import Condition, InstanceStatus, StageStatus, Transition
+from controller.clients.state.store import SqliteStore
+from controller.core.model.memory import InstanceMemory, Quarantine, StageMemory
+from controller.core.model.status import Condition, InstanceStatus, StageStatus, Transition
 
 SETTINGS = "id: home-1\ndomain: example.com\n"
 OUTPUT = ("cannot reach the database",)

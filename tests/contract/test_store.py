@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from controller.clients.store import SqliteStore
-from controller.clients.store_file import FILE
-from controller.core.catalog_types import Sourced
-from controller.core.memory import InstanceMemory, Quarantine, Rollout, StageMemory
-from controller.core.spec import DeployRequest, Project
-from controller.core.status import Condition, InstanceStatus, StageStatus, Transition
+from controller.clients.state.file import FILE
+from controller.clients.state.store import SqliteStore
+from controller.core.catalog.types import Sourced
+from controller.core.documents.spec import DeployRequest, Project
+from controller.core.model.memory import InstanceMemory, Quarantine, Rollout, StageMemory
+from controller.core.model.status import Condition, InstanceStatus, StageStatus, Transition
 
 DAY = 86400.0
 MEMORY = StageMemory(

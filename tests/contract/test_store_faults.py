@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients import store_file
-from controller.clients.store import SqliteStore
-from controller.clients.store_file import FILE
-from controller.core.errors import Locked, WorldBad
-from controller.core.memory import StageMemory
-from controller.core.status import Transition
+from controller.clients.state import file as state_file
+from controller.clients.state.file import FILE
+from controller.clients.state.store import SqliteStore
+from controller.core.model.errors import Locked, WorldBad
+from controller.core.model.memory import StageMemory
+from controller.core.model.status import Transition
 
 DAY = 86400.0
 SUSPENDED = StageMemory(suspended=True)
@@ -348,7 +348,7 @@ async def test_another_process_that_holds_the_file_is_waited_for(folder: Path, m
     await store.record("shop/dev", SUSPENDED, [step("waited")], 1.0)
     release.join()
     store.close()
-    monkeypatch.setattr(store_file, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(state_file, "BUSY_TIMEOUT", 0.05)
     store = SqliteStore.open(folder, DAY, 10)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(WorldBad) as found:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from controller.core import catalog
-from controller.core.catalog_types import Catalog, CatalogRules, Incumbents, Sourced
-from controller.core.desired import StageKey
-from controller.core.spec import API_VERSION, DeployRequest, Project
+from controller.core.catalog import build as catalog_build
+from controller.core.catalog.types import Catalog, CatalogRules, Incumbents, Sourced
+from controller.core.documents.spec import API_VERSION, DeployRequest, Project
+from controller.core.model.desired import StageKey
 
 A, B = "files:./a", "files:./b"
 RULES = CatalogRules("home-1", "example.com", sources=(A, B))
@@ -48,7 +48,7 @@ def stage(name: str = "dev", *tags: str, **fields: Any) -> dict[str, Any]:
 
 def build(*documents: Sourced, incumbents: Incumbents = NOTHING, rules: CatalogRules = RULES) -> Catalog:
     """The catalog of these documents."""
-    return catalog.build(documents, rules, incumbents)
+    return catalog_build.build(documents, rules, incumbents)
 
 
 def running(

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from controller.core.actions import ContainerSpec, Gate
-from controller.core.desired import Check, SecretRef
-from controller.core.errors import HoldfastError, RevisionBad
-from controller.core.observed import Container, SecretsSeen
-from controller.gate import Gatekeeper
-from controller.hints import Hints
+from controller.core.model.actions import ContainerSpec, Gate
+from controller.core.model.desired import Check, SecretRef
+from controller.core.model.errors import HoldfastError, RevisionBad
+from controller.core.model.observed import Container, SecretsSeen
 from controller.interfaces import Probe
-from controller.operations import Operation, Operations, Progress
+from controller.work.gate import Gatekeeper
+from controller.work.operations import Operation, Operations, Progress
+from controller.work.wakeups import Hints
 from tests.sim.clock import EPOCH, SimClock, later, run_virtual
 
 NEW = Container(

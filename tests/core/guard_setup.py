@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from controller.core.catalog_types import Incumbents, Sourced
-from controller.core.desired import StageKey
-from controller.core.memory import StageMemory
-from controller.core.status import StageStatus, Transition
-from controller.guard import Guard
+from controller.core.catalog.types import Incumbents, Sourced
+from controller.core.model.desired import StageKey
+from controller.core.model.memory import StageMemory
+from controller.core.model.status import StageStatus, Transition
+from controller.intake.guard import Guard
 from controller.interfaces import Delivery
 from tests.core.catalog_documents import NOTHING, RULES, A, project, serving, stage
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from controller.core import markers, repair, revision, slots
-from controller.core.actions import Action
-from controller.core.desired import (
+from controller.core.model import digests
+from controller.core.model.actions import Action
+from controller.core.model.decision import Plan, Rules
+from controller.core.model.desired import (
     Check,
     DesiredInstance,
     DesiredStage,
@@ -25,12 +26,12 @@ from controller.core.desired import (
     SecretRef,
     Template,
 )
-from controller.core.draft import Draft
-from controller.core.errors import Failure
-from controller.core.memory import StageMemory
-from controller.core.observed import Container, Fact, Observed, Route, RouteTable, SecretsSeen
-from controller.core.plan import plan
-from controller.core.plan_types import Plan, Rules
+from controller.core.model.errors import Failure
+from controller.core.model.memory import StageMemory
+from controller.core.model.observed import Container, Fact, Observed, Route, RouteTable, SecretsSeen
+from controller.core.planning import repair, tag_state
+from controller.core.planning.plan import plan
+from controller.core.planning.plan_builder import Draft
 
 NOW = 1_000_000.0
 KEY = "shop/dev"
@@ -83,7 +84,7 @@ def observed(case: Mapping[str, Any], stage: DesiredStage) -> Observed:
     memory = _settled(memory, case)
     routes = {name: _route(name, letter, containers, stage) for name, letter in case.get("routes", {}).items()}
     for name, options in case.get("seen", {}).items():
-        routes[name] = markers.with_marker(replace(routes[name], options=Options(**options)))
+        routes[name] = digests.with_marker(replace(routes[name], options=Options(**options)))
     secrets = SecretsSeen("key", "", tuple(case.get("missing", ())), (SecretRef("file", "x"),))
     table = RouteTable(routes, case.get("foreign", {}))
     found = Observed(containers, table, {}, secrets if case.get("missing") else SecretsSeen(), memory)
@@ -118,13 +119,13 @@ def words(action: Action) -> str:
 
 def _container(letter: str, found: Mapping[str, Any], stage: DesiredStage) -> Container:
     made = found.get("made", "now")
-    template = revision.template_hash(stage.template) if made == "now" else f"1-{made}"
+    template = digests.template_hash(stage.template) if made == "now" else f"1-{made}"
     digest = DIGEST if made == "now" else "sha256:" + "0" * 64
     tag = found["tag"]
     state = found.get("state", "running")
     return Container(
         id=letter * 64, name=f"name-{letter}", stage=KEY, tag=tag, attempt=found.get("attempt", 1),
-        revision=revision.revision(KEY, tag, template, digest, ""), template=template, secrets="", digest=digest,
+        revision=digests.revision(KEY, tag, template, digest, ""), template=template, secrets="", digest=digest,
         born=found.get("born", NOW - 1000), role=found.get("role", "app"), state=state,
         started_at=None if state == "created" else found.get("started", NOW - 100),
         exit_code=found.get("exit"), passed=found.get("passed", False), health=found.get("health"),
@@ -144,7 +145,7 @@ def _settled(memory: StageMemory, case: Mapping[str, Any]) -> StageMemory:
 def _route(name: str, letter: str, containers: tuple[Container, ...], stage: DesiredStage) -> Route:
     item = next(item for item in containers if item.id[0] == letter)
     kind = "default" if name == "stage.test" else "instance"
-    return markers.with_marker(
+    return digests.with_marker(
         Route(name, KEY, item.tag, kind, item.id, f"10.0.0.{ord(letter)}", stage.port or 8080)  # type: ignore[arg-type]
     )
 
@@ -159,7 +160,7 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
         route = found.routes.routes.get(name)
         keys = {
             "Pull": f"pull:registry.test/shop:{name}@{found.memory.of(name).digest}",
-            "Gate": item and slots.gate_key(draft, item),
+            "Gate": item and tag_state.gate_key(draft, item),
             "Watch": item and repair.watch_key(draft, item),
             "Start": item and f"start:{item.id}:{item.started_at}",
             "CheckDigest": f"digest:registry.test/shop:{name}",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.core.errors import Diagnostic, InvalidInput
+from controller.core.model.errors import Diagnostic, InvalidInput
 from controller.settings import Settings
 from controller.settings.load import parse
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller import yaml_text
-from controller.core.codes import Code
-from controller.core.diagnostics import render
-from controller.core.errors import Diagnostic
-from controller.core.limits import LIMITS, MAX_DIAGNOSTICS, MAX_EXCERPT, MAX_MESSAGE
-from controller.core.spec import DeployRequest, Project
-from controller.sources.reader import read_text
+from controller.core.documents.codes import Code
+from controller.core.documents.diagnostics import render
+from controller.core.documents.spec import DeployRequest, Project
+from controller.core.model.errors import Diagnostic
+from controller.core.model.limits import LIMITS, MAX_DIAGNOSTICS, MAX_EXCERPT, MAX_MESSAGE
+from controller.intake.sources.reader import read_text
 from tests.core.bad_documents import BOMBS, HEAD, REQUEST, TABLE, Row, bare, spec, stage
 
 ROWS = pytest.mark.parametrize("row", TABLE, ids=[item.id for item in TABLE])

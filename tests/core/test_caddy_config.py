@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.clients import caddy_config
-from controller.clients.caddy_admin import Edit, smallest
-from controller.clients.caddy_config import Site
-from controller.core.errors import Conflict
-from controller.core.markers import with_marker
-from controller.core.observed import Route, RouteTable
+from controller.clients.caddy import config as caddy_config
+from controller.clients.caddy.admin import Edit, smallest
+from controller.clients.caddy.config import Site
+from controller.core.model.digests import with_marker
+from controller.core.model.errors import Conflict
+from controller.core.model.observed import Route, RouteTable
 
 SITE = Site("holdfast-home-1", ":80", "off")
 

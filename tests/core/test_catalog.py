@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from controller.core import catalog
-from controller.core.catalog_types import Incumbents
-from controller.core.desired import Check, Env, Mount, Options, Origin, PreDeployStep, SecretRef, Template
-from controller.core.precedence import where
+from controller.core.catalog import build as catalog_build
+from controller.core.catalog.precedence import where
+from controller.core.catalog.types import Incumbents
+from controller.core.model.desired import Check, Env, Mount, Options, Origin, PreDeployStep, SecretRef, Template
 from tests.core.catalog_documents import RULES, A, B, build, project, reasons, request, running, stage, tags
 
 
@@ -133,7 +133,7 @@ def test_a_stage_of_another_host_is_left_to_it() -> None:
     found = build(declared, request("2.0", to="shop/prod"))
     assert set(found.stages) == {"shop/dev"}
     assert found.notices == ()
-    assert catalog.stage(found, "shop/prod").declared is False
+    assert catalog_build.stage(found, "shop/prod").declared is False
 
 
 def test_listed_instances_are_older_than_requests() -> None:
@@ -337,8 +337,8 @@ def test_two_stages_never_write_one_volume(up: dict[str, list[str]], winner: str
 def test_a_stage_knows_what_others_claim() -> None:
     """Declared or not, it is told all hostnames that belong to others."""
     found = build(project("shop", stages=[stage("dev")]), project("blog", stages=[stage("dev")]))
-    assert catalog.stage(found, "shop/dev").claimed_elsewhere == {"stage-dev-blog.example.com"}
-    gone = catalog.stage(found, "old/dev")
+    assert catalog_build.stage(found, "shop/dev").claimed_elsewhere == {"stage-dev-blog.example.com"}
+    gone = catalog_build.stage(found, "old/dev")
     assert (gone.declared, gone.project, gone.stage, gone.prune) == (False, "old", "dev", True)
     assert gone.claimed_elsewhere == {"stage-dev-blog.example.com", "stage-dev-shop.example.com"}
 
@@ -349,7 +349,9 @@ def test_generation_names_what_is_desired_and_not_where_it_stands() -> None:
     there = build(project(line=9, at="other.yaml", stages=[stage("dev", "1")]))
     drained = build(project(drain="1s", stages=[stage("dev", "1")]))
     retagged = build(project(stages=[stage("dev", "2")]))
-    found = [catalog.generation(catalog.stage(item, "shop/dev")) for item in (here, there, drained, retagged)]
+    found = [
+        catalog_build.generation(catalog_build.stage(item, "shop/dev")) for item in (here, there, drained, retagged)
+    ]
     assert found[0] == found[1]
     assert len({*found}) == 3
     assert all(len(item) == 12 for item in found)

@@ -5,10 +5,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import names
-from controller.core.catalog_types import Incumbents, Sourced
-from controller.core.desired import StageKey
-from controller.core.spec import HOSTNAME_PATTERN
+from controller.core.catalog.types import Incumbents, Sourced
+from controller.core.documents.spec import HOSTNAME_PATTERN
+from controller.core.model import names
+from controller.core.model.desired import StageKey
 from tests.core.catalog_documents import A, B, build, project, request, serving, stage
 
 TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True)

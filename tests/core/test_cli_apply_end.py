@@ -6,7 +6,7 @@ import pytest
 
 from controller.cli.ending import Outside, finish
 from controller.cli.output import OPTIONS, Stop
-from controller.core.status import Condition, InstanceStatus, StageStatus
+from controller.core.model.status import Condition, InstanceStatus, StageStatus
 
 NOTHING = Outside()
 HOLD = {"digest": "d1", "message": "all would go", "losses": ["shop/dev: 1.0 would go"]}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from controller.core.desired import SecretRef
+from controller.core.model.desired import SecretRef
 from controller.settings.load import parse
 
 ROOT = Path(__file__).parents[2]

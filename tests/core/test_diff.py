@@ -2,9 +2,9 @@
 
 import pytest
 
-from controller.core import diff
-from controller.core.desired import DesiredStage, Env, Mount, SecretRef, Template
-from controller.core.forecast_types import FieldChange
+from controller.core.model.desired import DesiredStage, Env, Mount, SecretRef, Template
+from controller.core.planning import spec_fields
+from controller.core.planning.spec_fields import FieldChange
 
 
 def stage(**template: object) -> DesiredStage:
@@ -24,7 +24,7 @@ def test_every_field_of_a_template_is_flattened_by_the_name_it_has_in_a_document
         cpus=0.5,
         mounts=(Mount("shop-dev-up", "/data"), Mount("/srv/a", "/a", read_only=True, bind=True)),
     )
-    assert diff.flatten(full, "1.0") == {
+    assert spec_fields.flatten(full, "1.0") == {
         "args": "[]",
         "command": '["./serve", "--all"]',
         "env.DB": "file:/run/secrets/db",
@@ -38,7 +38,7 @@ def test_every_field_of_a_template_is_flattened_by_the_name_it_has_in_a_document
         "volumes./a": "/srv/a (read-only)",
         "volumes./data": "shop-dev-up",
     }
-    assert diff.flatten(stage(), "1.0") == {"image": "example.com/shop", "tag": "1.0"}
+    assert spec_fields.flatten(stage(), "1.0") == {"image": "example.com/shop", "tag": "1.0"}
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_every_field_of_a_template_is_flattened_by_the_name_it_has_in_a_document
 )
 def test_a_literal_that_looks_like_a_secret_is_masked(template: dict[str, object]) -> None:
     """The value is nowhere in the flat form, and the field is named as masked."""
-    flat = diff.flatten(stage(**template), "1.0")
+    flat = spec_fields.flatten(stage(**template), "1.0")
     assert "hunter2" not in str(flat)
-    assert len(diff.masked(flat)) == 1
+    assert len(spec_fields.masked(flat)) == 1
 
 
 def test_what_is_beside_a_mask_stays_readable() -> None:
     """Only the secret part of a URL or of a command line is hidden."""
-    flat = diff.flatten(
+    flat = spec_fields.flatten(
         stage(env=(Env("URL", "postgres://app:pw@db/app"),), args=("--password", "pw", "--port", "80")), "1.0"
     )
     assert flat["env.URL"] == "postgres://app:***@db/app"
@@ -74,9 +74,9 @@ def test_fields_are_what_was_added_changed_and_removed() -> None:
     """Equal fields are left out, the others come in the order of their paths."""
     old = {"env.A": "1", "env.B": "2", "image": "x"}
     new = {"env.C": "3", "env.B": "4", "image": "x"}
-    assert diff.fields(old, new) == (
+    assert spec_fields.fields(old, new) == (
         FieldChange("env.A", "1", None),
         FieldChange("env.B", "2", "4"),
         FieldChange("env.C", None, "3"),
     )
-    assert diff.fields(old, old) == ()
+    assert spec_fields.fields(old, old) == ()

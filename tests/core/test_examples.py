@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from controller.core import spec
-from controller.core.catalog import build
-from controller.core.catalog_types import Catalog, CatalogRules, Incumbents, Sourced
-from controller.core.desired import DesiredStage
-from controller.sources.reader import read_text
+from controller.core.catalog.build import build
+from controller.core.catalog.types import Catalog, CatalogRules, Incumbents, Sourced
+from controller.core.documents import spec
+from controller.core.model.desired import DesiredStage
+from controller.intake.sources.reader import read_text
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "desired").glob("*.yaml"))

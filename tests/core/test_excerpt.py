@@ -2,10 +2,10 @@
 
 import pytest
 
-from controller.core.diagnostics import Page, render
-from controller.core.errors import Diagnostic
-from controller.core.limits import MAX_DIAGNOSTICS, MAX_EXCERPT
-from controller.core.nodes import Mark
+from controller.core.documents.diagnostics import Page, render
+from controller.core.documents.yaml_tree import Mark
+from controller.core.model.errors import Diagnostic
+from controller.core.model.limits import MAX_DIAGNOSTICS, MAX_EXCERPT
 
 WORD = "wrong"
 

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from controller.core import course
-from controller.core.desired import (
+from controller.core.forecast import simulate
+from controller.core.forecast.forecast import fingerprint, forecast
+from controller.core.forecast.types import Change, StageForecast
+from controller.core.model.decision import Rules
+from controller.core.model.desired import (
     Check,
     DesiredInstance,
     DesiredStage,
@@ -17,12 +20,10 @@ from controller.core.desired import (
     SecretRef,
     Template,
 )
-from controller.core.forecast import fingerprint, forecast
-from controller.core.forecast_types import Change, FieldChange, StageForecast
-from controller.core.memory import Quarantine
-from controller.core.observed import Observed, RouteTable, SecretsSeen
-from controller.core.plan_types import Rules
-from controller.core.revision import gate_hash
+from controller.core.model.digests import gate_hash
+from controller.core.model.memory import Quarantine
+from controller.core.model.observed import Observed, RouteTable, SecretsSeen
+from controller.core.planning.spec_fields import FieldChange
 
 NOW = 1_700_000_000.0
 LATER = NOW + 1000
@@ -58,7 +59,7 @@ def env(**values: str | SecretRef) -> Template:
 
 def world(*stages: DesiredStage, seen: Observed = EMPTY) -> Observed:
     """What is observed once these stages are as declared; with memory of the last one."""
-    played = course.play([(desired, seen) for desired in stages], Rules(), NOW)
+    played = simulate.play([(desired, seen) for desired in stages], Rules(), NOW)
     assert all(item.settled and item.plan.status.ready for item in played)
     containers = tuple(item for one in played for item in one.last.containers)
     return replace(played[-1].last, containers=containers, facts={})
@@ -186,7 +187,7 @@ def test_two_stages_that_swap_their_hostnames_move_them() -> None:
     """Each stage shows the hostname that it takes over, and none shows a removal."""
     one, two = stage("1.0", key="shop/one", host="a.io"), stage("1.0", key="shop/two", host="b.io")
     one, two = (replace(item, tag_routes=False, instances=(instance("1.0", hostname=None),)) for item in (one, two))
-    both = course.play([(one, EMPTY), (two, EMPTY)], Rules(), NOW)
+    both = simulate.play([(one, EMPTY), (two, EMPTY)], Rules(), NOW)
     table = both[1].last.routes
     seen = [replace(item.last, routes=table, facts={}) for item in both]
     swapped = (
@@ -271,7 +272,7 @@ def test_what_is_held_over_is_named_with_the_reason_of_its_successor() -> None:
     """A replaced tag whose successor failed stays, and both are told."""
     observed = world(stage("1.0"))
     desired = stage("1.1")
-    made = course.play([(desired, observed)], Rules(), NOW)[0]
+    made = simulate.play([(desired, observed)], Rules(), NOW)[0]
     failed = next(item for item in made.last.containers if item.tag == "1.1")
     quarantine = Quarantine(
         revision=failed.revision, gate=gate_hash(desired), reason="Exited", message="code 1", at=NOW
@@ -289,7 +290,7 @@ def test_a_quarantined_tag_is_a_notice_with_the_way_out() -> None:
     """It is not tried again, so it is no change; the command that does is named."""
     observed = world(stage("1.0"))
     desired = stage("1.0", "1.1")
-    made = course.play([(desired, observed)], Rules(), NOW)[0]
+    made = simulate.play([(desired, observed)], Rules(), NOW)[0]
     failed = next(item for item in made.last.containers if item.tag == "1.1")
     quarantine = Quarantine(
         revision=failed.revision, gate=gate_hash(desired), reason="HealthCheckFailed", message="status 503", at=NOW
@@ -339,7 +340,7 @@ def test_a_stage_that_only_looks_again_is_at_rest() -> None:
 
 def test_a_plan_that_never_rests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of passes is bounded."""
-    monkeypatch.setattr(course, "ROUNDS", 2)
+    monkeypatch.setattr(simulate, "ROUNDS", 2)
     assert look(stage("1.0"), EMPTY).notices[0].startswith("does not settle")
 
 

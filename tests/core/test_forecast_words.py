@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from controller.core import diff
-from controller.core.desired import Check, DesiredStage, Mount, Template
-from controller.core.forecast import fingerprint, forecast
-from controller.core.observed import RouteTable
-from controller.core.plan_types import Rules
-from controller.core.policy import PolicyRules
+from controller.core.forecast.forecast import fingerprint, forecast
+from controller.core.model.decision import Rules
+from controller.core.model.desired import Check, DesiredStage, Mount, Template
+from controller.core.model.observed import RouteTable
+from controller.core.model.policy import PolicyRules
+from controller.core.planning import spec_fields
 from tests.core.test_forecast import EMPTY, LATER, look, stage, world
 
 
@@ -76,7 +76,7 @@ def outage(check: dict[str, Any], **more: Any) -> float:
 def test_a_size_is_shown_in_the_largest_unit_that_says_it_whole(size: int, words: str) -> None:
     """As a person would write it in a document."""
     declared = DesiredStage("shop/dev", "shop", "dev", template=Template("example.com/shop", memory=size))
-    assert diff.flatten(declared, "1.0")["resources.memory"] == words
+    assert spec_fields.flatten(declared, "1.0")["resources.memory"] == words
 
 
 def test_a_fingerprint_follows_the_routes_of_its_own_stage_and_what_it_wants() -> None:

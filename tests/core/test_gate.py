@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.core.desired import Check
+from controller.core.model.desired import Check
 from tests.core.gate_world import BAD, CHECK, NEW, OK, REFUSED, bad, gate_end
 from tests.sim.clock import EPOCH
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.errors import Unreachable, WorldBad
-from controller.core.observed import Container
+from controller.core.model.errors import Unreachable, WorldBad
+from controller.core.model.observed import Container
 from tests.core.gate_world import BAD, CHECK, NEW, OK, OLD, REFUSED, World, bad, gate, gate_end
 from tests.sim.clock import EPOCH, later, run_virtual
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import catalog
-from controller.core.catalog_types import Catalog, Sourced
+from controller.core.catalog import build as catalog_build
+from controller.core.catalog.types import Catalog, Sourced
 from tests.core.catalog_documents import NOTHING, RULES, A, B, build, project, running, serving, stage, tags
 from tests.core.guard_setup import LastGood, accepted, deliver, shops, started
 from tests.core.test_catalog_properties import DOCUMENTS
@@ -60,13 +60,13 @@ async def test_nothing_is_pruned_until_every_source_delivered() -> None:
     await deliver(guard, *shops(1))
     found = guard.catalog(RULES, NOTHING)
     assert not guard.complete
-    assert (found.stages["shop0/dev"].prune, catalog.stage(found, "other/dev").prune) == (False, False)
+    assert (found.stages["shop0/dev"].prune, catalog_build.stage(found, "other/dev").prune) == (False, False)
     await deliver(guard, source=B, complete=False)
     assert not guard.complete
     await deliver(guard, source=B)
     assert guard.complete
     found = guard.catalog(RULES, NOTHING)
-    assert (found.stages["shop0/dev"].prune, catalog.stage(found, "other/dev").prune) == (True, True)
+    assert (found.stages["shop0/dev"].prune, catalog_build.stage(found, "other/dev").prune) == (True, True)
 
 
 async def test_a_source_of_unknown_name_is_a_mistake() -> None:
@@ -138,7 +138,7 @@ async def test_nothing_is_pruned_while_a_change_is_held() -> None:
     await deliver(guard)
     found = guard.catalog(RULES, up)
     assert [item.prune for item in found.stages.values()] == [False] * 4
-    assert catalog.stage(found, "other/dev").prune is False
+    assert catalog_build.stage(found, "other/dev").prune is False
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ async def test_applying_a_path_never_prunes_other_stages() -> None:
     await deliver(guard, project(source=B, stages=[stage("dev", "2")]), source=B)
     found: Catalog = guard.catalog(RULES, up)
     assert guard.holds() == ()
-    assert (catalog.stage(found, "shop0/dev").prune, found.stages["shop/dev"].prune) == (False, True)
+    assert (catalog_build.stage(found, "shop0/dev").prune, found.stages["shop/dev"].prune) == (False, True)
 
 
 async def test_lines_do_not_matter() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core import catalog
-from controller.core.catalog_types import Sourced
+from controller.core.catalog import build as catalog_build
+from controller.core.catalog.types import Sourced
 from tests.core.catalog_documents import NOTHING, RULES, A, B, build, project, request, serving, stage, tags
 from tests.core.guard_setup import LastGood, accepted, deliver, shops, started
 from tests.core.test_catalog_properties import DOCUMENTS
@@ -85,11 +85,11 @@ async def test_a_mass_deletion_over_a_restart_waits(lost: bool) -> None:
     found = guard.catalog(RULES, up)
     (hold,) = guard.holds()
     assert len(hold.losses) == 3
-    assert catalog.stage(found, "shop3/dev").prune is False
+    assert catalog_build.stage(found, "shop3/dev").prune is False
     assert "shop0/dev" in found.stages
     assert guard.confirm(hold.digest)
     found = guard.catalog(RULES, up)
-    assert (set(found.stages), catalog.stage(found, "shop3/dev").prune) == ({"shop0/dev"}, True)
+    assert (set(found.stages), catalog_build.stage(found, "shop3/dev").prune) == ({"shop0/dev"}, True)
 
 
 async def test_the_last_good_documents_outlive_the_controller() -> None:
@@ -121,17 +121,21 @@ async def test_a_dropped_source_needs_a_confirmation() -> None:
     guard = await started(LastGood(), A)
     await deliver(guard, *shops(2, "2"))
     found = guard.catalog(RULES, up)
-    assert [catalog.stage(found, key).prune for key in ("old/dev", "older/dev", "shop0/dev")] == [False, True, True]
+    assert [catalog_build.stage(found, key).prune for key in ("old/dev", "older/dev", "shop0/dev")] == [
+        False,
+        True,
+        True,
+    ]
     assert tags(found, "shop0/dev") == ["2"]
     assert B in guard.holds()[0].message
     assert guard.holds()[0].losses == ("old/dev: 1 would go, the stage is no longer declared",)
     await deliver(guard, *shops(1, "2"))
     found = guard.catalog(RULES, up)
-    assert (set(found.stages), catalog.stage(found, "old/dev").prune) == ({"shop0/dev"}, False)
+    assert (set(found.stages), catalog_build.stage(found, "old/dev").prune) == ({"shop0/dev"}, False)
     assert guard.confirm(guard.holds()[0].digest)
-    assert catalog.stage(guard.catalog(RULES, up), "old/dev").prune is True
+    assert catalog_build.stage(guard.catalog(RULES, up), "old/dev").prune is True
     await deliver(guard, *shops(1, "3"))
-    assert catalog.stage(guard.catalog(RULES, up), "old/dev").prune is True
+    assert catalog_build.stage(guard.catalog(RULES, up), "old/dev").prune is True
     assert guard.holds() == ()
 
 
@@ -169,7 +173,7 @@ async def test_a_renamed_source_is_not_a_dropped_one() -> None:
     await deliver(guard, *shops(4))
     assert guard.catalog(RULES, up) == build(*shops(4), incumbents=up)
     await deliver(guard, *shops(3))
-    assert catalog.stage(guard.catalog(RULES, up), "shop3/dev").prune is True
+    assert catalog_build.stage(guard.catalog(RULES, up), "shop3/dev").prune is True
     assert guard.holds() == ()
 
 
@@ -204,7 +208,7 @@ async def test_a_source_that_was_not_heard_yet_keeps_what_runs_by_it() -> None:
     found = guard.catalog(RULES, up)
     assert guard.holds() == ()
     assert (found.stages["shop/dev"].suspend, found.stages["taker/dev"].suspend) == (True, True)
-    assert catalog.stage(found, "blog/dev").prune is False
+    assert catalog_build.stage(found, "blog/dev").prune is False
     await deliver(guard, theirs, domain, source=B)
     found = guard.catalog(RULES, up)
     assert (tags(found), found.stages["shop/dev"].suspend) == (["1"], False)
@@ -221,7 +225,7 @@ async def test_a_late_source_that_comes_back_smaller_is_held() -> None:
     await deliver(guard, source=B)
     found = guard.catalog(RULES, up)
     assert len(guard.holds()[0].losses) == 3
-    assert catalog.stage(found, "b0/dev").prune is False
+    assert catalog_build.stage(found, "b0/dev").prune is False
 
 
 async def test_part_of_a_silent_source_is_not_its_last_good() -> None:
@@ -240,7 +244,7 @@ async def test_an_unreadable_file_is_no_deletion_when_its_last_good_documents_ar
     guard = await started(LastGood())
     await deliver(guard, shops(2)[0], unread=["1.yaml"])
     found = guard.catalog(RULES, up)
-    assert (guard.complete, catalog.stage(found, "shop1/dev").prune) == (False, False)
+    assert (guard.complete, catalog_build.stage(found, "shop1/dev").prune) == (False, False)
     await deliver(guard, *shops(2))
     assert (guard.complete, guard.catalog(RULES, up).prune) == (True, True)
 

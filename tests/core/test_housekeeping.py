@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.notes import ConfirmedNote, PulledNote
-from controller.core.errors import Unreachable, WorldBad
-from controller.housekeeping import Housekeeper, beyond
+from controller.clients.state.json_notes import ConfirmedNote, PulledNote
+from controller.core.model.errors import Unreachable, WorldBad
+from controller.work.housekeeping import Housekeeper, beyond
 
 APP = "registry.test/shop"
 

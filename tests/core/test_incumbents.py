@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from controller.core.incumbents import incumbents
-from controller.core.memory import InstanceMemory, StageMemory
-from controller.core.observed import Route
+from controller.core.catalog.types import incumbents
+from controller.core.model.memory import InstanceMemory, StageMemory
+from controller.core.model.observed import Route
 from tests.core.gate_world import NEW, OLD
 
 OLD_ROUTE = Route("shop.test", "shop/dev", "2", "default", NEW.id, "10.0.0.2", 80)

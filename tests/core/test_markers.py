@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from controller.core.desired import Options
-from controller.core.markers import marker, with_marker
-from controller.core.observed import Route
+from controller.core.model.desired import Options
+from controller.core.model.digests import marker, with_marker
+from controller.core.model.observed import Route
 
 ROUTE = Route("shop.test", "shop/dev", "1.0", "default", "a" * 64, "10.0.0.2", 8080)
 CHANGES = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.core import names
+from controller.core.model import names
 
 
 @pytest.mark.parametrize(

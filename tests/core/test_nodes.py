@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.core.nodes import Fields, Items, Mark, Node, Scalar, find, locate
+from controller.core.documents.yaml_tree import Fields, Items, Mark, Node, Scalar, find, locate
 
 
 def scalar(text: str, line: int) -> Scalar:

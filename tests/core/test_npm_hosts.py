@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.clients import npm_block, npm_hosts, npm_rows
-from controller.clients.npm_hosts import Ids, Site
-from controller.clients.npm_rows import Row
-from controller.clients.npm_session import lifetime, missing_permission
-from controller.core.desired import Options
-from controller.core.errors import RevisionBad
-from controller.core.markers import with_marker
-from controller.core.observed import Route
+from controller.clients.npm import block, hosts, rows
+from controller.clients.npm.hosts import Ids, Site
+from controller.clients.npm.rows import Row
+from controller.clients.npm.session import lifetime, missing_permission
+from controller.core.model.desired import Options
+from controller.core.model.digests import with_marker
+from controller.core.model.errors import RevisionBad
+from controller.core.model.observed import Route
 
 SITE = Site("home-1")
 ROW: Row = {"id": 7, "created_on": "x", "modified_on": "x", "owner_user_id": 2, "locations": None, "certificate": None}
@@ -49,7 +49,7 @@ sites = st.builds(
 
 def ids(route: Route, site: Site) -> Ids:
     """What NPM has behind the names."""
-    wanted = npm_hosts.wish(route, site)
+    wanted = hosts.wish(route, site)
     certificate = {None: 0, "letsencrypt": 0, "wild": 5, "main": 6}[wanted.certificate]
     return Ids(certificate, {None: 0, "staff": 3, "all": 4}[wanted.access_list])
 
@@ -68,12 +68,12 @@ def merged(row: Row, fields: Row, served: bool = True) -> Row:
 
 def made(route: Route, site: Site = SITE) -> Row:
     """A host that was just made."""
-    return merged(ROW, npm_hosts.changes(None, route, site, ids(route, site)))
+    return merged(ROW, hosts.changes(None, route, site, ids(route, site)))
 
 
 def seen(row: Row, site: Site = SITE) -> Route:
     """The route that the host stands for."""
-    found = npm_hosts.host(row, site)
+    found = hosts.host(row, site)
     assert found is not None
     return found.route
 
@@ -85,7 +85,7 @@ PLAIN = with_marker(Route("shop.test", "shop/dev", "1.0", "default", "a" * 64, "
 def test_a_new_host_reads_back_as_its_route(route: Route, site: Site) -> None:
     """Everything that a later pass needs is known from NPM alone, and nothing differs."""
     row = made(route, site)
-    assert npm_hosts.changes(row, route, site, ids(route, site)) == {}
+    assert hosts.changes(row, route, site, ids(route, site)) == {}
     assert seen(row, site) == route
 
 
@@ -93,9 +93,9 @@ def test_a_new_host_reads_back_as_its_route(route: Route, site: Site) -> None:
 def test_one_write_leads_from_any_route_to_any_other(first: Route, second: Route, before: Site, after: Site) -> None:
     """After it nothing differs, whatever was asked for before, by a document or by the settings."""
     row = made(first, before)
-    fields = npm_hosts.changes(row, second, after, ids(second, after))
+    fields = hosts.changes(row, second, after, ids(second, after))
     row = merged(row, fields)
-    assert npm_hosts.changes(row, second, after, ids(second, after)) == {}
+    assert hosts.changes(row, second, after, ids(second, after)) == {}
     assert seen(row, after) == second
     assert not set(fields) - {*ALLOWED}
 
@@ -112,7 +112,7 @@ ALLOWED = {
 def test_what_is_asked_for_no_more_is_taken_back(route: Route, site: Site) -> None:
     """Certificate, flags and access list that we had put there go with the wish, so that nothing of ours is left."""
     row = made(route, site)
-    row = merged(row, npm_hosts.changes(row, PLAIN, SITE, Ids()))
+    row = merged(row, hosts.changes(row, PLAIN, SITE, Ids()))
     assert (row["certificate_id"], row["access_list_id"], row["ssl_forced"]) == (0, 0, False)
 
 
@@ -125,11 +125,11 @@ def test_a_persons_settings_stay(route: Route, text: str) -> None:
     row = merged({**row, **theirs, "locations": [{"path": "/x"}]}, {"advanced_config": text + row["advanced_config"]})
     row["meta"]["colour"] = "blue"
     assert seen(row) == PLAIN
-    row = merged(row, npm_hosts.changes(row, plain, SITE, Ids()))
+    row = merged(row, hosts.changes(row, plain, SITE, Ids()))
     assert {key: row[key] for key in theirs} == theirs
     assert row["locations"] == [{"path": "/x"}]
     assert row["meta"]["colour"] == "blue"
-    assert npm_block.without(row["advanced_config"]) == text
+    assert block.without(row["advanced_config"]) == text
     assert seen(row) == plain
 
 
@@ -151,7 +151,7 @@ def test_an_edit_of_what_is_ours_is_drift(edit: Row) -> None:
     """It reads without a marker, and one write of exactly these fields mends it."""
     row = {**made(PLAIN), **edit}
     assert seen(row).marker == ""
-    assert list(npm_hosts.changes(row, PLAIN, SITE, Ids())) == list(edit)
+    assert list(hosts.changes(row, PLAIN, SITE, Ids())) == list(edit)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_other_ways_to_write_the_same_are_no_drift(edit: Row) -> None:
 )
 def test_a_host_without_our_mark_is_somebody_elses(meta: Any) -> None:
     """Whatever its hostname; it is listed with words that lead to it."""
-    ours, foreign = npm_hosts.hosts([{**made(PLAIN), "meta": meta}, None, "x"], SITE)
+    ours, foreign = hosts.hosts([{**made(PLAIN), "meta": meta}, None, "x"], SITE)
     assert ours == {}
     assert list(foreign) == ["shop.test"]
     assert "proxy host 7" in foreign["shop.test"]
@@ -190,7 +190,7 @@ def test_a_host_without_our_mark_is_somebody_elses(meta: Any) -> None:
 def test_a_damaged_mark_leaves_the_hostname() -> None:
     """It is ours and to be written again, although nothing else of it can be read."""
     mark = json.dumps({"controller": "home-1", "hostname": "shop.test"})
-    found = npm_hosts.host({**made(PLAIN), "meta": {"holdfast": mark}}, SITE)
+    found = hosts.host({**made(PLAIN), "meta": {"holdfast": mark}}, SITE)
     assert found is not None
     assert found.route == Route("shop.test", "", "", "instance", "", "", 0)
 
@@ -200,7 +200,7 @@ def test_a_lost_access_list_of_ours_is_drift_and_a_persons_is_not() -> None:
     closed = with_marker(Route(**{**vars(PLAIN), "options": Options(access_list="staff")}))
     row = {**made(closed), "access_list": None}
     assert seen(row).marker == ""
-    assert "access list does not exist" in npm_rows.lost(row)
+    assert "access list does not exist" in rows.lost(row)
     theirs = {**made(PLAIN), "access_list_id": 4, "access_list": None}
     assert seen(theirs) == PLAIN
 
@@ -212,8 +212,8 @@ def test_a_certificate_of_lets_encrypt_that_came_is_no_drift() -> None:
     assert seen(row) == route
     row.update(certificate_id=12, certificate={"id": 12, "provider": "letsencrypt"})
     assert seen(row) == route
-    assert npm_rows.issued(row)
-    assert npm_hosts.changes(row, PLAIN, SITE, Ids())["certificate_id"] == 0
+    assert rows.issued(row)
+    assert hosts.changes(row, PLAIN, SITE, Ids())["certificate_id"] == 0
 
 
 @pytest.mark.parametrize(
@@ -234,32 +234,32 @@ def test_a_certificate_of_lets_encrypt_that_came_is_no_drift() -> None:
 def test_no_text_becomes_configuration(fields: dict[str, Any]) -> None:
     """NPM checks none of this and writes it into nginx's file."""
     with pytest.raises(RevisionBad) as failed:
-        npm_hosts.check(Route(**{**vars(PLAIN), **fields}), SITE, None)
+        hosts.check(Route(**{**vars(PLAIN), **fields}), SITE, None)
     assert failed.value.reason == "InvalidRoute"
 
 
 @given(TEXT, TEXT)
 def test_our_lines_are_found_again(before: str, after: str) -> None:
     """Spliced twice is spliced once; a new proof takes the old one's place."""
-    first = npm_block.spliced(before, "ab12", "cd34")
-    start = first.removesuffix(npm_block.spliced("", "ab12", "cd34"))
+    first = block.spliced(before, "ab12", "cd34")
+    start = first.removesuffix(block.spliced("", "ab12", "cd34"))
     assert start in (before, before + "\n")
     text = first + after
-    assert npm_block.proof(text) == ("/.well-known/holdfast/ab12", "cd34")
-    again = npm_block.spliced(text, "ef56", "0789")
-    assert npm_block.proof(again) == ("/.well-known/holdfast/ef56", "0789")
-    assert npm_block.spliced(again, "ab12", "cd34") == text
-    assert npm_block.without(text) == start + after
+    assert block.proof(text) == ("/.well-known/holdfast/ab12", "cd34")
+    again = block.spliced(text, "ef56", "0789")
+    assert block.proof(again) == ("/.well-known/holdfast/ef56", "0789")
+    assert block.spliced(again, "ab12", "cd34") == text
+    assert block.without(text) == start + after
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz?deep=1"])
 @pytest.mark.parametrize("left", [6, -2])
 def test_our_lines_with_their_end_cut_off_are_made_whole(path: str, left: int) -> None:
     """What a person left of them is replaced, and what stands below is kept."""
-    whole = npm_block.spliced("", "ab12", "cd34", path)
+    whole = block.spliced("", "ab12", "cd34", path)
     cut = "\n".join(whole.split("\n")[:left]) + "\nclient_max_body_size 5m;\n"
-    assert npm_block.spliced(cut, "ab12", "cd34", path) == whole + "client_max_body_size 5m;\n"
-    assert npm_block.spliced(whole + whole, "ab12", "cd34", path) == whole
+    assert block.spliced(cut, "ab12", "cd34", path) == whole + "client_max_body_size 5m;\n"
+    assert block.spliced(whole + whole, "ab12", "cd34", path) == whole
 
 
 def test_the_life_of_a_token_is_its_own_word() -> None:

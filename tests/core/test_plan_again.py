@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.actions import Create, Pull
-from controller.core.errors import Failure
-from controller.core.observed import Fact, Observed
-from controller.core.plan import plan
-from controller.core.plan_types import Plan, Rules
+from controller.core.model.actions import Create, Pull
+from controller.core.model.decision import Plan, Rules
+from controller.core.model.errors import Failure
+from controller.core.model.observed import Fact, Observed
+from controller.core.planning.plan import plan
 from tests.core import plan_cases
 from tests.core.plan_cases import NOW
 

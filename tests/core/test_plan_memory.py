@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from controller.core.actions import Create, Pull, Remove, Stop
-from controller.core.memory import InstanceMemory, Quarantine, Rollout, StageMemory
-from controller.core.plan_types import Plan
-from controller.core.revision import gate_hash
+from controller.core.model.actions import Create, Pull, Remove, Stop
+from controller.core.model.decision import Plan
+from controller.core.model.digests import gate_hash
+from controller.core.model.memory import InstanceMemory, Quarantine, Rollout, StageMemory
 from tests.core import plan_cases
 from tests.core.plan_cases import DIGEST, NOW
 

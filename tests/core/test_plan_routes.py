@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import markers
-from controller.core.actions import Gate, SetRoute
-from controller.core.desired import Options
-from controller.core.observed import Fact, Observed, Route
-from controller.core.plan import plan
-from controller.core.plan_types import Plan, Rules
+from controller.core.model import digests
+from controller.core.model.actions import Gate, SetRoute
+from controller.core.model.decision import Plan, Rules
+from controller.core.model.desired import Options
+from controller.core.model.observed import Fact, Observed, Route
+from controller.core.planning.plan import plan
 from tests.core import plan_cases
 
 CASE = {
@@ -25,7 +25,7 @@ SEEN = plan_cases.observed(CASE, STAGE)
 def run(**changed: object) -> Plan:
     """The plan when the default route was changed in this way."""
     routes = dict(SEEN.routes.routes)
-    routes["stage.test"] = markers.with_marker(replace(routes["stage.test"], **changed))  # type: ignore[arg-type]
+    routes["stage.test"] = digests.with_marker(replace(routes["stage.test"], **changed))  # type: ignore[arg-type]
     return plan(STAGE, seeing(routes), Rules(), plan_cases.NOW)
 
 

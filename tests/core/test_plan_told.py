@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.core import plan_cases, told
+from tests.core import plan_cases, snapshots
 
 FILES = sorted(plan_cases.FOLDER.glob("*.yaml"))
 CASES = [(path, number, case) for path in FILES for number, case in enumerate(plan_cases.cases_of(path))]
@@ -22,7 +22,7 @@ def sections(path: Path) -> list[str]:
 )
 def test_what_is_told(path: Path, number: int, case: Mapping[str, Any]) -> None:
     """Status, log, memory and forecast of each case; `python -m tests.core.told` writes them anew for review."""
-    assert sections(path)[number].splitlines() == told.section(case).splitlines()
+    assert sections(path)[number].splitlines() == snapshots.section(case).splitlines()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.core.policy import PolicyRules, below, split_reference, violations
+from controller.core.model.policy import PolicyRules, below, split_reference, violations
 
 ROOTS = PolicyRules(bind_roots=("/srv/data",), capabilities=("NET_ADMIN",))
 

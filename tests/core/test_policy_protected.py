@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.core.policy import PROTECTED, PolicyRules, violations
+from controller.core.model.policy import PROTECTED, PolicyRules, violations
 
 WIDE = PolicyRules(bind_roots=("/",), protected=("/srv/data/holdfast",))
 

@@ -3,11 +3,11 @@
 import asyncio
 from dataclasses import replace
 
-from controller.core.actions import ContainerSpec, RunPreDeploy
-from controller.core.desired import Env, SecretRef
-from controller.core.errors import WorldBad
-from controller.core.observed import Container
-from controller.predeploy import PreDeployer
+from controller.core.model.actions import ContainerSpec, RunPreDeploy
+from controller.core.model.desired import Env, SecretRef
+from controller.core.model.errors import WorldBad
+from controller.core.model.observed import Container
+from controller.work.predeploy import PreDeployer
 from tests.core.gate_world import NEW, Run, Script, World, bad
 from tests.sim.clock import later, run_virtual
 

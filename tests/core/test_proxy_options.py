@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from controller.core.catalog import build
-from controller.core.catalog_types import CatalogRules, Incumbents, Sourced
-from controller.core.desired import DesiredStage
-from controller.core.proxy_options import ProxyKind
-from controller.core.spec import Project
+from controller.core.catalog.build import build
+from controller.core.catalog.route_options import ProxyKind
+from controller.core.catalog.types import CatalogRules, Incumbents, Sourced
+from controller.core.documents.spec import Project
+from controller.core.model.desired import DesiredStage
 
 
 def stage(route: dict[str, Any], kind: ProxyKind, tls: bool, port: int | None = 80) -> DesiredStage:

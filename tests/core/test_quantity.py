@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.core import quantity
+from controller.core.documents import quantity
 
 
 @pytest.mark.parametrize(

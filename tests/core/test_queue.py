@@ -4,9 +4,9 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 
-from controller.core.backoff import delay
-from controller.core.errors import HoldfastError, Unreachable, WorldBad
-from controller.queue import WorkQueue
+from controller.core.model.backoff import delay
+from controller.core.model.errors import HoldfastError, Unreachable, WorldBad
+from controller.work.queue import WorkQueue
 from tests.sim.clock import SimClock, later, run_virtual
 
 KEY = "shop/dev"

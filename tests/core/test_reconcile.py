@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from controller.apply import Applier
-from controller.core.actions import Action, Pull
-from controller.core.desired import DesiredInstance, DesiredStage, Origin, SecretRef, StageKey, Template
-from controller.core.errors import Unreachable, WorldBad
-from controller.core.memory import StageMemory
-from controller.core.observed import Container, RouteTable, SecretsSeen
-from controller.core.plan_types import Rules
-from controller.core.status import StageStatus, Transition
-from controller.looks import FRESH, Looks
-from controller.operations import Operation, Operations, Progress
+from controller.core.model.actions import Action, Pull
+from controller.core.model.decision import Rules
+from controller.core.model.desired import DesiredInstance, DesiredStage, Origin, SecretRef, StageKey, Template
+from controller.core.model.errors import Unreachable, WorldBad
+from controller.core.model.memory import StageMemory
+from controller.core.model.observed import Container, RouteTable, SecretsSeen
+from controller.core.model.status import StageStatus, Transition
 from controller.reconcile import Listener, Reconciler, World
-from controller.routing import Routing
+from controller.work.apply import Applier
+from controller.work.container_snapshot import FRESH, Looks
+from controller.work.operations import Operation, Operations, Progress
+from controller.work.route_writer import Routing
 from tests.sim.clock import SimClock, later, run_virtual
 
 KEY = "shop/dev"

@@ -3,7 +3,8 @@
 import json
 
 from controller.cli.render_plan import render
-from controller.core.forecast_types import Change, FieldChange, Forecast, StageForecast
+from controller.core.forecast.types import Change, Forecast, StageForecast
+from controller.core.planning.spec_fields import FieldChange
 
 PLAN = Forecast(
     (

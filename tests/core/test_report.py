@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from controller.core.plan_types import Plan
-from controller.core.status import InstanceStatus
+from controller.core.model.decision import Plan
+from controller.core.model.status import InstanceStatus
 from tests.core import plan_cases
 
 FACTS = {

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from controller.core import revision
-from controller.core.desired import Check, DesiredStage, Env, Mount, SecretRef, Template
-from controller.core.observed import Container, SecretsSeen
+from controller.core.model import digests
+from controller.core.model.desired import Check, DesiredStage, Env, Mount, SecretRef, Template
+from controller.core.model.observed import Container, SecretsSeen
 
 LEAST = Template("registry.test/shop")
 FULL = Template(
@@ -35,7 +35,7 @@ SEEN = SecretsSeen("k1", "d1", (), (SecretRef("file", "x"),))
 )
 def test_an_upgrade_recreates_nothing(template: Template, publish: int | None, value: str) -> None:
     """Safety: what the label of a container says today is what every later version must find for the same spec."""
-    assert revision.template_hash(template, publish) == value
+    assert digests.template_hash(template, publish) == value
 
 
 def test_a_field_that_a_later_version_adds_changes_no_hash() -> None:
@@ -45,16 +45,16 @@ def test_a_field_that_a_later_version_adds_changes_no_hash() -> None:
     class Later(Template):
         shm: int | None = None
 
-    assert revision.template_hash(Later("registry.test/shop")) == revision.template_hash(LEAST)
-    assert revision.template_hash(Later("registry.test/shop", shm=1)) != revision.template_hash(LEAST)
+    assert digests.template_hash(Later("registry.test/shop")) == digests.template_hash(LEAST)
+    assert digests.template_hash(Later("registry.test/shop", shm=1)) != digests.template_hash(LEAST)
 
 
 def test_the_name_of_a_revision_and_of_a_check_stay() -> None:
     """Names of containers, quarantines and gates hold these: another rule would try again what failed."""
     stage = DesiredStage("shop/dev", "shop", "dev", template=LEAST, port=8080, check=Check(port=8080))
-    assert revision.revision("shop/dev", "1.0", "1-0", "sha256:0", "k1:d1") == "3051e338"
-    assert revision.gate_hash(stage) == "0b9024f0"
-    assert revision.check_hash(Check(port=8080)) == "019238"
+    assert digests.revision("shop/dev", "1.0", "1-0", "sha256:0", "k1:d1") == "3051e338"
+    assert digests.gate_hash(stage) == "0b9024f0"
+    assert digests.check_hash(Check(port=8080)) == "019238"
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_the_name_of_a_revision_and_of_a_check_stay() -> None:
 def test_only_a_provable_change_of_a_secret_counts(label: str, seen: SecretsSeen, agree: bool) -> None:
     """A lost key or a missing file replaces no container (design §5, Secrets)."""
     box = _box(secrets=label)
-    assert revision.secrets_agree(box, seen) is agree
-    assert revision.made_from(box, "1-0", "sha256:0", seen) is agree
+    assert digests.secrets_agree(box, seen) is agree
+    assert digests.made_from(box, "1-0", "sha256:0", seen) is agree
 
 
 def test_a_container_is_told_by_template_and_digest() -> None:
     """Another template or digest is another revision; while no digest is pinned any will do."""
     box = _box()
-    assert revision.made_from(box, "1-0", "", SecretsSeen())
-    assert not revision.made_from(box, "1-1", "sha256:0", SecretsSeen())
-    assert not revision.made_from(box, "1-0", "sha256:1", SecretsSeen())
+    assert digests.made_from(box, "1-0", "", SecretsSeen())
+    assert not digests.made_from(box, "1-1", "sha256:0", SecretsSeen())
+    assert not digests.made_from(box, "1-0", "sha256:1", SecretsSeen())
 
 
 def _box(secrets: str = "") -> Container:

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from controller.core.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
-from controller.core.markers import with_marker
-from controller.core.observed import Route, RouteChange, RouteTable
+from controller.core.model.digests import with_marker
+from controller.core.model.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
+from controller.core.model.observed import Route, RouteChange, RouteTable
 from controller.interfaces import Answer
-from controller.routing import Routing
+from controller.work.route_writer import Routing
 
 
 class Clock:

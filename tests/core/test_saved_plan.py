@@ -7,7 +7,7 @@ import pytest
 from controller.cli import saved
 from controller.cli.main import run
 from controller.cli.output import Stop
-from controller.core.forecast_types import Change, Forecast, StageForecast
+from controller.core.forecast.types import Change, Forecast, StageForecast
 
 ADD = (Change("+", "instance", "1.0", "it is declared"),)
 PLAN = Forecast((StageForecast("shop/dev", ADD, fingerprint="f1"), StageForecast("web/dev", fingerprint="f2")), "d1")

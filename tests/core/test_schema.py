@@ -11,8 +11,8 @@ import yaml
 
 from controller.cli.generate import files, stale, write
 from controller.cli.output import yaml_text
-from controller.core.resource_rules import RULES
-from controller.core.schema import KINDS, crd, editor_schema
+from controller.core.documents.cel_rules import RULES
+from controller.core.documents.schema import KINDS, crd, editor_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {

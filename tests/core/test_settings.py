@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from controller.core.desired import SecretRef
-from controller.core.errors import InvalidInput
+from controller.core.model.desired import SecretRef
+from controller.core.model.errors import InvalidInput
 from controller.settings import Settings, init_text, load_settings
 from controller.settings.load import parse
 from tests.core.settings_text import FILE, ROOT, settings

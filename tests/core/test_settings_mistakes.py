@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.errors import Diagnostic, InvalidInput
+from controller.core.model.errors import Diagnostic, InvalidInput
 from controller.settings import init_text, load_settings
 from controller.settings.load import parse
 from tests.core.settings_text import FILE, HEAD, mistakes

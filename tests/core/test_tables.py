@@ -4,9 +4,9 @@ import pytest
 
 from controller.cli import explanation, tables
 from controller.cli.app_logs import choose
-from controller.core.memory import InstanceMemory, Quarantine, Rollout, StageMemory
-from controller.core.observed import Container
-from controller.core.status import Condition, HistoryRow, InstanceStatus, LogLine, StageStatus
+from controller.core.model.memory import InstanceMemory, Quarantine, Rollout, StageMemory
+from controller.core.model.observed import Container
+from controller.core.model.status import Condition, HistoryRow, InstanceStatus, LogLine, StageStatus
 
 NOW = 1_700_000_600.0
 GOOD = InstanceStatus(

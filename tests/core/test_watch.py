@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from controller.core.actions import Watch
-from controller.core.desired import Check
-from controller.core.observed import Container
+from controller.core.model.actions import Watch
+from controller.core.model.desired import Check
+from controller.core.model.observed import Container
 from controller.interfaces import Probe
-from controller.liveness import Watcher
+from controller.work.liveness import Watcher
 from tests.core.gate_world import BAD, CHECK, NEW, OK, REFUSED, Run, World
 from tests.sim.clock import later, run_virtual
 

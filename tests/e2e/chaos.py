@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from controller.clients.store import SqliteStore
+from controller.clients.state.store import SqliteStore
 from tests.parts.faults import Counted, Decide, Door, Fault
 from tests.parts.sandbox import Sandbox
 

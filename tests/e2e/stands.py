@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from controller.core import names
-from controller.core.desired import SecretRef
+from controller.core.model import names
+from controller.core.model.desired import SecretRef
 from tests.parts.sandbox import Sandbox
 
 SPEED = 20.0

@@ -16,17 +16,18 @@ from typing import Any, Literal, TypeVar
 
 import httpx
 
-from controller.clients import caddy_config, store_read
-from controller.clients.store_file import open_reader
-from controller.core.observed import Route
-from controller.core.spec import DeployRequest, Document, Project
-from controller.core.status import StageStatus
+from controller.clients.caddy import config as caddy_config
+from controller.clients.state import read
+from controller.clients.state.file import open_reader
+from controller.core.documents.spec import DeployRequest, Document, Project
+from controller.core.model.observed import Route
+from controller.core.model.status import StageStatus
 from tests.e2e.stands import SPEED, Border, Box, Engine, Files, Folder, Quick, Stand
 from tests.e2e.trace import Trace, word
 from tests.parts.faults import Call, Door, Fault
 from tests.parts.sandbox import Sandbox
 from tests.sim.apps import App
-from tests.sim.declared import DOMAIN, Wish, wishes
+from tests.sim.expected_model import DOMAIN, Wish, wishes
 
 T = TypeVar("T")
 
@@ -272,7 +273,7 @@ class Real:
             return question(db)
 
     def _statuses(self) -> dict[str, StageStatus]:
-        return self._stored(store_read.statuses, {})
+        return self._stored(read.statuses, {})
 
     def _settled(self) -> bool:
         found = self._statuses()
@@ -281,7 +282,7 @@ class Real:
 
     def _taken(self) -> bool:
         """The controller goes by what was written last."""
-        good = self._stored(lambda db: store_read.last_good(db, "files:./desired"), ()) or ()
+        good = self._stored(lambda db: read.last_good(db, "files:./desired"), ()) or ()
         written = [
             (Project if item["kind"] == "Project" else DeployRequest).model_validate(item) for item in self._written
         ]

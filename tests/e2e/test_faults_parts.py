@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.store import SqliteStore
+from controller.clients.state.store import SqliteStore
 from tests.e2e.chaos import Chaos, Clients
 from tests.e2e.test_lifecycle import serves
 from tests.parts.sandbox import PROGRAM, ROOT, Sandbox

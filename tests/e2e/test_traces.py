@@ -15,7 +15,7 @@ from tests.parts.caddy import Caddy, find_caddy
 from tests.parts.engine import Engine
 from tests.parts.registry import Registry
 from tests.parts.sandbox import Sandbox
-from tests.sim.border import Effect
+from tests.sim.call_border import Effect
 from tests.sim.scenarios import ALL, Scenario
 from tests.world import Simulation, simulate
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from controller.cli.checks import MIGRATE
+from controller.cli.doctor.machine import MIGRATE
 from tests.e2e.test_lifecycle import serves
 from tests.parts.sandbox import ROOT, Sandbox
 

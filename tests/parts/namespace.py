@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from controller.cli.checks import MIGRATE
+from controller.cli.doctor.machine import MIGRATE
 from tests.parts.engine import find_dockerd
 from tests.parts.process import CLEAN_PATH
 

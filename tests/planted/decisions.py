@@ -8,19 +8,19 @@ BUGS = (
         "The old one goes as soon as it is not declared any more, whoever a route leads to.",
         (
             Edit(
-                "core/leave.py",
+                "core/planning/retire.py",
                 "def _staying(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n",
                 "def _staying(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n"
                 "    return {item.id for item in draft.observed.containers if draft.desired.instance(item.tag)}\n\n\n"
                 "def _stayed(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n",
             ),
             Edit(
-                "core/leave.py",
+                "core/planning/retire.py",
                 "    routed = {route.container for route in draft.observed.routes.routes.values()}\n",
                 "    routed: set[str] = set()\n",
             ),
             Edit(
-                "core/leave.py",
+                "core/planning/retire.py",
                 "def _routed(draft: Draft, item: Container) -> bool:\n",
                 "def _routed(draft: Draft, item: Container) -> bool:\n    return False\n\n\n"
                 "def _was_routed(draft: Draft, item: Container) -> bool:\n",
@@ -34,7 +34,7 @@ BUGS = (
         "A gate that has begun counts as one that said yes.",
         (
             Edit(
-                "core/slots.py",
+                "core/planning/tag_state.py",
                 'return container.running and fact is not None and fact.status == "succeeded"',
                 "return container.running and fact is not None",
             ),
@@ -47,12 +47,12 @@ BUGS = (
         "What is there gets the routes when nothing has proven itself.",
         (
             Edit(
-                "core/slots.py",
+                "core/planning/tag_state.py",
                 "        return self.current or self.stable\n",
                 "        return self.current or self.stable or self.candidate\n",
             ),
             Edit(
-                "core/routes.py",
+                "core/planning/routes.py",
                 "    if gated(draft, item):\n        return True\n",
                 "    if item.running:\n        return True\n",
             ),
@@ -65,7 +65,7 @@ BUGS = (
         "A container of the right tag counts as the declared one, whatever image it runs.",
         (
             Edit(
-                "core/revision.py",
+                "core/model/digests.py",
                 "container.template == template and (not digest or container.digest == digest) and",
                 "container.template == template and",
             ),
@@ -78,7 +78,7 @@ BUGS = (
         "Another way to hash the same spec replaces everything that runs.",
         (
             Edit(
-                "core/revision.py",
+                "core/model/digests.py",
                 'hashlib.sha256(text.encode("utf-8", "surrogatepass"))',
                 'hashlib.blake2b(text.encode("utf-8", "surrogatepass"))',
             ),
@@ -91,7 +91,7 @@ BUGS = (
         "A route keeps the address that its container had when it was written.",
         (
             Edit(
-                "core/routes.py",
+                "core/planning/routes.py",
                 'host = {"ip": item.address,',
                 "known = seen.host if seen is not None and seen.container == item.id else item.address\n"
                 '    host = {"ip": known,',
@@ -103,7 +103,7 @@ BUGS = (
     Bug(
         "labels as ownership",
         "Whatever carries our labels is ours, also a copy under another name.",
-        (Edit("core/names.py", "    return name == expected\n", "    return bool(expected)\n"),),
+        (Edit("core/model/names.py", "    return name == expected\n", "    return bool(expected)\n"),),
         red="cell deploy",
         says="something that is not ours changed",
     ),
@@ -147,7 +147,7 @@ BUGS = (
     Bug(
         "expectations that expire",
         "A list from before one's own call is believed again.",
-        (Edit("looks.py", "if key not in self._touched and self._clock", "if self._clock"),),
+        (Edit("work/container_snapshot.py", "if key not in self._touched and self._clock", "if self._clock"),),
         red="cell deploy",
         says="S6 at",
     ),
@@ -170,7 +170,7 @@ BUGS = (
         "A source that cannot be read is one that declares nothing.",
         (
             Edit(
-                "guard.py",
+                "intake/guard.py",
                 "self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)))",
                 "self._take(delivery.source, tuple(delivery.documents))",
             ),

@@ -8,7 +8,7 @@ BUGS = (
         "A container that Docker has started counts as one that runs (F26).",
         (
             Edit(
-                "gate.py",
+                "work/gate.py",
                 "            await self._age(watched, max(LEAST_RUN, action.check.start_period), progress)\n",
                 "            return\n",
             ),
@@ -19,21 +19,21 @@ BUGS = (
     Bug(
         "running as healthy",
         "The state of a container is its health (F27).",
-        (Edit("gate.py", 'elif action.check.type == "none":', 'elif action.check.type != "docker":'),),
+        (Edit("work/gate.py", 'elif action.check.type == "none":', 'elif action.check.type != "docker":'),),
         red="cell broken_tag",
         says="was marked as passed before its gate could pass",
     ),
     Bug(
         "retry after an unknown outcome",
         "A migration whose end was not seen is run again, without a look whether it ran.",
-        (Edit("predeploy.py", 'if found.state == "created":', 'if found.state in ("created", "exited"):'),),
+        (Edit("work/predeploy.py", 'if found.state == "created":', 'if found.state in ("created", "exited"):'),),
         red="tests/core/test_pre_deploy.py::test_a_migration_that_already_ran_is_not_run_again",
         says="AssertionError",
     ),
     Bug(
         "no name on create",
         "Docker gives the name, and two calls make two containers.",
-        (Edit("clients/docker_write.py", 'params={"name": spec.name}', "params={}"),),
+        (Edit("clients/docker/writer.py", 'params={"name": spec.name}', "params={}"),),
         red="tests/contract/test_docker_containers.py::test_creating_twice_gives_the_same_container",
         says="AssertionError",
     ),
@@ -42,7 +42,7 @@ BUGS = (
         "Docker's filter by name finds every name that holds the text.",
         (
             Edit(
-                "clients/docker.py",
+                "clients/docker/runtime.py",
                 '        params = {"all": "1", "filters": json.dumps({"label": labels})}\n',
                 '        alike = [stage.replace("/", "-")] if stage is not None else []\n'
                 '        params = {"all": "1", "filters": json.dumps({"label": labels[:1], "name": alike})}\n',
@@ -56,7 +56,7 @@ BUGS = (
         "The 409 of a second removal is taken for a refusal (F18).",
         (
             Edit(
-                "clients/docker_write.py",
+                "clients/docker/writer.py",
                 '            if error.status == 409 and error.says("already in progress"):\n'
                 "                self._await_gone(target)\n"
                 "            elif error.status != 404:",
@@ -71,12 +71,12 @@ BUGS = (
         "A pull that Docker let end is one that got the image: the old one of that tag will do (F31).",
         (
             Edit(
-                "clients/docker_pull.py",
+                "clients/docker/pull.py",
                 "            raise StreamError(code if isinstance(code, int) else 0,",
                 "            continue\n            raise StreamError(code if isinstance(code, int) else 0,",
             ),
             Edit(
-                "clients/docker_pull.py",
+                "clients/docker/pull.py",
                 "        if not digest or (self._digest and digest != self._digest):\n",
                 '        old = f"{self._image}:{self._tag}"\n'
                 "        if not digest and has_image(self._engine, old):\n"
@@ -92,7 +92,7 @@ BUGS = (
         "A registry that stops sending is waited for without end (F32).",
         (
             Edit(
-                "clients/docker.py",
+                "clients/docker/runtime.py",
                 "async with asyncio.timeout(self._pull_deadline):",
                 "async with asyncio.timeout(None):",
             ),
@@ -110,7 +110,7 @@ BUGS = (
     Bug(
         "truncate and write",
         "A note is overwritten in place, and is lost when the disk is full.",
-        (Edit("clients/notes.py", 'draft = path.with_name(f"{path.name}.new")', "draft = path"),),
+        (Edit("clients/state/json_notes.py", 'draft = path.with_name(f"{path.name}.new")', "draft = path"),),
         red="tests/contract/test_notes.py::test_a_note_that_does_not_fit_leaves_the_one_before",
         says="assert {} ==",
     ),
@@ -132,7 +132,7 @@ BUGS = (
         "Nginx Proxy Manager's reply to a new host is believed, not what it shows afterwards.",
         (
             Edit(
-                "clients/npm_writer.py",
+                "clients/npm/writer.py",
                 "            return await self._settle(mine[0].row, route, ids, error)\n"
                 "        self._accept(row, route, ids)\n",
                 "            return await self._settle(mine[0].row, route, ids, error)\n",
@@ -145,9 +145,9 @@ BUGS = (
         "load a stale configuration",
         "Caddy gets a whole configuration that was read a moment ago, unguarded.",
         (
-            Edit("clients/caddy_admin.py", ', "If-Match": etag})', "})"),
+            Edit("clients/caddy/admin.py", ', "If-Match": etag})', "})"),
             Edit(
-                "clients/caddy_admin.py",
+                "clients/caddy/admin.py",
                 "return None if old == new else _narrow(",
                 'return None if old == new else Edit("POST", "/load", new) if new else _narrow(',
             ),

@@ -3,8 +3,8 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from controller.clients.docker_errors import registry_failure
-from controller.core.errors import RevisionBad, WorldBad
+from controller.clients.docker.errors import registry_failure
+from controller.core.model.errors import RevisionBad, WorldBad
 
 
 @dataclass(frozen=True)

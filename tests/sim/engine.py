@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from controller.clients.docker_config import labels as labels_of
-from controller.core import names
-from controller.core.actions import ContainerSpec
-from controller.core.errors import Conflict, RevisionBad, WorldBad
-from controller.core.observed import ContainerState
+from controller.clients.docker.create_body import labels as labels_of
+from controller.core.model import names
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.errors import Conflict, RevisionBad, WorldBad
+from controller.core.model.observed import ContainerState
 from tests.sim.apps import App, Registry
-from tests.sim.border import Border
+from tests.sim.call_border import Border
 
 START_SECONDS = 0.3
 REPLY_SECONDS = 0.004

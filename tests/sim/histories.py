@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controller.core.spec import Document
+from controller.core.documents.spec import Document
 from tests.sim.apps import App
-from tests.sim.deeds import Deed, perform, which
 from tests.sim.recorded import Recorded
 from tests.sim.scripts import FAILURES, Script
 from tests.sim.sources import project, request
+from tests.sim.user_acts import Deed, perform, which
 from tests.world import Simulation, simulate
 
 GOOD = ("1.0", "1.1", "2.0", "2.1")

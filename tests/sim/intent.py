@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from controller.core import names
-from tests.sim.border import Effect
+from controller.core.model import names
+from tests.sim.call_border import Effect
 from tests.sim.engine import Engine
 from tests.sim.store import Disk
 

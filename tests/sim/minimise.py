@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from controller.core.spec import Document
-from tests.sim.deeds import Deed
+from controller.core.documents.spec import Document
 from tests.sim.scripts import FAILURES, Script, document, failure, written
+from tests.sim.user_acts import Deed
 
 T = TypeVar("T")
 Fails = Callable[[Script], bool]

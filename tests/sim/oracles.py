@@ -7,10 +7,10 @@ happens, because an error raised there would end up in the code under test.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from controller.core.observed import Route
-from tests.sim.border import Border, Effect
-from tests.sim.declared import CONTROLLER, Wish
+from controller.core.model.observed import Route
+from tests.sim.call_border import Border, Effect
 from tests.sim.engine import Box, Engine
+from tests.sim.expected_model import CONTROLLER, Wish
 from tests.sim.proxy import ProxyState, target
 
 SETTLING = 0.6

@@ -8,9 +8,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from controller.core.errors import Locked
+from controller.core.model.errors import Locked
 from controller.manager import Manager
-from tests.sim.border import Life
+from tests.sim.call_border import Life
 from tests.sim.clock import owner
 from tests.sim.faults import Crash
 from tests.sim.suspension import Suspendable

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from controller.clients import caddy_routes, npm_hosts
-from controller.core.desired import Check
-from controller.core.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
-from controller.core.markers import with_marker
-from controller.core.observed import Container, Route, RouteChange, RouteTable
+from controller.clients.caddy import routes as caddy_routes
+from controller.clients.npm import hosts
+from controller.core.model.desired import Check
+from controller.core.model.digests import with_marker
+from controller.core.model.errors import Conflict, OutcomeUnknown, Unreachable, WorldBad
+from controller.core.model.observed import Container, Route, RouteChange, RouteTable
 from controller.interfaces import Answer, Probe, Prober, Proxy
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 from tests.sim.engine import Box, Engine
 
 WRITE_SECONDS = 0.02
@@ -155,7 +156,7 @@ class SimProxy(Proxy):
         if self.batch:
             caddy_routes.check(route, tls=False)
         else:
-            npm_hosts.check(route, npm_hosts.Site("sim"), None)
+            hosts.check(route, hosts.Site("sim"), None)
 
     def _up(self) -> None:
         if self._state.down:

@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from controller.clients import store_outbox
 from controller.clients.notify import TIMEOUT, Notifier, Target
-from controller.clients.store import SqliteStore
-from controller.clients.store_outbox import OutboxItem
-from controller.clients.store_schema import VERSIONS
-from controller.core.desired import SecretRef, StageKey
-from controller.core.status import Transition
+from controller.clients.state import outbox as state_outbox
+from controller.clients.state.outbox import OutboxItem
+from controller.clients.state.schema import VERSIONS
+from controller.clients.state.store import SqliteStore
+from controller.core.model.desired import SecretRef, StageKey
+from controller.core.model.status import Transition
 from controller.interfaces import Clock, Secrets
-from tests.sim.border import Life
+from tests.sim.call_border import Life
 from tests.sim.faults import Crash
 
 
@@ -66,7 +66,7 @@ class Outbox:
     def add(self, stage: StageKey, transitions: Sequence[Transition], now: float) -> None:
         """In the transaction of what it tells of."""
         for item in transitions:
-            store_outbox.add(self.db, stage, item, now)
+            state_outbox.add(self.db, stage, item, now)
         for wake in self.wakes:
             wake()
 
@@ -84,19 +84,19 @@ class SimOutbox:
 
     async def aim(self, targets: Mapping[str, Sequence[str]], now: float) -> None:
         """Deliver to exactly these targets."""
-        store_outbox.aim(self._db, targets, now)
+        state_outbox.aim(self._db, targets, now)
 
     async def outbox(self, target: str, limit: int) -> list[OutboxItem]:
         """What the target has not got yet."""
-        return store_outbox.waiting(self._db, target, limit)
+        return state_outbox.waiting(self._db, target, limit)
 
     async def delivered(self, item: str, target: str) -> None:
         """It has got it."""
-        store_outbox.settle(self._db, item, target)
+        state_outbox.settle(self._db, item, target)
 
     async def postponed(self, item: str, target: str, next_at: float, failures: int) -> None:
         """It will be tried again."""
-        store_outbox.postpone(self._db, item, target, next_at, failures)
+        state_outbox.postpone(self._db, item, target, next_at, failures)
 
     @property
     def _db(self) -> sqlite3.Connection:

@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from controller.clients.docker_config import body
-from controller.clients.docker_images import Image
-from controller.clients.docker_view import number
-from controller.core import names
-from controller.core.actions import ContainerSpec
-from controller.core.desired import SecretRef, StageKey
-from controller.core.errors import RevisionBad, Unreachable, WorldBad
-from controller.core.observed import Container
-from controller.core.policy import PolicyRules, violations
+from controller.clients.docker.create_body import body
+from controller.clients.docker.images import Image
+from controller.clients.docker.view import number
+from controller.core.model import names
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.desired import SecretRef, StageKey
+from controller.core.model.errors import RevisionBad, Unreachable, WorldBad
+from controller.core.model.observed import Container
+from controller.core.model.policy import PolicyRules, violations
 from controller.interfaces import Runtime, RuntimeEvent
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 from tests.sim.engine import Box, Engine
 
 QUICK = 0.004

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from controller.core.spec import DeployRequest, Document, Project
+from controller.core.documents.spec import DeployRequest, Document, Project
 from tests.sim.apps import App
 from tests.sim.clock import Circles
-from tests.sim.deeds import Deed, perform
 from tests.sim.recorded import Met, Scripted
+from tests.sim.user_acts import Deed, perform
 from tests.world import Simulation, simulate
 
 KINDS: dict[str, type[Project] | type[DeployRequest]] = {"Project": Project, "DeployRequest": DeployRequest}

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from controller.core.catalog_types import Sourced
-from controller.core.errors import Diagnostic
-from controller.core.spec import API_VERSION, DeployRequest, Document, Project
+from controller.core.catalog.types import Sourced
+from controller.core.documents.spec import API_VERSION, DeployRequest, Document, Project
+from controller.core.model.errors import Diagnostic
 from controller.interfaces import Delivery, Source
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 
 IMAGE = "registry.test/shop"
 

@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from controller.core.catalog_types import Sourced
-from controller.core.desired import SecretRef, StageKey
-from controller.core.errors import Locked, WorldBad
-from controller.core.memory import StageMemory
-from controller.core.observed import SecretsSeen
-from controller.core.status import StageStatus, Transition
+from controller.core.catalog.types import Sourced
+from controller.core.model.desired import SecretRef, StageKey
+from controller.core.model.errors import Locked, WorldBad
+from controller.core.model.memory import StageMemory
+from controller.core.model.observed import SecretsSeen
+from controller.core.model.status import StageStatus, Transition
 from controller.interfaces import Secrets, Store
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 from tests.sim.faults import Crash
 from tests.sim.receivers import Outbox
 

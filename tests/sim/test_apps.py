@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.sim.apps import App
-from tests.sim.border import Effect
+from tests.sim.call_border import Effect
 from tests.sim.rollouts import DEFAULT
 from tests.sim.sources import project
 from tests.world import Simulation, simulate

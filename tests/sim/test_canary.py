@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import names
-from controller.core.forecast_types import Forecast
-from controller.core.observed import Route
-from controller.core.status import StageStatus
+from controller.core.forecast.types import Forecast
+from controller.core.model import names
+from controller.core.model.observed import Route
+from controller.core.model.status import StageStatus
 from tests.sim.canary import REF, VALUE, spilled
 from tests.sim.rollouts import DEFAULT, deploy
 from tests.sim.sources import project

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.sim.apps import App
-from tests.sim.border import Effect
+from tests.sim.call_border import Effect
 from tests.sim.matrix import Reference
 from tests.sim.rollouts import DEFAULT, FIVE_HUNDRED
 from tests.sim.scenarios import ALL, Scenario, expire

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import names
-from controller.core.actions import ContainerSpec
-from controller.core.desired import Check
-from controller.core.errors import Conflict, OutcomeUnknown, RevisionBad, Unreachable, WorldBad
-from controller.core.markers import with_marker
-from controller.core.observed import Container, Route, RouteChange
+from controller.core.model import names
+from controller.core.model.actions import ContainerSpec
+from controller.core.model.desired import Check
+from controller.core.model.digests import with_marker
+from controller.core.model.errors import Conflict, OutcomeUnknown, RevisionBad, Unreachable, WorldBad
+from controller.core.model.observed import Container, Route, RouteChange
 from tests.sim.apps import App
-from tests.sim.border import Border, Life
+from tests.sim.call_border import Border, Life
 from tests.sim.clock import Circles, SimClock, run_virtual
 from tests.sim.engine import Engine
 from tests.sim.faults import Crash, FaultAt, Mode, NoFaults

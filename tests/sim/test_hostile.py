@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.core.desired import SecretRef
+from controller.core.model.desired import SecretRef
 from tests.sim.apps import App
 from tests.sim.faults import Call, Fault, NoFaults
 from tests.sim.proxy import target

@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pydantic import ValidationError
 
-from controller.core.spec import Document, Project
+from controller.core.documents.spec import Document, Project
 from tests.sim.apps import App
 from tests.sim.clock import Driven
-from tests.sim.deeds import Deed, perform
 from tests.sim.faults import OK, Call, Fault, Mode, NoFaults
 from tests.sim.histories import BAD, GOOD, PASSING, WAITS, Drawn
 from tests.sim.listening import listening
 from tests.sim.minimise import smaller
 from tests.sim.scripts import document, written
+from tests.sim.user_acts import Deed, perform
 from tests.world import Simulation
 
 T = TypeVar("T")

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 import pytest
 
-from controller.core.errors import InvalidInput, Unreachable
-from controller.core.forecast_types import Forecast
-from controller.core.memory import StageMemory
-from controller.core.spec import Document
-from controller.core.status import StageStatus
+from controller.core.documents.spec import Document
+from controller.core.forecast.types import Forecast
+from controller.core.model.errors import InvalidInput, Unreachable
+from controller.core.model.memory import StageMemory
+from controller.core.model.status import StageStatus
 from controller.manager import Manager
 from tests.sim.apps import App
-from tests.sim.border import Life
+from tests.sim.call_border import Life
 from tests.sim.clock import run_virtual
 from tests.sim.sources import project
 from tests.sim.wiring import parts

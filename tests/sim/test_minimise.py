@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core import plan as plans
-from controller.core.desired import DesiredStage
-from controller.core.observed import Observed
-from controller.core.plan_types import Plan, Rules
+from controller.core.model.decision import Plan, Rules
+from controller.core.model.desired import DesiredStage
+from controller.core.model.observed import Observed
+from controller.core.planning import plan as plans
 from tests.sim import soak
 from tests.sim.apps import App
-from tests.sim.deeds import Deed
 from tests.sim.histories import CALM, Violation, recorded
 from tests.sim.minimise import fails_as, minimise
 from tests.sim.recorded import Met
 from tests.sim.replay import told
 from tests.sim.scripts import Script, failure
 from tests.sim.sources import project, request
+from tests.sim.user_acts import Deed
 
 SEED = 1
 TRUE = plans.plan

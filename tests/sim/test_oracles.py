@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from controller.core import plan as plans
-from controller.core.actions import Create, DeleteRoute, MarkPassed, SetRoute, Stop
-from controller.core.desired import DesiredStage
-from controller.core.observed import Fact, Observed
-from controller.core.plan_types import Plan, Rules
+from controller.core.model.actions import Create, DeleteRoute, MarkPassed, SetRoute, Stop
+from controller.core.model.decision import Plan, Rules
+from controller.core.model.desired import DesiredStage
+from controller.core.model.observed import Fact, Observed
+from controller.core.planning import plan as plans
 from tests.sim import scenarios
 from tests.sim.clock import EPOCH
 from tests.sim.matrix import Reference

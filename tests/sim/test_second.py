@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from controller.core.errors import Locked
+from controller.core.model.errors import Locked
 from tests.sim.apps import App
-from tests.sim.border import Effect
+from tests.sim.call_border import Effect
 from tests.sim.faults import Seeded
 from tests.sim.histories import History
 from tests.sim.matrix import Reference

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from controller.core.desired import SecretRef
+from controller.core.model.desired import SecretRef
 from tests.sim.apps import App
 from tests.sim.rollouts import DEFAULT, FIVE_HUNDRED, deploy, two_tags
 from tests.sim.sources import project

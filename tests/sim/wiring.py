@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from controller.core.catalog_types import CatalogRules
-from controller.parts import Limits, Parts
-from tests.sim.border import Life
-from tests.sim.declared import DOMAIN
+from controller.core.catalog.types import CatalogRules
+from controller.wiring import Limits, Parts
+from tests.sim.call_border import Life
+from tests.sim.expected_model import DOMAIN
 from tests.sim.proxy import SimProber, SimProxy
 from tests.sim.receivers import SimNotifier
 from tests.sim.runtime import SimRuntime

@@ -1,0 +1,165 @@
+"""One connection to a Docker Engine: lazily made, made again when it broke, every call with its own deadline.
+
+Built on docker-py's `APIClient` for the transport (unix socket, TLS, version negotiation); the calls themselves are
+plain requests, because docker-py hides the timeouts, swallows pull errors and inspects each item of a list.
+"""
+
+import contextlib
+import http.client
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+import docker
+import docker.errors
+import docker.utils
+import requests
+import urllib3.exceptions
+
+from controller.clients.docker.errors import EngineError, ReplyLost, never_sent, unreachable
+from controller.core.model.errors import Unreachable
+
+READ_TIMEOUT = 15.0
+"""Seconds that a list or an inspect may take."""
+WRITE_TIMEOUT = 120.0
+"""Seconds that create, start, remove, connect or update may take: a slow daemon is not a dead one."""
+CONNECT_TIMEOUT = 10.0
+POOL_SIZE = 64
+
+TRANSPORT_ERRORS = (
+    requests.exceptions.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+
+
+class Engine:
+    """Requests to one Engine; safe to use from several threads."""
+
+    def __init__(self, host: str | None) -> None:
+        self._host = host
+        self._lock = threading.Lock()
+        self._api: docker.APIClient | None = None
+
+    @property
+    def host(self) -> str:
+        """Where the Engine is, for messages."""
+        return self._host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+
+    @property
+    def socket_path(self) -> str | None:
+        """Path of the unix socket; None for a remote Engine."""
+        return self.host.removeprefix("unix://").removeprefix("http+unix://") if "unix:" in self.host else None
+
+    def close(self) -> None:
+        """Drop the connections; the next call makes new ones."""
+        with self._lock:
+            api, self._api = self._api, None
+        if api is not None:
+            api.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = READ_TIMEOUT,
+        stream: bool = False,
+    ) -> requests.Response:
+        """Make one call. A reading call that broke is asked again once on a new connection.
+
+        Raises `Unreachable` when nothing can have happened, `ReplyLost` when a changing call may have happened, and
+        `EngineError` for a refusal.
+        """
+        reading = method == "GET"
+        for attempt in (1, 2):
+            api = self._connect()
+            try:
+                response = api.request(
+                    method,
+                    f"{api.base_url}/v{api.api_version}{path}",
+                    params=params,
+                    json=body,
+                    headers=dict(headers or {}),
+                    timeout=(CONNECT_TIMEOUT, timeout),
+                    stream=stream,
+                )
+            except TRANSPORT_ERRORS as error:
+                if never_sent(error):
+                    self.close()
+                    raise unreachable(error, self.host) from error
+                if not reading:
+                    raise ReplyLost(f"{method} {path}: {type(error).__name__}") from error
+                if attempt == 2 or isinstance(error, requests.exceptions.ReadTimeout):
+                    self.close()
+                    raise unreachable(error, self.host) from error
+                continue
+            if response.status_code >= 400:
+                failure = EngineError(response.status_code, _message(response))
+                response.close()
+                if failure.status == 400 and failure.says("client version"):
+                    self.close()  # the Engine was exchanged under us: negotiate again
+                    raise Unreachable(f"Docker Engine at {self.host}: {failure.message}")
+                raise failure
+            return response
+        raise AssertionError
+
+    def json(self, method: str, path: str, **options: Any) -> Any:
+        """Make one call and decode its answer; None for an empty one."""
+        response = self.request(method, path, **options)
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError as error:
+            if method != "GET":
+                raise ReplyLost(f"{method} {path}: the answer is not JSON") from error
+            raise Unreachable(f"Docker Engine at {self.host}: the answer to {path} is not JSON") from error
+
+    def _connect(self) -> docker.APIClient:
+        with self._lock:
+            if self._api is not None:
+                return self._api
+            environment = dict(os.environ)
+            if self._host:
+                environment["DOCKER_HOST"] = self._host
+            try:
+                api = docker.APIClient(
+                    version="auto",
+                    timeout=int(READ_TIMEOUT),
+                    max_pool_size=POOL_SIZE,
+                    **docker.utils.kwargs_from_env(environment=environment),
+                )
+            except (docker.errors.DockerException, *TRANSPORT_ERRORS, ValueError) as error:
+                raise unreachable(error, self.host) from error
+            if api.base_url.startswith("http+docker:"):
+                api.trust_env = False  # no proxies and no .netrc on a unix socket
+            self._api = api
+            return api
+
+
+def hang_up(response: requests.Response) -> None:
+    """End a stream that another thread is reading; the reader gets an error or the end."""
+    with contextlib.suppress(*TRANSPORT_ERRORS, AttributeError, ValueError):
+        response.raw.shutdown()
+
+
+def image_path(reference: str) -> str:
+    """Quote an image reference or a container id for a URL path."""
+    return quote(reference, safe="/:@")
+
+
+def _message(response: requests.Response) -> str:
+    try:
+        text = str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        text = response.text if response.text else str(response.reason)
+    except TRANSPORT_ERRORS:
+        text = str(response.reason)
+    return " ".join(text.split())[:2000]

@@ -1,0 +1,210 @@
+"""From Docker's words to `Container`: list items, inspect documents, ages in words. Pure functions.
+
+Addresses are read from `Networks.<name>` only: the top-level ones are gone from API 1.52 on.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from typing import Any, Literal, cast
+
+from controller.core.model import names
+from controller.core.model.observed import Container, ContainerState
+
+Health = Literal["starting", "healthy", "unhealthy"]
+
+
+@dataclass(frozen=True)
+class Details:
+    """What only an inspect tells. Valid while `shape` is what the list says."""
+
+    shape: tuple[object, ...]
+    started_at: float | None
+    finished_at: float | None
+    exit_code: int
+    oom_killed: bool
+    error: str
+    restart_count: int
+    passed: bool
+
+
+def details(found: Mapping[str, Any]) -> Details:
+    """Read an inspect document."""
+    state = found.get("State") or {}
+    policy = (found.get("HostConfig") or {}).get("RestartPolicy") or {}
+    return Details(
+        shape=shape(str(state.get("Status", "")), networks(found)),
+        started_at=timestamp(state.get("StartedAt")),
+        finished_at=timestamp(state.get("FinishedAt")),
+        exit_code=int(state.get("ExitCode") or 0),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=str(state.get("Error") or ""),
+        restart_count=int(found.get("RestartCount") or 0),
+        passed=policy.get("Name") == "unless-stopped",
+    )
+
+
+def networks(found: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Attached networks by name, of a list item or an inspect document."""
+    return (found.get("NetworkSettings") or {}).get("Networks") or {}
+
+
+def shape(state: str, attached: Mapping[str, Mapping[str, Any]]) -> tuple[object, ...]:
+    """What a list item and an inspect document both show; another shape means that the details are old."""
+    return (state, *sorted((name, str((end or {}).get("IPAddress") or "")) for name, end in attached.items()))
+
+
+def still_true(known: Details, item: Mapping[str, Any], now: float) -> bool:
+    """False when a list item contradicts the details: other state, other address, or an age that does not fit.
+
+    `now` is the Engine's clock, Unix seconds.
+    """
+    state, status = str(item.get("State", "")), str(item.get("Status", ""))
+    if state == "restarting" or known.shape != shape(state, networks(item)):
+        return False
+    code = re.match(r"Exited \((-?\d+)\)", status)
+    if code and int(code.group(1)) != known.exit_code:
+        return False
+    span = age(status)
+    since = known.finished_at if state in ("exited", "dead") else known.started_at
+    return span is None or since is None or span[0] - 3 <= now - since <= span[1] + 3
+
+
+_AGE = re.compile(r"(?:^Up|\)) (?P<words>[A-Z0-9a-z ]+?)(?: ago)?(?: \(.*\))?$")
+_UNITS = {
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86_400.0,
+    "week": 604_800.0,
+    "month": 2_592_000.0,
+    "year": 31_536_000.0,
+}
+
+
+def age(status: str) -> tuple[float, float] | None:
+    """Least and most seconds that a Status text such as "Up 5 minutes (healthy)" allows; None when it says nothing."""
+    match = _AGE.search(status)
+    if match is None:
+        return None
+    words = match["words"]
+    if words == "Less than a second":
+        return 0.0, 1.0
+    one = re.fullmatch(r"About an? (minute|hour)", words)
+    many = re.fullmatch(r"(\d+) (second|minute|hour|day|week|month|year)s?", words)
+    if one:
+        count, unit = 1, _UNITS[one[1]]
+    elif many:
+        count, unit = int(many[1]), _UNITS[many[2]]
+    else:
+        return None
+    return (count - 1) * unit if unit > 1 else float(count), (count + 1) * unit
+
+
+def health(item: Mapping[str, Any]) -> Health | None:
+    """Health of a list item (text, or the key of API 1.52) or of an inspect document; None: no HEALTHCHECK."""
+    state = item.get("State")
+    told = item.get("Health") or (state.get("Health") if isinstance(state, Mapping) else None)
+    if isinstance(told, Mapping):
+        value = told.get("Status")
+        return cast(Health, value) if value in ("starting", "healthy", "unhealthy") else None
+    text = str(item.get("Status", ""))
+    for value in ("unhealthy", "healthy"):
+        if f"({value})" in text:
+            return cast(Health, value)
+    return "starting" if "(health: starting)" in text else None
+
+
+def container(
+    found: Mapping[str, Any],
+    labels: Mapping[str, str],
+    name: str,
+    known: Details,
+    *,
+    network: str,
+    network_id: str | None,
+) -> Container:
+    """Build a `Container` from a list item or an inspect document of ours and its details."""
+    state_value = found.get("State")
+    status = str(state_value.get("Status") if isinstance(state_value, Mapping) else state_value)
+    running = status == "running"
+    ended = status in ("exited", "dead")
+    end = endpoint(networks(found), network, network_id)
+    address = None
+    if running and end is not None:
+        address = end.get("IPAddress") or end.get("GlobalIPv6Address") or None
+    return Container(
+        id=str(found["Id"]),
+        name=name,
+        stage=labels[names.STAGE],
+        tag=labels[names.TAG],
+        revision=labels[names.REVISION],
+        template=labels.get(names.TEMPLATE, ""),
+        secrets=labels.get(names.SECRETS, ""),
+        digest=labels.get(names.DIGEST, ""),
+        attempt=int(labels[names.ATTEMPT]),
+        born=number(labels.get(names.BORN, "")),
+        role="preDeploy" if labels.get(names.ROLE) == "preDeploy" else "app",
+        image=repository(found),
+        seen=number(labels.get(names.SEEN, "")),
+        source=labels.get(names.SOURCE, ""),
+        state=cast(ContainerState, status),
+        started_at=known.started_at,
+        exit_code=known.exit_code if ended else None,
+        oom_killed=known.oom_killed,
+        error=known.error,
+        restart_count=known.restart_count,
+        passed=known.passed,
+        health=health(found) if running else None,
+        connected=end is not None,
+        address=address,
+        published=published(found) if running else None,
+    )
+
+
+def endpoint(
+    attached: Mapping[str, Mapping[str, Any]], network: str, network_id: str | None
+) -> Mapping[str, Any] | None:
+    """The endpoint on the network of the settings, found by name or id."""
+    for name, end in attached.items():
+        if name in (network, network_id) or (network_id and (end or {}).get("NetworkID") == network_id):
+            return end or {}
+    return None
+
+
+def repository(found: Mapping[str, Any]) -> str:
+    """`repository` of the `repository@sha256:…` that a container was made from; empty when only an id is told."""
+    name, at, _ = str((found.get("Config") or {}).get("Image") or found.get("Image") or "").partition("@")
+    return name if at else ""
+
+
+def published(found: Mapping[str, Any]) -> int | None:
+    """The port of the host that is published on 127.0.0.1, of a list item or an inspect document."""
+    ports = found.get("Ports")
+    if isinstance(ports, list):
+        return next((int(port["PublicPort"]) for port in ports if port.get("PublicPort")), None)
+    bound = (found.get("NetworkSettings") or {}).get("Ports") or {}
+    return next(
+        (int(item["HostPort"]) for items in bound.values() for item in items or () if item.get("HostPort")), None
+    )
+
+
+def timestamp(text: object) -> float | None:
+    """Unix seconds of a Docker time; None for Go's zero time."""
+    if not isinstance(text, str) or text.startswith("0001-") or not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
+
+
+def number(text: str) -> float:
+    """A label that holds Unix seconds; 0 when it holds anything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if isfinite(value) else 0.0

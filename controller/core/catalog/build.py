@@ -1,0 +1,108 @@
+"""All sources merged into stages (design §2, "From documents to stages").
+
+Pure: documents, settings and what runs in, one `Catalog` out. The order of the documents does not matter; only the list
+of a stage is in an order, its age. A document that loses a conflict never holds up the others: it is refused with a
+notice that names both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from controller.core.catalog import duplicates
+from controller.core.catalog.claims import grant_hostnames, refuse_shared_volumes
+from controller.core.catalog.expand import expand
+from controller.core.catalog.instances import with_instances
+from controller.core.catalog.precedence import Kind, Placed, where
+from controller.core.catalog.route_options import with_possible_options
+from controller.core.catalog.types import Catalog, CatalogRules, Incumbents, Sourced
+from controller.core.documents.spec import DeployRequest, Project
+from controller.core.model import digests, names
+from controller.core.model.desired import DesiredStage, Notice, Origin, StageKey
+
+DIGITS = 12
+"""Hex digits of a generation and of a catalog's digest."""
+
+_Requests = Mapping[StageKey, Sequence[Placed[DeployRequest]]]
+
+
+def build(documents: Sequence[Sourced], rules: CatalogRules, incumbents: Incumbents) -> Catalog:
+    """Merge the documents of all sources into stages; raises nothing for documents that passed the reader."""
+    projects, refused_projects = duplicates.projects(_of_kind(documents, Project), rules, incumbents)
+    requests, refused_requests = duplicates.requests(_of_kind(documents, DeployRequest), rules, incumbents)
+    asked = _by_stage(requests)
+    stages = _expanded(projects, asked, rules, incumbents)
+    stages = refuse_shared_volumes(stages, rules, incumbents)
+    stages, claims = grant_hostnames(stages, rules, incumbents)
+    told, pending = duplicates.notices(refused_projects, refused_requests, stages)
+    for key, more in told.items():
+        stages[key] = replace(stages[key], notices=(*stages[key].notices, *more))
+    pending += _unknown(projects, asked)
+    notices = tuple(sorted(pending, key=lambda notice: (notice.reason, notice.message)))
+    generations = [(key, generation(stage)) for key, stage in stages.items()]
+    digest = digests.digest_of((generations, sorted(claims.items()), notices), DIGITS)
+    return Catalog(stages, notices, claims, digest)
+
+
+def stage(catalog: Catalog, key: StageKey) -> DesiredStage:
+    """One stage of the catalog with what others claim; a stage that is not in it is one that is gone."""
+    elsewhere = frozenset(hostname for hostname, claimant in catalog.claims.items() if claimant != key)
+    found = catalog.stages.get(key)
+    if found is not None:
+        return replace(found, claimed_elsewhere=elsewhere)
+    project, _, name = key.partition("/")
+    prune = catalog.prune and key not in catalog.spared
+    return DesiredStage(key, project, name, declared=False, claimed_elsewhere=elsewhere, prune=prune)
+
+
+@digests.cache
+def generation(stage: DesiredStage) -> str:
+    """Digest of what is desired of a stage: 12 hex. Where it was written down, and what others claim, is left out."""
+    nowhere = Origin("", "")
+    instances = tuple(replace(instance, origin=nowhere) for instance in stage.instances)
+    bare = replace(stage, origin=nowhere, instances=instances, claimed_elsewhere=frozenset())
+    return digests.digest_of(bare, DIGITS)
+
+
+def _of_kind(documents: Iterable[Sourced], kind: type[Kind]) -> list[Placed[Kind]]:
+    return [
+        Placed(item.document, Origin(item.source, item.path, item.line))
+        for item in documents
+        if isinstance(item.document, kind)
+    ]
+
+
+def _by_stage(requests: Iterable[Placed[DeployRequest]]) -> _Requests:
+    asked: dict[StageKey, list[Placed[DeployRequest]]] = {}
+    for request in requests:
+        spec = request.document.spec
+        asked.setdefault(names.stage_key(spec.project, spec.stage), []).append(request)
+    return asked
+
+
+def _expanded(
+    projects: Iterable[Placed[Project]], asked: _Requests, rules: CatalogRules, incumbents: Incumbents
+) -> dict[StageKey, DesiredStage]:
+    """The stages that this controller takes, sorted by key, with the hostnames that they want."""
+    stages: dict[StageKey, DesiredStage] = {}
+    for project in projects:
+        for stage in project.document.spec.stages:
+            if stage.host in (None, rules.controller_id):
+                blank = expand(project.document, stage, project.origin, rules)
+                listed = stage.instances if "instances" in stage.model_fields_set else None
+                whole = with_instances(blank, listed, asked.get(blank.key, ()), rules, incumbents)
+                stages[blank.key] = with_possible_options(whole, rules.proxy, rules.tls)
+    return dict(sorted(stages.items()))
+
+
+def _unknown(projects: Iterable[Placed[Project]], asked: _Requests) -> Iterable[Notice]:
+    """The DeployRequests that wait for their project or stage; a stage of another controller is a known one."""
+    known = {item.name: {stage.name for stage in item.document.spec.stages} for item in projects}
+    for request in (item for requests in asked.values() for item in requests):
+        spec = request.document.spec
+        waits = f"DeployRequest {request.name} ({where(request.origin)}) waits for"
+        if spec.project not in known:
+            message = f"{waits} project {spec.project} with a stage {spec.stage}: no such project is declared"
+            yield Notice("UnknownProject", message, spec.tag)
+        elif spec.stage not in known[spec.project]:
+            message = f"{waits} stage {spec.stage} of project {spec.project}: the project has no such stage"
+            yield Notice("UnknownStage", message, spec.tag)

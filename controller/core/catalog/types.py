@@ -1,0 +1,92 @@
+"""What the catalog is built from and what it is: the documents of all sources merged into stages."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from controller.core.catalog.route_options import ProxyKind
+from controller.core.documents.spec import Document
+from controller.core.model.desired import DesiredStage, Notice, StageKey
+from controller.core.model.memory import StageMemory
+from controller.core.model.observed import Container, Route
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """A document and where it came from."""
+
+    document: Document
+    source: str
+    """Name of the source, such as files:./desired; the settings order them."""
+    path: str
+    """File, or namespace/name."""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class CatalogRules:
+    """The part of the settings that the catalog depends on."""
+
+    controller_id: str
+    domain: str
+    default_pattern: str = "stage-{stage}-{project}"
+    instance_pattern: str = "stage-{stage}-{project}-{tag}"
+    sources: tuple[str, ...] = ()
+    """Names of the sources in the order of the settings."""
+    proxy: ProxyKind = "caddy"
+    tls: bool = False
+    """Which proxy carries the routes, and whether it serves TLS: not each can carry out every option."""
+
+
+@dataclass(frozen=True)
+class Incumbents:
+    """What runs and is routed now: it wins conflicts, and gives DeployRequests their age. Empty knows nothing."""
+
+    running: Mapping[StageKey, frozenset[str]] = field(default_factory=dict)
+    """Tags that have a container which passed or serves, by stage."""
+    sources: Mapping[StageKey, str] = field(default_factory=dict)
+    """Source that the newest container of a stage was declared by."""
+    hostnames: Mapping[str, tuple[StageKey, str]] = field(default_factory=dict)
+    """Our routes: hostname to stage and tag they point at."""
+    seen: Mapping[tuple[StageKey, str], float] = field(default_factory=dict)
+    """When a DeployRequest's instance was first seen, Unix seconds."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything declared, expanded."""
+
+    stages: Mapping[StageKey, DesiredStage] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+    """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
+    claims: Mapping[str, StageKey] = field(default_factory=dict)
+    """Each hostname's one claimant."""
+    digest: str = ""
+    """Names exactly this catalog."""
+    prune: bool = True
+    """False: a stage that is not in here must not be taken for one that is gone."""
+    spared: frozenset[StageKey] = frozenset()
+    """Stages that are left alone although they are not in here, until somebody confirms that they may go."""
+
+
+def incumbents(
+    containers: Iterable[Container], routes: Iterable[Route], memories: Mapping[StageKey, StageMemory]
+) -> Incumbents:
+    """Gather it from one look at Docker, one at the proxy, and what is remembered."""
+    items = [item for item in containers if item.role == "app" and item.state not in ("removing", "dead")]
+    table = list(routes)
+    running: dict[StageKey, set[str]] = {}
+    routed = {route.container for route in table}
+    for item in items:
+        if item.passed or item.id in routed:
+            running.setdefault(item.stage, set()).add(item.tag)
+    newest = sorted(items, key=lambda item: (item.born, item.attempt, item.id))
+    seen = {(item.stage, item.tag): item.seen for item in newest if item.seen}
+    seen |= {
+        (key, tag): one.seen for key, memory in memories.items() for tag, one in memory.instances.items() if one.seen
+    }
+    return Incumbents(
+        running={key: frozenset(tags) for key, tags in running.items()},
+        sources={item.stage: item.source for item in newest if item.source},
+        hostnames={route.hostname: (route.stage, route.tag) for route in table},
+        seen=seen,
+    )

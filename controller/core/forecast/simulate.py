@@ -1,0 +1,163 @@
+"""Stages played forward: the plan of each pass, carried out on paper until no stage acts any more.
+
+Everything that is begun is assumed to succeed, and time jumps to where a plan wants to come back. All stages share one
+route table, because a hostname can move from one to another.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from controller.core.forecast.effects import advance
+from controller.core.model import actions
+from controller.core.model.actions import Action
+from controller.core.model.decision import Plan, Rules
+from controller.core.model.desired import DesiredStage
+from controller.core.model.observed import Container, Observed, Route, RouteTable
+from controller.core.model.status import StageStatus, Transition
+from controller.core.planning import plan
+from controller.core.planning.plan_builder import UNCHECKED
+
+ROUNDS = 500
+"""Passes over all stages; a rollout takes about ten, so that more is an endless loop."""
+LOOKS = 20
+"""Times that a stage comes back in a row only to look, before what it waits for is taken not to happen by itself."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A container that is stopped while it serves, and what it takes down."""
+
+    container: Container
+    hostnames: tuple[str, ...]
+    """Hostnames that pointed at it at that moment; empty for a worker."""
+    pre_deploy: bool = False
+    """The one-off container runs only afterwards, and prolongs the gap."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """One stage from what was observed to where it comes to rest."""
+
+    desired: DesiredStage
+    first: Observed
+    last: Observed
+    actions: tuple[Action, ...]
+    """Everything that is done on the way, in order."""
+    transitions: tuple[Transition, ...]
+    """Everything that would be logged on the way, in order."""
+    cuts: tuple[Cut, ...]
+    plan: Plan
+    """The plan of the last pass; its status is where the stage ends up."""
+    settled: bool = True
+    """False: it still acted when the rounds were used up."""
+
+
+def play(stages: Sequence[tuple[DesiredStage, Observed]], rules: Rules, now: float) -> tuple[Course, ...]:
+    """Carry out the plans of all stages on paper, from `now` (Unix seconds) on."""
+    if not stages:
+        return ()
+    runs = [_Run(desired, observed, rules, now) for desired, observed in stages]
+    shared = RouteTable(
+        {name: route for _, observed in stages for name, route in observed.routes.routes.items()},
+        {name: holder for _, observed in stages for name, holder in observed.routes.foreign.items()},
+    )
+    settled = False
+    for _ in range(ROUNDS):
+        before = shared
+        for run in runs:
+            shared = run.step(shared, now)
+        if shared == before and not any(run.moved for run in runs):
+            wakes = [run.wake for run in runs if run.wake is not None]
+            if not wakes:
+                settled = True
+                break
+            now = min(wakes)
+    return tuple(run.course(settled) for run in runs)
+
+
+class _Run:
+    """One stage on its way."""
+
+    def __init__(self, desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> None:
+        self.declared, self.first, self.rules, self.begun = desired, observed, rules, now
+        self.desired = _without_later_expiry(desired, observed, now)
+        self.observed = replace(observed, facts={})
+        self.plan = Plan((), observed.memory, (), StageStatus(key=desired.key), frozenset(), None)
+        self.actions: list[Action] = []
+        self.transitions: list[Transition] = []
+        self.cuts: list[Cut] = []
+        self.moved = True
+        self._looks = 0
+        self._seen = (observed.routes, now)
+
+    def step(self, shared: RouteTable, now: float) -> RouteTable:
+        """One pass; returns the route table after it. Nothing is computed where nothing can have changed."""
+        if not self.moved and self._seen == (shared, now):
+            return shared
+        due = self.wake is not None and self.wake <= now
+        before = replace(self.observed, routes=shared)
+        self.plan = plan.plan(self.desired, before, self.rules, now)
+        kept = {key: fact for key, fact in before.facts.items() if key in self.plan.keep}
+        after = replace(before, memory=self.plan.memory, facts=kept)
+        self.transitions += self.plan.transitions
+        for action in self.plan.actions:
+            self._note(action, after)
+            after = advance(after, action, now)
+        if any(type(action).__name__ not in UNCHECKED for action in self.plan.actions) or after.memory != before.memory:
+            self._looks = 0
+        elif due:
+            self._looks += 1
+        self.moved = after != before
+        self.observed = after
+        self._seen = (after.routes, now)
+        return after.routes
+
+    @property
+    def wake(self) -> float | None:
+        """When this stage goes on although nothing happens; None at rest, where it only wants to look again."""
+        wake = self.plan.wake
+        if wake is None or self.plan.status.settled or wake <= self._seen[1] or self._looks >= LOOKS:
+            return None
+        return wake
+
+    def course(self, settled: bool) -> Course:
+        """The way as a whole."""
+        return Course(
+            self.declared,
+            self.first,
+            self.observed,
+            tuple(self.actions),
+            tuple(self.transitions),
+            tuple(self.cuts),
+            self.plan,
+            settled,
+        )
+
+    def _note(self, action: Action, before: Observed) -> None:
+        if isinstance(action, actions.RunPreDeploy) and self.cuts:
+            self.cuts[-1] = replace(self.cuts[-1], pre_deploy=True)
+        if isinstance(action, actions.Stop | actions.Restart) and action.container.running:
+            hit = _pointing_at(before.routes.routes.values(), action.container)
+            if hit or (self.desired.port is None and not _others_run(before, action.container)):
+                self.cuts.append(Cut(action.container, hit))
+        self.actions.append(action)
+
+
+def _pointing_at(routes: Iterable[Route], container: Container) -> tuple[str, ...]:
+    return tuple(sorted(route.hostname for route in routes if route.container == container.id))
+
+
+def _others_run(observed: Observed, container: Container) -> bool:
+    return any(item.running and item.role == "app" and item.id != container.id for item in observed.containers)
+
+
+def _without_later_expiry(desired: DesiredStage, observed: Observed, now: float) -> DesiredStage:
+    """A TTL that ends later is no part of what would happen now."""
+
+    def later(tag: str, ttl: float) -> bool:
+        memory = observed.memory.of(tag)
+        known = [item.born for item in observed.containers if item.tag == tag and item.born]
+        return not memory.expired and (memory.born or min(known, default=now)) + ttl > now
+
+    kept = (replace(item, ttl=None) if item.ttl and later(item.tag, item.ttl) else item for item in desired.instances)
+    return replace(desired, instances=tuple(kept))

@@ -1,0 +1,96 @@
+"""One action → one quick call made now, or one operation started. Long work never keeps a pass waiting."""
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from controller.core.model.actions import (
+    Action,
+    CheckDigest,
+    Connect,
+    Create,
+    DeleteRoute,
+    Gate,
+    MarkPassed,
+    Pull,
+    Remove,
+    Restart,
+    RunPreDeploy,
+    SetRoute,
+    Start,
+    Stop,
+    Unpause,
+    Verify,
+    Watch,
+)
+from controller.core.model.desired import SecretRef, StageKey
+from controller.core.model.errors import HoldfastError
+from controller.interfaces import Runtime, Secrets
+from controller.work.operations import Operations
+
+
+class Applier:
+    """Carries out the actions of a pass. `touched` is told of each call that may have changed a stage's containers."""
+
+    def __init__(
+        self, runtime: Runtime, secrets: Secrets, operations: Operations, touched: Callable[[StageKey], None]
+    ) -> None:
+        self._runtime = runtime
+        self._secrets = secrets
+        self._operations = operations
+        self._touched = touched
+
+    async def apply(self, stage: StageKey, action: Action) -> bool:
+        """Carry out one action; True when it was a quick call, so that a look shows something new.
+
+        The failure of a quick call becomes a fact under its key: the other actions of the pass still run.
+        """
+        match action:
+            case (
+                Pull()
+                | Start()
+                | RunPreDeploy()
+                | Gate()
+                | Watch()
+                | CheckDigest()
+                | SetRoute()
+                | DeleteRoute()
+                | Verify()
+                | Stop()
+                | Restart()
+            ):
+                self._operations.start(stage, action)
+                return False
+            case Create() | MarkPassed() | Unpause() | Connect() | Remove():
+                try:
+                    await self._call(action)
+                except HoldfastError as error:
+                    self._operations.note_failure(stage, action.key, error)
+                else:
+                    self._operations.clear(stage, action.key)
+                finally:
+                    self._touched(stage)
+                return True
+            case _:
+                assert_never(action)
+
+    async def give_back(self, stage: StageKey, actions: Sequence[Action]) -> None:
+        """Start, connect and unpause what has passed: no intent needs to be stored for that, and it may be serving."""
+        for action in actions:
+            if isinstance(action, Start | Connect | Unpause) and action.container.passed:
+                await self.apply(stage, action)
+
+    async def _call(self, action: Create | MarkPassed | Unpause | Connect | Remove) -> None:
+        match action:
+            case Create(spec=spec):
+                refs = [item.value for item in spec.env if isinstance(item.value, SecretRef)]
+                await self._runtime.create(spec, await self._secrets.resolve(refs) if refs else {})
+            case MarkPassed(container=container, passed=passed):
+                await self._runtime.mark(container, passed)
+            case Unpause(container=container):
+                await self._runtime.unpause(container)
+            case Connect(container=container):
+                await self._runtime.connect(container)
+            case Remove(container=container):
+                await self._runtime.remove(container)
+            case _:
+                assert_never(action)

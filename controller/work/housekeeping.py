@@ -1,0 +1,95 @@
+"""Removes images that nothing needs any more: only such as this controller pulled, and never the newest few.
+
+It runs after something was removed, beside everything else, and nothing depends on it.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from controller.core.model.errors import HoldfastError
+from controller.telemetry import log
+
+
+class ImageHere(Protocol):
+    """An image of a repository, by digest."""
+
+    @property
+    def digest(self) -> str:
+        """sha256:…"""
+        ...
+
+
+class Images(Protocol):
+    """The part of the Engine that knows images."""
+
+    async def images(self, repository: str) -> Sequence[ImageHere]:
+        """Images of this repository that are here with a digest."""
+        ...
+
+    async def remove_image(self, repo_digest: str) -> bool:
+        """Remove `repository@sha256:…` unless a container uses it; False while one does."""
+        ...
+
+
+class Pulled(Protocol):
+    """Remembers what this controller pulled; losing it means that those images stay."""
+
+    def load(self) -> Mapping[str, Sequence[str]]:
+        """Digests by repository, oldest pull first."""
+        ...
+
+    def save(self, pulled: Mapping[str, Sequence[str]]) -> None:
+        """Remember exactly this. Raises `WorldBad`."""
+        ...
+
+
+class Housekeeper:
+    """Keeps the `keep` newest unused images of each repository."""
+
+    def __init__(self, images: Images, record: Pulled, keep: int) -> None:
+        self._images = images
+        self._record = record
+        self._keep = keep
+        self._pulled: dict[str, list[str]] = {name: list(digests) for name, digests in record.load().items()}
+        self._cleaning = asyncio.Lock()
+
+    def pulled(self, repository: str, digest: str) -> None:
+        """A pull succeeded: from now on the image is ours to remove."""
+        known = self._pulled.setdefault(repository, [])
+        if known[-1:] != [digest]:
+            self._pulled[repository] = [item for item in known if item != digest] + [digest]
+            self._save()
+
+    async def clean(self, used: Mapping[str, Collection[str]]) -> None:
+        """Remove what is beyond the limit in these repositories. `used`: digests in use or pinned, by repository."""
+        async with self._cleaning:
+            for repository, needed in sorted(used.items()):
+                if repository in self._pulled:
+                    try:
+                        await self._clean(repository, needed)
+                    except HoldfastError as error:
+                        log.warning("images not cleaned", repository=repository, error=error.message)
+
+    async def _clean(self, repository: str, used: Collection[str]) -> None:
+        here = {image.digest for image in await self._images.images(repository)}
+        gone = {digest for digest in self._pulled[repository] if digest not in here}
+        for digest in beyond(self._pulled[repository], here, used, self._keep):
+            if await self._images.remove_image(f"{repository}@{digest}"):
+                log.info("image removed", image=f"{repository}@{digest}")
+                gone.add(digest)
+        if gone:
+            self._pulled[repository] = [digest for digest in self._pulled[repository] if digest not in gone]
+            self._save()
+
+    def _save(self) -> None:
+        try:
+            self._record.save(self._pulled)
+        except HoldfastError as error:
+            log.warning("pulled images not stored", error=error.message)
+
+
+def beyond(pulled: Iterable[str], here: Collection[str], used: Collection[str], keep: int) -> list[str]:
+    """Digests to remove: pulled by us, here, unused, and not among the `keep` newest of those; oldest first."""
+    unused = [digest for digest in pulled if digest in here and digest not in used]
+    return unused[: max(0, len(unused) - keep)]
