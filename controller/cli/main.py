@@ -10,7 +10,9 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from controller.cli import change, documents, show
+from controller.cli import nudge as change
+from controller.cli import show
+from controller.cli import validate as documents
 from controller.cli.output import OPTIONS, Exit, Stop, colored, say
 
 app = typer.Typer(

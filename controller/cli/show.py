@@ -105,7 +105,8 @@ def describe(key: Key) -> None:
 
 def explain(key: Key) -> None:
     """Say why something happened or did not: reasons, what comes next, and the last log lines."""
-    from controller.cli import explanation, tables
+    from controller.cli import explain as explanation
+    from controller.cli import tables
     from controller.core.model.status import StageStatus
 
     store = context.store(context.settings())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import saved
+from controller.cli import saved_plan as saved
 from controller.cli.main import run
 from controller.cli.output import Stop
 from controller.core.forecast.types import Change, Forecast, StageForecast

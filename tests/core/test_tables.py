@@ -2,7 +2,8 @@
 
 import pytest
 
-from controller.cli import explanation, tables
+from controller.cli import explain as explanation
+from controller.cli import tables
 from controller.cli.app_logs import choose
 from controller.core.model.memory import InstanceMemory, Quarantine, Rollout, StageMemory
 from controller.core.model.observed import Container

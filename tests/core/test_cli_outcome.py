@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.cli.ending import Outside, finish
+from controller.cli.outcome import Outside, finish
 from controller.cli.output import OPTIONS, Stop
 from controller.core.model.status import Condition, InstanceStatus, StageStatus
 

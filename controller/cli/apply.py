@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from controller.cli import context
 from controller.cli.control import Client
-from controller.cli.ending import Outside, finish
+from controller.cli.outcome import Outside, finish
 from controller.cli.output import OPTIONS, Exit, fail, say
 from controller.cli.progress import Progress
 from controller.core.model.errors import Diagnostic, InvalidInput
@@ -45,7 +45,7 @@ def alone(
 
     `plan`: fingerprints that must hold before anything is done. Raises `Locked`.
     """
-    from controller.cli import saved
+    from controller.cli import saved_plan as saved
     from controller.manager import Manager
 
     async def go() -> tuple[Mapping[str, StageStatus], Outside]:

@@ -20,7 +20,7 @@ Files = Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or 
 def _sources(paths: "list[Path] | None") -> "list[Source] | None":
     import sys
 
-    from controller.cli.documents import documents
+    from controller.cli.validate import documents
     from controller.intake.sources.files import FilesSource
     from controller.intake.sources.text import TextSource
 
@@ -37,8 +37,9 @@ def plan(
     out: Annotated[Path | None, typer.Option(help="Also save the plan here, for 'holdfast apply FILE'.")] = None,
 ) -> None:
     """Show what apply would do, and why; changes nothing."""
-    from controller.cli import converge, saved
-    from controller.cli.render_plan import render
+    from controller.cli import apply as converge
+    from controller.cli import saved_plan as saved
+    from controller.cli.plan import render
 
     forecast, outside = asyncio.run(converge.foresee(context.settings(), _sources(file)))
     if OPTIONS.data:
@@ -62,7 +63,8 @@ def apply(
     ] = False,
 ) -> None:
     """Make it so, and wait until it is. With a saved plan: only while everything is as it was foreseen."""
-    from controller.cli import converge, saved
+    from controller.cli import apply as converge
+    from controller.cli import saved_plan as saved
 
     seconds = duration(timeout)
     wanted = saved.read(saved_plan) if saved_plan is not None else None
@@ -89,7 +91,7 @@ def duration(text: str) -> float:
 
 def run() -> None:
     """Run the controller in the foreground until SIGTERM or Ctrl-C; what it started keeps running."""
-    from controller.cli import serving
+    from controller.cli import run as serving
 
     serving.run(context.settings())
 
