@@ -17,6 +17,7 @@ from controller.clients.probe import HttpProber
 from controller.clients.secrets import FileSecrets
 from controller.clients.state.json_notes import ConfirmedNote, PulledNote
 from controller.clients.state.lock import StateLock
+from controller.clients.state.reader import ReadOnlyStore, StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.catalog.types import CatalogRules
 from controller.core.model.decision import Rules
@@ -24,7 +25,7 @@ from controller.core.model.desired import StageKey
 from controller.core.model.status import StageStatus
 from controller.intake.intake import Confirmed
 from controller.intake.sources.files import FilesSource
-from controller.interfaces import Clock, Prober, Proxy, Runtime, Secrets, Source, Store
+from controller.interfaces import Clock, Prober, Proxy, Reads, Runtime, Secrets, Source, Store
 from controller.work.housekeeping import Housekeeper
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Parts:
     prober: Prober
     secrets: Secrets
     store: Store
+    stored: Reads
+    """The state folder, for showing what is in it."""
     sources: Sequence[Source]
     clock: Clock
     rules: Rules
@@ -88,8 +91,10 @@ async def opened(
             stack.callback(guarded.release)
         clock = SystemClock()
         history = settings.state.history
-        store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else SqliteStore.reader(folder)
-        stack.callback(store.close)
+        reader = StateReader(folder)
+        store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else None
+        if store is not None:
+            stack.callback(store.close)
         config = settings.docker.config
         runtime = DockerRuntime(
             settings.id,
@@ -114,7 +119,8 @@ async def opened(
             proxy=proxy,
             prober=prober,
             secrets=secrets,
-            store=store,
+            store=store or ReadOnlyStore(folder),
+            stored=reader,
             sources=chosen,
             clock=clock,
             rules=settings.rules(),
@@ -127,9 +133,9 @@ async def opened(
             ),
             prune=prune,
             writes=lock,
-            known=await to_thread(store.statuses),
+            known=await to_thread(reader.statuses),
             confirmed=ConfirmedNote(folder),
-            notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if lock else None,
+            notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if store else None,
             housekeeper=Housekeeper(runtime, PulledNote(folder), settings.limits.image_history) if lock else None,
             keep_lock=guarded.keep if guarded is not None else None,
         )

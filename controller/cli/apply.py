@@ -1,115 +1,131 @@
-"""What `apply` does: converge by itself, or follow the controller that is running."""
+"""`apply`: converge under the lock, or have the running controller converge, and wait until every stage has settled."""
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from controller.cli import context
-from controller.cli.control import Client
-from controller.cli.outcome import Outside, finish
-from controller.cli.output import OPTIONS, Exit, fail, say
-from controller.cli.progress import Progress
-from controller.core.model.errors import Diagnostic, InvalidInput
-from controller.core.model.status import Condition, StageStatus
+import typer
+
+from controller.cli import context, plan
+from controller.cli.output import Exit, fail
 
 if TYPE_CHECKING:
-    from controller.core.forecast.types import Forecast
+    from controller.cli.control import Client
+    from controller.cli.outcome import Unapplied
+    from controller.core.model.errors import Diagnostic
+    from controller.core.model.status import StageStatus
     from controller.interfaces import Source
-    from controller.manager import Manager
     from controller.settings import Settings
 
-EVERY = 0.2
-"""Seconds between two looks at a running controller."""
+POLL_INTERVAL_S = 0.2
+"""Between two questions to a running controller."""
 
 
-async def foresee(settings: "Settings", sources: "list[Source] | None") -> "tuple[Forecast, Outside]":
-    """What would happen, and what is held back or refused; changes nothing, also beside a running controller.
+def apply(
+    saved_plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="File that plan --out wrote.")] = None,
+    file: plan.Files = None,
+    timeout: Annotated[str, typer.Option(help="Give up waiting after this long, such as 90s, 15m, 1h.")] = "15m",
+    yes: Annotated[
+        bool, typer.Option("-y", "--yes", help="Never ask; accepted for scripts, nothing is asked.")
+    ] = False,
+) -> None:
+    """Make it so, and wait until it is. With a saved plan: only while everything is as it was foreseen."""
+    from controller.cli import saved_plan as plans
 
-    An invalid document blocks no other, as with `apply`. Raises `InvalidInput` when nothing else is declared.
-    """
-    from controller.manager import Manager
+    seconds = duration(timeout)
+    fingerprints = plans.read(saved_plan) if saved_plan is not None else None
+    settings = context.settings()
+    controller = context.client(settings)
+    if controller is None:
+        apply_alone(settings, plan.sources(file), seconds, fingerprints)
+        return
+    if file:
+        fail("error: a controller is running and reads its own sources; change those, or stop it first", Exit.USAGE)
+    if fingerprints is not None:
+        plans.require(fingerprints, asyncio.run(plan.foresee(settings, None))[0])
+    apply_through(controller, seconds)
 
-    context.quiet()
-    async with Manager.open(settings, sources=sources, lock=False, prune=sources is None) as manager:
-        wrong = await manager.look()
-        warn(wrong)
-        return await manager.forecast(), replace(_outside(manager), wrong=wrong)
+
+def duration(text: str) -> float:
+    """Seconds of `90s`, `15m` or `1h`. Anything else is a usage error."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number = text[:-1]
+    if text[-1:] in units and number.isascii() and number.isdigit() and int(number):
+        return float(int(number) * units[text[-1]])
+    raise typer.BadParameter("use a number with s, m or h, such as 15m", param_hint="--timeout")
 
 
-def alone(
-    settings: "Settings", sources: "list[Source] | None", timeout: float, plan: "dict[str, str] | None" = None
+def apply_alone(
+    settings: "Settings", sources: "list[Source] | None", timeout: float, fingerprints: "dict[str, str] | None" = None
 ) -> None:
     """Converge under the lock; `sources` in place of those of the settings never prune what they do not name.
 
-    `plan`: fingerprints that must hold before anything is done. Raises `Locked`.
+    `fingerprints` of a saved plan must hold before anything is done. Raises `Locked`.
     """
-    from controller.cli import saved_plan as saved
-    from controller.manager import Manager
+    from controller.cli import outcome
 
-    async def go() -> tuple[Mapping[str, StageStatus], Outside]:
-        wrong: Sequence[Diagnostic] = ()
-        async with Manager.open(settings, sources=sources, prune=sources is None) as manager:
-            if plan is not None:
-                saved.require(plan, await manager.forecast())
-            else:
-                wrong = await manager.look()
-                warn(wrong)
-            with Progress() as progress:
-                found = await manager.converge(None, timeout, progress.status, lambda _: None)
-            return found, replace(_outside(manager), wrong=wrong)
-
-    context.quiet()
+    context.log_bugs_only()
     try:
-        found, outside = asyncio.run(go())
+        statuses, unapplied = asyncio.run(_converge(settings, sources, timeout, fingerprints))
     except KeyboardInterrupt:
         fail("interrupted: what runs keeps running, and 'holdfast apply' goes on from here", Exit.INTERRUPTED)
-    finish(found, outside)
+    outcome.finish(statuses, unapplied)
 
 
-def _outside(manager: "Manager") -> Outside:
-    holds = [{"digest": hold.digest, "losses": list(hold.losses), "message": hold.message} for hold in manager.holds()]
-    return Outside(holds, list(manager.notices()))
+async def _converge(
+    settings: "Settings", sources: "list[Source] | None", timeout: float, fingerprints: "dict[str, str] | None"
+) -> "tuple[Mapping[str, StageStatus], Unapplied]":
+    from controller.cli import outcome, saved_plan
+    from controller.cli.progress import Progress
+    from controller.manager import Manager
+
+    mistakes: Sequence[Diagnostic] = ()
+    async with Manager.open(settings, sources=sources, prune=sources is None) as manager:
+        if fingerprints is not None:
+            saved_plan.require(fingerprints, await manager.forecast())
+        else:
+            mistakes = await manager.prepare()
+            plan.warn(mistakes)
+        with Progress() as progress:
+            async with progress.following(manager):
+                statuses = await manager.converge(timeout)
+        return statuses, replace(outcome.unapplied(manager), mistakes=mistakes)
 
 
-def beside(running: Client, timeout: float) -> None:
+def apply_through(controller: "Client", timeout: float) -> None:
     """Have the running controller read its sources, and follow it until every stage has settled after that."""
+    from controller.cli import outcome
+    from controller.core.model.errors import InvalidInput
+
     begun, deadline = time.time(), time.monotonic() + timeout
     try:
-        wrong = [Diagnostic(**item) for item in running.post("reload")["diagnostics"]]
-        if wrong and not running.status()["stages"]:
-            raise InvalidInput(wrong)
-        warn(wrong)
-        found, outside = _follow(running, begun, deadline)
+        mistakes = controller.reload()
+        if mistakes and not controller.status().stages:
+            raise InvalidInput(list(mistakes))
+        plan.warn(mistakes)
+        statuses, unapplied = _follow(controller, begun, deadline)
     except KeyboardInterrupt:
         text = "interrupted: the running controller goes on; 'holdfast get' shows how far it is, "
         fail(text + "'holdfast suspend KEY' holds a stage", Exit.INTERRUPTED)
-    finish(found, replace(outside, wrong=wrong))
+    outcome.finish(statuses, replace(unapplied, mistakes=mistakes))
 
 
-def warn(wrong: Sequence[Diagnostic]) -> None:
-    """Say at once what is wrong with documents; the others go on."""
-    if wrong and not OPTIONS.data:
-        from controller.core.documents.diagnostics import render
+def _follow(controller: "Client", begun: float, deadline: float) -> "tuple[Mapping[str, StageStatus], Unapplied]":
+    from controller.cli.outcome import Unapplied
+    from controller.cli.progress import Progress
+    from controller.core.model.status import waiting
 
-        say(render(wrong).rstrip("\n"))
-
-
-def _follow(running: Client, begun: float, deadline: float) -> tuple[Mapping[str, StageStatus], Outside]:
     with Progress() as progress:
         while True:
-            seen = running.status()
-            found = {key: StageStatus.model_validate(item) for key, item in seen["statuses"].items()}
-            for item in found.values():
-                progress.status(item)
-            progress.only(found)
-            late = [key for key in seen["stages"] if key not in found or found[key].observed_at < begun]
-            settled = not late and all(item.settled for item in found.values())
+            seen = controller.status()
+            for status in seen.statuses.values():
+                progress.show(status)
+            progress.keep_only(seen.statuses)
+            late = [key for key in seen.stages if key not in seen.statuses or seen.statuses[key].observed_at < begun]
+            settled = not late and all(status.settled for status in seen.statuses.values())
             if settled or time.monotonic() > deadline:
-                return {**found, **{key: _waiting(key) for key in late}}, Outside(seen["holds"], seen["notices"])
-            time.sleep(EVERY)
-
-
-def _waiting(key: str) -> StageStatus:
-    return StageStatus(key=key, conditions=(Condition(type="Reconciling", status="True", reason="Waiting"),))
+                return {**seen.statuses, **{key: waiting(key) for key in late}}, Unapplied(seen.holds, seen.notices)
+            time.sleep(POLL_INTERVAL_S)

@@ -1,9 +1,12 @@
-"""Commands that need no Engine: init, validate, schema, crds, version."""
+"""`validate`: check documents, each by itself and beside the others, by the same catalog that `apply` uses.
 
-import secrets
+What runs decides conflicts too and is not looked at here: which of two documents loses may differ, never that one does.
+"""
+
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,106 +14,17 @@ import typer
 
 from controller.cli import context
 from controller.cli.output import OPTIONS, Exit, Stop, emit, fail, say
-from controller.core.model.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from controller.core.catalog.types import Sourced
+    from controller.core.catalog.types import CatalogRules, Sourced
     from controller.core.model.errors import Diagnostic
 
-EXAMPLE = """\
-# A project and where its tags run. `holdfast validate` checks it, `holdfast plan` shows what would happen,
-# `holdfast apply` makes it so. `holdfast schema >holdfast.schema.json` lets an editor know every field.
-apiVersion: holdfast.dev/v1alpha1
-kind: Project
-metadata:
-  name: hello
-spec:
-  image: docker.io/library/nginx    # repository, without a tag
-  port: 80
-  stages:
-    - name: dev
-      instances:                    # oldest first, newest last; each gets a hostname of its own
-        - tag: 1.28-alpine
-        - tag: 1.29-alpine
-"""
-
-
-def report(found: "Sequence[Diagnostic]") -> None:
-    """Diagnostics as compilers give them on stderr, or as data on stdout."""
-    if OPTIONS.data:
-        emit({"diagnostics": [asdict(item) for item in found]})
-        return
-    from controller.core.documents.diagnostics import render
-
-    say(render(found).rstrip("\n"))
-
-
-def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder; made when missing.")] = Path(),
-    id: Annotated[str, typer.Option("--id", help="Name of this controller; drawn when not given.")] = "",
-    domain: Annotated[str, typer.Option(help="Domain below which hostnames are made.")] = "localhost",
-) -> None:
-    """Write holdfast.yaml and desired/ with one example; never overwrites."""
-    from controller.settings import init_text
-
-    try:
-        text = init_text(id or f"home-{secrets.token_hex(3)}", domain)
-    except InvalidInput as error:
-        told = (f"error: {item.message}\n  = help: {item.help}" for item in error.diagnostics)
-        fail("\n".join(told), Exit.USAGE)
-    files = {
-        folder / "holdfast.yaml": text,
-        folder / "desired" / "hello.yaml": EXAMPLE,
-    }
-    try:
-        _write_new(files)
-    except FileExistsError as error:
-        fail(f"error: {error.filename} is there already and stays as it is")
-    except OSError as error:
-        fail(f"error: {error.filename}: {error.strerror}")
-
-
-def _write_new(files: Mapping[Path, str]) -> None:
-    """Write the settings, and the example where there is no desired/ yet. Raises `FileExistsError` for the settings."""
-    (settings, text), *examples = files.items()
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    with settings.open("x", encoding="utf-8") as file:
-        file.write(text)
-    print(settings)
-    for path, example in examples:
-        if not path.parent.exists():
-            path.parent.mkdir()
-            path.write_text(example, encoding="utf-8")
-            print(path)
-
-
-def _shown(path: Path) -> Path:
-    """A path as a person in the working folder would write it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def documents(paths: Sequence[Path], code: Exit = Exit.USAGE) -> tuple[list[Path], list[str]]:
-    """The files below these paths, those that a source reads, and what is in the way of reading others.
-
-    A path that is missing, or no file or folder, ends the command with `code`.
-    """
-    from controller.intake.sources.folder import look
-
-    files: list[Path] = []
-    troubles: list[str] = []
-    for path in paths:
-        if str(path) == "-":
-            files.append(path)
-            continue
-        found = look(path)
-        if "" in found.troubles:
-            fail(f"error: {path} {found.troubles['']}", code)
-        if not found.files and not found.troubles:
-            troubles.append(f"error: {path} holds no documents (*.yaml, *.yml, *.json)")
-        files += [path / name if name else path for name in sorted(found.files)]
-        troubles += [f"error: {path / name} {trouble}" for name, trouble in found.troubles.items()]
-    return files, troubles
+SOURCE = "these documents"
+"""Stands for the source where documents are checked that no source of the settings holds."""
+PENDING = ("UnknownProject", "UnknownStage")
+"""Reasons of what only waits: its project may be declared elsewhere."""
+OF_SETTINGS = ("UnsupportedOption",)
+"""Reasons that only settings can give."""
 
 
 def validate(
@@ -118,15 +32,14 @@ def validate(
     file: Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder.")] = None,
 ) -> None:
     """Check documents, each by itself and beside the others; all mistakes of all files in one run."""
-    from controller.cli import conflicts
     from controller.intake.sources.reader import read_text
 
     chosen = [*(paths or []), *(file or [])]
-    declared = [_shown(item.files.path) for item in context.settings().sources] if not chosen else []
-    wrong: list[Diagnostic] = []
-    good: list[Sourced] = []
+    declared = [_relative(source.files.path) for source in context.settings().sources] if not chosen else []
+    mistakes: list[Diagnostic] = []
+    documents: list[Sourced] = []
     counts: dict[str, int] = {}
-    files, troubles = documents(chosen or declared, Exit.INVALID if declared else Exit.USAGE)
+    files, problems = find_files(chosen or declared, Exit.INVALID if declared else Exit.USAGE)
     for path in files:
         try:
             text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -134,18 +47,18 @@ def validate(
             fail(f"error: {path}: {error.strerror}", Exit.INVALID)
         result = read_text(text, str(path))
         counts[str(path)] = len(result.documents)
-        wrong += result.diagnostics
-        good += result.documents
-    refused, waits = conflicts.look(good)
-    for trouble in troubles:
-        say(trouble)
-    if wrong:
-        report(wrong)
+        mistakes += result.diagnostics
+        documents += result.documents
+    refused, pending = find_conflicts(documents)
+    for problem in problems:
+        say(problem)
+    if mistakes:
+        report(mistakes)
     for sentence in refused:
         say(f"error: {sentence}")
-    for sentence in waits if not wrong else ():
+    for sentence in pending if not mistakes else ():
         say(f"note: {sentence}")
-    if wrong or troubles:
+    if mistakes or problems:
         raise Stop(Exit.INVALID)
     if OPTIONS.data:
         emit({"diagnostics": [], "conflicts": refused, "files": counts})
@@ -158,49 +71,66 @@ def validate(
         fail("error: there are no documents; what was declared last would stay", Exit.INVALID)
 
 
-def schema(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Project or DeployRequest.")] = "",
-) -> None:
-    """Print the JSON Schema of the documents, for editors."""
-    import json
-
-    from controller.core.documents.schema import editor_schema
-
-    found = editor_schema()
-    if kind:
-        definitions = found.get("$defs", {})
-        if kind not in definitions:
-            fail(f"error: there is no kind {kind}; use Project or DeployRequest", Exit.USAGE)
-        found = {**definitions[kind], "$defs": definitions}
-    print(json.dumps(found, indent=2))
-
-
-def crds() -> None:
-    """Print the CustomResourceDefinitions for kubectl."""
-    import json
-
-    from controller.core.documents.schema import crd
-
-    found = [crd(kind) for kind in ("Project", "DeployRequest")]
-    if OPTIONS.output == "json":
-        print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
-        return
-    for item in found:
-        print("---\n" + json.dumps(item, indent=2))
-
-
-def version() -> None:
-    """Print the versions of this program and of what it uses."""
-    import platform
-    from importlib.metadata import version as of
-
-    found = {"holdfast": of("holdfast"), "python": platform.python_version()}
-    found |= {name: of(name) for name in ("docker", "httpx", "pydantic", "fastapi", "uvicorn")}
+def report(mistakes: "Sequence[Diagnostic]") -> None:
+    """Diagnostics as compilers give them on stderr, or as data on stdout."""
     if OPTIONS.data:
-        emit(found)
+        emit({"diagnostics": [asdict(mistake) for mistake in mistakes]})
         return
-    for name, number in found.items():
-        print(f"{name} {number}")
+    from controller.core.documents.diagnostics import render
+
+    say(render(mistakes).rstrip("\n"))
 
 
-COMMANDS = {"init": init, "validate": validate, "schema": schema, "crds": crds, "version": version}
+def find_files(paths: Sequence[Path], code: Exit = Exit.USAGE) -> tuple[list[Path], list[str]]:
+    """The files below these paths that a source reads, and a sentence for each that cannot be read.
+
+    A path that is missing, or no file or folder, ends the command with `code`.
+    """
+    from controller.intake.sources import folder
+
+    files: list[Path] = []
+    problems: list[str] = []
+    for path in paths:
+        if str(path) == "-":
+            files.append(path)
+            continue
+        content = folder.look(path)
+        if "" in content.troubles:
+            fail(f"error: {path} {content.troubles['']}", code)
+        if not content.files and not content.troubles:
+            problems.append(f"error: {path} holds no documents (*.yaml, *.yml, *.json)")
+        files += [path / name if name else path for name in sorted(content.files)]
+        problems += [f"error: {path / name} {trouble}" for name, trouble in content.troubles.items()]
+    return files, problems
+
+
+def find_conflicts(documents: "Sequence[Sourced]") -> tuple[list[str], list[str]]:
+    """A sentence for each document that would be refused, and for each that would wait for another one."""
+    from controller.core.catalog import build
+    from controller.core.catalog.types import Incumbents
+
+    rules, left_out = _rules()
+    catalog = build.build([replace(document, source=SOURCE) for document in documents], rules, Incumbents())
+    notices = [*catalog.notices, *(notice for stage in catalog.stages.values() for notice in stage.notices)]
+    reasons = {notice.message: notice.reason for notice in notices if notice.reason not in left_out}
+    refused = [message for message, reason in reasons.items() if reason not in PENDING]
+    return refused, [message for message, reason in reasons.items() if reason in PENDING]
+
+
+def _rules() -> "tuple[CatalogRules, tuple[str, ...]]":
+    """The rules of the settings and no reasons; without usable settings default rules, and the reasons to leave out."""
+    from controller.core.catalog.types import CatalogRules
+    from controller.core.model.errors import InvalidInput
+    from controller.settings import load_settings
+
+    try:
+        rules = load_settings(OPTIONS.config, os.environ).catalog_rules()
+    except InvalidInput:
+        return CatalogRules("", "example.com", sources=(SOURCE,)), OF_SETTINGS
+    return replace(rules, sources=(SOURCE,)), ()
+
+
+def _relative(path: Path) -> Path:
+    """A path as a person in the working folder would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

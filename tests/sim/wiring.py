@@ -7,6 +7,7 @@ from controller.wiring import Limits, Parts
 from tests.sim.call_border import Life
 from tests.sim.expected_model import DOMAIN
 from tests.sim.proxy import SimProber, SimProxy
+from tests.sim.reads import SimReads
 from tests.sim.receivers import SimNotifier
 from tests.sim.runtime import SimRuntime
 from tests.sim.sources import SimSource
@@ -26,6 +27,7 @@ def parts(sim: "Simulation", life: Life) -> Parts:
         prober=SimProber(sim.border, life, sim.engine),
         secrets=secrets,
         store=SimStore(sim.border, life, sim.disk),
+        stored=SimReads(sim.disk),
         sources=(source,),
         clock=sim.clock,
         rules=sim.rules,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from controller.cli import context
-from controller.cli.doctor import machine, npm, world
+from controller.cli.doctor import machine
 from controller.cli.doctor.machine import Finding
 from controller.cli.output import GREEN, OPTIONS, RED, YELLOW, Exit, Stop, emit, paint
 from controller.core.model.errors import HoldfastError, InvalidInput, Unreachable
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 COLORS = {"ok": GREEN, "note": YELLOW, "FAIL": RED}
 
 
-def run() -> None:
-    """Run the checks and end with 0, 69 (something does not answer) or 1."""
+def doctor() -> None:
+    """Check everything that is needed and say exactly what is missing."""
     try:
         settings = context.settings()
     except InvalidInput as error:
         found = [_mistake(item.source, item.line, item.message, item.help) for item in error.diagnostics]
         show([*found, machine.engine_socket(None)])
         return
-    context.quiet()
+    context.log_bugs_only()
     show([Finding("settings", True, str(OPTIONS.config)), *local(settings), *asyncio.run(asked(settings))])
 
 
@@ -50,7 +50,7 @@ def controller(settings: "Settings") -> Finding:
         running = context.client(settings)
         if running is None:
             return Finding("controller", True, "none runs; 'holdfast run' keeps everything as declared")
-        return Finding("controller", True, f"process {running.status()['pid']} runs")
+        return Finding("controller", True, f"process {running.status().pid} runs")
     except (HoldfastError, OSError) as error:
         text = error.message if isinstance(error, HoldfastError) else str(error)
         return Finding("controller", False, text, "run as its user", isinstance(error, Unreachable))
@@ -59,6 +59,7 @@ def controller(settings: "Settings") -> Finding:
 async def asked(settings: "Settings") -> list[Finding]:
     """What Docker, the proxy and the sources tell."""
     from controller import wiring
+    from controller.cli.doctor import npm, world
     from controller.clients.docker.runtime import DockerRuntime
     from controller.clients.npm.proxy import NpmProxy
 
@@ -69,7 +70,7 @@ async def asked(settings: "Settings") -> list[Finding]:
             if not socket.ok:
                 found.append(socket)
             elif isinstance(opened.runtime, DockerRuntime):
-                found += [item async for item in world.engine(settings, opened.runtime, context.store(settings))]
+                found += [item async for item in world.engine(settings, opened.runtime, context.stored(settings))]
             found += [item async for item in world.proxy(settings, opened.proxy)]
             if isinstance(opened.proxy, NpmProxy):
                 found += [item async for item in npm.npm(settings, opened.proxy)]

@@ -11,8 +11,7 @@ from controller.core.model.errors import HoldfastError, Unreachable
 if TYPE_CHECKING:
     from controller.clients.docker.inventory import EngineInfo, Made, NetworkInfo
     from controller.clients.docker.runtime import DockerRuntime
-    from controller.clients.state.store import SqliteStore
-    from controller.interfaces import Proxy, Source
+    from controller.interfaces import Proxy, Reads, Source
     from controller.settings import Settings
 
 SKEW = 30.0
@@ -23,7 +22,7 @@ NAMED = 3
 """Things that a line names before it only counts them."""
 
 
-async def engine(settings: "Settings", runtime: "DockerRuntime", store: "SqliteStore") -> AsyncIterator[Finding]:
+async def engine(settings: "Settings", runtime: "DockerRuntime", stored: "Reads") -> AsyncIterator[Finding]:
     """Everything about the Engine; ends at once when it does not answer."""
     try:
         info = await runtime.check()
@@ -48,7 +47,7 @@ async def engine(settings: "Settings", runtime: "DockerRuntime", store: "SqliteS
     yield await asyncio.to_thread(containers, name, info, usual, addresses[:ASKED])
     if settings.proxy.reach == "name":
         yield names(name, found)
-    yield owners(settings.id, made, store)
+    yield owners(settings.id, made, stored)
     for _, strange in runtime.impostors():
         yield impostor(strange)
 
@@ -101,9 +100,9 @@ def names(name: str, found: "NetworkInfo | None") -> Finding:
     return Finding("reach", True, f"by name: {name} has {found.others} container(s) beside ours")
 
 
-def owners(controller: str, made: "Sequence[Made]", store: "SqliteStore") -> Finding:
+def owners(controller: str, made: "Sequence[Made]", stored: "Reads") -> Finding:
     """No other state folder makes containers under our id."""
-    remembered = {stage: store.remembered(stage) for stage in {item.stage for item in made}}
+    remembered = {stage: stored.memory(stage) for stage in {item.stage for item in made}}
     unknown = [
         item
         for item in made
@@ -114,7 +113,7 @@ def owners(controller: str, made: "Sequence[Made]", store: "SqliteStore") -> Fin
         return Finding("owner", True, f"{len(made)} container(s) of {controller}, all made from this state folder")
     shown = [item.name for item in unknown]
     text = ", ".join(shown[:NAMED]) + (f" and {len(shown) - NAMED} more" if len(shown) > NAMED else "")
-    begun = store.begun()
+    begun = stored.oldest_record()
     if begun is not None and any(item.created > begun for item in unknown):
         text = (
             f"another controller with id {controller} works on this Engine: {text} was not made from this state folder"
