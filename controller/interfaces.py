@@ -5,14 +5,15 @@ Rules for every implementation: a call either has its effect, raises an error of
 observed, check again that it is ours (same 64-hex id, labels, name), and do nothing when it is gone.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from controller.core.catalog.types import Sourced
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import Check, SecretRef, StageKey
-from controller.core.model.errors import Diagnostic, Failure
+from controller.core.model.errors import Diagnostic
+from controller.core.model.inventory import EngineInfo, NetworkInfo, OwnedContainer
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Container, Route, RouteChange, RouteTable, SecretsSeen
 from controller.core.model.status import StageStatus, Transition
@@ -132,6 +133,35 @@ class Runtime(Protocol):
         ...
 
 
+@runtime_checkable
+class Diagnosable(Runtime, Protocol):
+    """A runtime that `doctor` and `logs --app` can examine. Its questions change nothing and raise `Unreachable`."""
+
+    async def engine_info(self) -> EngineInfo:
+        """Version, clock, disk and drivers of the engine."""
+        ...
+
+    async def network_info(self, name: str = "") -> NetworkInfo | None:
+        """The network of this name, else the one of the settings; None when there is none."""
+        ...
+
+    async def owned_containers(self) -> tuple[OwnedContainer, ...]:
+        """Every container that carries our controller's id, whoever made it."""
+        ...
+
+    def impostors(self) -> tuple[tuple[str, str], ...]:
+        """(id, name) of containers that the last list left out: our labels, but not the name that these give."""
+        ...
+
+    def follow_logs(self, container: Container, tail: int) -> Iterator[str]:
+        """Its last lines and those that come, until it ends; blocks."""
+        ...
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        ...
+
+
 class Proxy(Protocol):
     """One reverse proxy. Only `routing` calls `write`, one call at a time."""
 
@@ -233,14 +263,6 @@ class Store(Protocol):
     async def keep_good(self, source: str, documents: Sequence[Sourced]) -> None:
         """Remember what the guard accepted from a source."""
         ...
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a change did not happen, as data."""
-
-    hostname: str
-    failure: Failure
 
 
 @dataclass(frozen=True)
