@@ -10,8 +10,7 @@ from controller.core.model.errors import HoldfastError, Unreachable
 
 if TYPE_CHECKING:
     from controller.clients.state.store import SqliteStore
-    from controller.core.model.inventory import EngineInfo, NetworkInfo, OwnedContainer
-    from controller.interfaces import Diagnosable, Proxy, Source
+    from controller.interfaces import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, Proxy, Source
     from controller.settings import Settings
 
 SKEW = 30.0

@@ -11,7 +11,7 @@ from controller.clients.docker.network import NETWORK_LABEL
 from controller.clients.docker.view import number, timestamp
 from controller.core.model import names
 from controller.core.model.errors import Unreachable
-from controller.core.model.inventory import EngineInfo, NetworkInfo, OwnedContainer
+from controller.interfaces import EngineInfo, NetworkInfo, OwnedContainer
 
 
 def engine_info(engine: Engine, now: Callable[[], float]) -> EngineInfo:

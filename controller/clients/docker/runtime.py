@@ -29,10 +29,9 @@ from controller.core.model import names
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import SecretRef, StageKey
 from controller.core.model.errors import RevisionBad, Unreachable, WorldBad
-from controller.core.model.inventory import EngineInfo, NetworkInfo, OwnedContainer
 from controller.core.model.observed import Container
 from controller.core.model.policy import PolicyRules, violations
-from controller.interfaces import Clock, Diagnosable, RuntimeEvent
+from controller.interfaces import Clock, Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, RuntimeEvent
 from controller.telemetry import log
 
 QUICK_THREADS = 8
