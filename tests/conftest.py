@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -17,6 +18,11 @@ from tests.parts.registry import Registry, find_registry
 from tests.parts.sandbox import Sandbox
 
 _serial = itertools.count(1)
+
+if hypothesis.settings.get_current_profile_name() == "default":
+    # A busy machine is no fault of what is tested.
+    hypothesis.settings.register_profile("without deadline", deadline=None)
+    hypothesis.settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session")
