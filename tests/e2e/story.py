@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 import httpx
 
 from controller.clients.caddy import config as caddy_config
+from controller.clients.caddy import servers
 from controller.clients.state import read
 from controller.clients.state.file import open_reader
 from controller.core.documents.spec import DeployRequest, Document, Project
@@ -60,7 +61,7 @@ class Real:
         self._last = time.monotonic()
         self._documents: tuple[Document, ...] = ()
         self._written: list[dict[str, Any]] = []
-        self._site = caddy_config.Site(f"holdfast-{box.id}", box.caddy.listen, "off")
+        self._site = servers.Site(f"holdfast-{box.id}", box.caddy.listen, "off")
         self.doors = [
             Door("docker", box.engine.url, box.folder, self._docker),
             Door("proxy", box.caddy.admin, box.folder, self._caddy),
