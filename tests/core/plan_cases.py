@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from controller.core.model import digests
+from controller.core.model import digests, keys
 from controller.core.model.actions import Action
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import (
@@ -28,10 +28,8 @@ from controller.core.model.desired import (
 )
 from controller.core.model.errors import Failure
 from controller.core.model.memory import StageMemory
-from controller.core.model.observed import Container, Fact, Observed, Route, RouteTable, SecretsSeen
-from controller.core.planning import repair, tag_state
+from controller.core.model.observed import Container, Fact, Key, Observed, Route, RouteTable, SecretsSeen
 from controller.core.planning.plan import plan
-from controller.core.planning.plan_builder import Draft
 
 NOW = 1_000_000.0
 KEY = "shop/dev"
@@ -152,24 +150,25 @@ def _route(name: str, letter: str, containers: tuple[Container, ...], stage: Des
 
 def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dict[str, Fact]:
     """Facts under the keys that the plan would use."""
-    draft = Draft(stage, found, Rules(), NOW, found.memory)
     facts = {}
     for subject, short in case.get("facts", {}).items():
         kind, _, name = subject.partition(" ")
         item = found.container(name * 64) if len(name) == 1 else None
         route = found.routes.routes.get(name)
-        keys = {
-            "Pull": f"pull:registry.test/shop:{name}@{found.memory.of(name).digest}",
-            "Gate": item and tag_state.gate_key(draft, item),
-            "Watch": item and repair.watch_key(draft, item),
-            "Start": item and f"start:{item.id}:{item.started_at}",
-            "CheckDigest": f"digest:registry.test/shop:{name}",
-            "Stop": item and f"stop:{item.id}:{item.started_at}",
-            "Write": f"route:{name}:another",
-            "Halt": item and f"halt:{item.id}:{item.started_at}",
-            "Verify": route and f"verify:{name}:{route.marker}",
+        by_kind = {
+            "Pull": keys.pull("registry.test/shop", name, found.memory.of(name).digest),
+            "Gate": item and keys.gate(item, stage.check),
+            "Watch": item and keys.watch(item, stage.check),
+            "Start": item and keys.start(item),
+            "CheckDigest": keys.digest("registry.test/shop", name),
+            "Stop": item and keys.stop(item),
+            "Write": Key("route", name, "another"),
+            "Halt": item and keys.halt(item),
+            "Verify": route and keys.verify(route),
         }
-        key = str(keys[kind])
+        key = by_kind[kind]
+        if key is None:
+            continue  # the case took away what the fact is of
         told = {"status": short} if isinstance(short, str) else dict(short)
         bad = told.pop("bad", None)
         failure = Failure(bad, f"{bad} it is", told.pop("revision", True)) if bad else None

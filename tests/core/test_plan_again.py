@@ -77,7 +77,7 @@ def test_an_image_that_somebody_pruned_is_pulled_again() -> None:
     made = creation(first)
     gone = failed(replace(PULLED, memory=first.memory), made.key, Failure("ImageGone", "no such image", False))
     kept = plan(STAGE, gone, Rules(), NOW).keep
-    assert not any(key.startswith("pull:") for key in kept)
+    assert not any(key.kind == "pull" for key in kept)
     after = replace(gone, facts={key: fact for key, fact in gone.facts.items() if key in kept})
     assert [type(action) for action in plan(STAGE, after, Rules(), NOW).actions] == [Pull]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from controller.core.model.actions import ContainerSpec, RunPreDeploy
 from controller.core.model.desired import Env, SecretRef
 from controller.core.model.errors import WorldBad
-from controller.core.model.observed import Container
+from controller.core.model.observed import Container, Key
 from controller.work.predeploy import PreDeployer
 from tests.core.gate_world import NEW, Run, Script, World, bad
 from tests.sim.clock import later, run_virtual
@@ -29,7 +29,7 @@ def pre_deploy(container: Script, timeout: float = 300) -> tuple[Run, World]:
 
         world.start = started  # type: ignore[method-assign]
         steps = PreDeployer(world, world, world.clock, world.hints, asyncio.Semaphore(1))  # type: ignore[arg-type]
-        action = RunPreDeploy(SPEC, timeout, "2", "before the gate", "pre:a")
+        action = RunPreDeploy(SPEC, timeout, "2", "before the gate", Key("pre", "a"))
         found.append((Run(world, steps.run, action), world))
         await later(2000)
 

@@ -22,7 +22,7 @@ TRUE: Planner = plans.plan
 
 def switch_before_health(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
     """Believe that a gate has passed as soon as it began."""
-    facts = {key: _passed(fact) if key.startswith("gate:") else fact for key, fact in observed.facts.items()}
+    facts = {key: _passed(fact) if key.kind == "gate" else fact for key, fact in observed.facts.items()}
     return TRUE(desired, replace(observed, facts=facts), rules, now)
 
 
@@ -89,7 +89,7 @@ def by_tag_only(desired: DesiredStage, observed: Observed, rules: Rules, now: fl
 
 def prunes_in_doubt(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
     """Take a stage that serves for one that is gone while its rollout runs."""
-    if any(fact.status == "running" and fact.key.startswith("gate:") for fact in observed.facts.values()):
+    if any(fact.status == "running" and fact.key.kind == "gate" for fact in observed.facts.values()):
         desired = DesiredStage(desired.key, desired.project, desired.stage, declared=False)
     return TRUE(desired, observed, rules, now)
 
