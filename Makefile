@@ -49,7 +49,7 @@ soak: N = 10000
 soak: setup ## play N=10000 random histories on all cores, from a first seed of your own with ARGS=SEED
 	@nice $(PY) -m tests.sim.soak $(N) $(ARGS)
 
-mutants: setup ## what share of small mistakes in the core the tests notice; ARGS="-n 50 --only routes"
+mutants: setup ## what share of small mistakes in the core the tests notice; ARGS="-n 50 --only planning.routes"
 	@nice -n 15 $(PY) -m tests.mutants $(ARGS)
 
 check: setup ## lint, types, import rules, generated files
