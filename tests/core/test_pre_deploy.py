@@ -28,7 +28,7 @@ def pre_deploy(script: Script, timeout: float = 300) -> tuple[Run, World]:
             world.containers[NEW.id] = script
 
         world.start = started  # type: ignore[method-assign]
-        steps = PreDeployer(world, world, world.clock, world.hints, asyncio.Semaphore(1))  # type: ignore[arg-type]
+        steps = PreDeployer(world, world, world.clock, world.wakeups, asyncio.Semaphore(1))  # type: ignore[arg-type]
         action = RunPreDeploy(SPEC, timeout, "2", "before the gate", "pre:a")
         found.append((Run(world, steps.run, action), world))
         await later(2000)
