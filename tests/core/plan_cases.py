@@ -148,32 +148,38 @@ def _route(name: str, letter: str, containers: tuple[Container, ...], stage: Des
     )
 
 
-def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dict[str, Fact]:
+def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dict[Key, Fact]:
     """Facts under the keys that the plan would use."""
     facts = {}
     for subject, short in case.get("facts", {}).items():
         kind, _, name = subject.partition(" ")
-        item = found.container(name * 64) if len(name) == 1 else None
-        route = found.routes.routes.get(name)
-        by_kind = {
-            "Pull": keys.pull("registry.test/shop", name, found.memory.of(name).digest),
-            "Gate": item and keys.gate(item, stage.check),
-            "Watch": item and keys.watch(item, stage.check),
-            "Start": item and keys.start(item),
-            "CheckDigest": keys.digest("registry.test/shop", name),
-            "Stop": item and keys.stop(item),
-            "Write": Key("route", name, "another"),
-            "Halt": item and keys.halt(item),
-            "Verify": route and keys.verify(route),
-        }
-        key = by_kind[kind]
+        key = _key(kind, name, stage, found)
         if key is None:
             continue  # the case took away what the fact is of
-        told = {"status": short} if isinstance(short, str) else dict(short)
+        told: dict[str, Any] = {"status": short} if isinstance(short, str) else dict(short)
         bad = told.pop("bad", None)
         failure = Failure(bad, f"{bad} it is", told.pop("revision", True)) if bad else None
-        status = "failed" if bad else told.pop("status")
+        status: Any = "failed" if bad else told.pop("status")
         ended = None if status == "running" else NOW - told.pop("ago", 0.0)
         failures = told.pop("failures", 1 if bad else 0)
         facts[key] = Fact(key, status, NOW - 50, ended, failures=failures, failure=failure, **told)
     return facts
+
+
+def _key(kind: str, name: str, stage: DesiredStage, found: Observed) -> Key | None:
+    container, route = found.container(name * 64), found.routes.routes.get(name)
+    match kind:
+        case "Pull":
+            return keys.pull("registry.test/shop", name, found.memory.of(name).digest)
+        case "CheckDigest":
+            return keys.digest("registry.test/shop", name)
+        case "Write":
+            return Key("route", name, "another")
+        case "Verify":
+            return keys.verify(route) if route else None
+        case "Gate" | "Watch":
+            of_check = keys.gate if kind == "Gate" else keys.watch
+            return of_check(container, stage.check) if container else None
+        case _:
+            of_start = {"Start": keys.start, "Stop": keys.stop, "Halt": keys.halt}[kind]
+            return of_start(container) if container else None

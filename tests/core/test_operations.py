@@ -161,7 +161,7 @@ def test_what_changes_the_world_runs_to_its_end_and_is_seen_until_then() -> None
     run_virtual(main)
 
 
-def one_turn(issued: list[str]) -> Operations:
+def one_turn(issued: list[Key]) -> Operations:
     """Operations of which one begins at a time and takes 5 seconds; `issued` gets the keys of those that have begun."""
     turn = asyncio.Semaphore(1)
 
@@ -180,7 +180,7 @@ def test_what_waits_for_its_turn_is_called_off_before_it_begins() -> None:
     """A start that nobody wants any more is not issued when its turn comes; one that has begun goes on."""
 
     async def main() -> None:
-        issued: list[str] = []
+        issued: list[Key] = []
         operations = one_turn(issued)
         second = replace(START, key=Key("start", "2"))
         operations.start(A, START)
@@ -198,7 +198,7 @@ def test_what_waits_for_its_turn_is_called_off_when_something_newer_is_declared(
     """What has begun goes on and is seen; what was not issued yet is not, until a pass asks for it again."""
 
     async def main() -> None:
-        issued: list[str] = []
+        issued: list[Key] = []
         operations = one_turn(issued)
         second = replace(START, key=Key("start", "2"))
         operations.start(A, START)
