@@ -51,12 +51,12 @@ def store(folder: Path) -> Iterator[SqliteStore]:
 def told(kind: str, rollout: str = "r1", **more: Any) -> Transition:
     """A transition of tag 1.0."""
     fields = {"tag": "1.0", "step": kind, "rollout_kind": "deploy", "revision": "v1", **more}
-    return Transition(rollout=rollout, kind=kind, **fields)  # type: ignore[arg-type]
+    return Transition(rollout=rollout, kind=kind, **fields)
 
 
 def status(observed_at: float, *, ready: str = "False", reason: str = "Gating", **more: Any) -> StageStatus:
     """A status of shop/dev with one condition."""
-    condition = Condition(type="Ready", status=ready, reason=reason, message=str(more.pop("message", "")))  # type: ignore[arg-type]
+    condition = Condition(type="Ready", status=ready, reason=reason, message=str(more.pop("message", "")))
     return StageStatus(key="shop/dev", conditions=(condition,), observed_at=observed_at, **more)
 
 

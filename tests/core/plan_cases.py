@@ -170,10 +170,10 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
             "Verify": route and f"verify:{name}:{route.marker}",
         }
         key = str(keys[kind])
-        told = {"status": short} if isinstance(short, str) else dict(short)
+        told: dict[str, Any] = {"status": short} if isinstance(short, str) else dict(short)
         bad = told.pop("bad", None)
         failure = Failure(bad, f"{bad} it is", told.pop("revision", True)) if bad else None
-        status = "failed" if bad else told.pop("status")
+        status: Any = "failed" if bad else told.pop("status")
         ended = None if status == "running" else NOW - told.pop("ago", 0.0)
         failures = told.pop("failures", 1 if bad else 0)
         facts[key] = Fact(key, status, NOW - 50, ended, failures=failures, failure=failure, **told)
