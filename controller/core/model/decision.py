@@ -5,6 +5,7 @@ from typing import Literal
 
 from controller.core.model.actions import Action
 from controller.core.model.memory import StageMemory
+from controller.core.model.observed import Key
 from controller.core.model.policy import PolicyRules
 from controller.core.model.status import StageStatus, Transition
 
@@ -36,7 +37,7 @@ class Plan:
     """What is to be remembered; equal to the observed one when nothing changed."""
     transitions: tuple[Transition, ...]
     status: StageStatus
-    keep: frozenset[str]
+    keep: frozenset[Key]
     """Keys of facts that this stage still goes by. A running operation that is missing here is called off where that
     is harmless (gate, watch, verify, pull, digest check), an ended one is forgotten."""
     wake: float | None
