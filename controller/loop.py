@@ -21,12 +21,12 @@ from controller.reconcile import Listener, Reconciler, World
 from controller.telemetry import log
 from controller.wiring import Parts
 from controller.work.apply import Applier
-from controller.work.container_snapshot import Looks
+from controller.work.container_snapshot import ContainerSnapshot
 from controller.work.operations import Operations
-from controller.work.perform import Steps
+from controller.work.perform import Performer
 from controller.work.queue import WorkQueue
-from controller.work.route_writer import Routing
-from controller.work.wakeups import Hints
+from controller.work.route_writer import RouteWriter
+from controller.work.wakeups import Wakeups
 
 WORKERS = 8
 PROGRESS = 1.0
@@ -43,31 +43,31 @@ class Loop:
     def __init__(self, parts: Parts, listener: Listener) -> None:
         self._parts = parts
         self._stopping = False
-        self._hints = Hints()
-        self._looks = Looks(parts.runtime, parts.clock)
-        self._routing = Routing(parts.proxy, parts.clock)
-        steps = Steps(
+        self._wakeups = Wakeups()
+        self._snapshot = ContainerSnapshot(parts.runtime, parts.clock)
+        self._route_writer = RouteWriter(parts.proxy, parts.clock)
+        performer = Performer(
             parts.runtime,
             parts.prober,
-            self._routing,
+            self._route_writer,
             parts.secrets,
             parts.clock,
-            hints=self._hints,
+            wakeups=self._wakeups,
             starts=parts.limits.starts,
             pulls=parts.limits.pulls,
             pulled=parts.housekeeper.pulled if parts.housekeeper is not None else None,
         )
-        self.operations = Operations(steps.run, parts.clock, self._ended, self._progressed)
+        self.operations = Operations(performer.perform, parts.clock, self._ended, self._progressed)
         guard = Guard(parts.store, [source.name for source in parts.sources], parts.limits.guard_percent, parts.prune)
         keep = parts.prune and parts.writes
         self.intake = Intake(parts.sources, guard, parts.catalog_rules, parts.confirmed, keep=keep)
         world = World(
-            looks=self._looks,
-            routing=self._routing,
+            snapshot=self._snapshot,
+            route_writer=self._route_writer,
             operations=self.operations,
             secrets=parts.secrets,
             store=parts.store,
-            applier=Applier(parts.runtime, parts.secrets, self.operations, self._looks.touched),
+            applier=Applier(parts.runtime, parts.secrets, self.operations, self._snapshot.mark_changed),
             clock=parts.clock,
             rules=parts.rules,
             known=parts.known,
@@ -123,8 +123,8 @@ class Loop:
     async def rebuild(self) -> None:
         """Make the catalog anew from what the sources delivered and what runs, and enqueue what changed by it."""
         async with self._rebuilding:
-            self._containers = await self._looks.everything()
-            table = await self._routing.table()
+            self._containers = await self._snapshot.list_all()
+            table = await self._route_writer.table()
             self._remembered = set(await self._parts.store.stages())
             memories = {key: await self._parts.store.memory(key) for key in self._requested()}
             routes = table.routes.values()
@@ -140,7 +140,7 @@ class Loop:
     async def look(self) -> None:
         """One list of all containers and one read of the routes, for the passes of all stages. Raises `WorldBad`."""
         before = {item.id for item in self._containers}
-        self._routing.forget()
+        self._route_writer.forget()
         try:
             await self.rebuild()
         finally:
@@ -182,7 +182,7 @@ class Loop:
         log.warning("pass failed", stage=key, reason=error.reason, message=error.message, again=again)
 
     def _ended(self, stage: StageKey) -> None:
-        self._looks.touched(stage)
+        self._snapshot.mark_changed(stage)
         self._queue.add(stage)
 
     def _progressed(self, stage: StageKey) -> None:
@@ -262,11 +262,11 @@ class Loop:
     async def _listen(self) -> None:
         async for event in self._parts.runtime.events():
             if event.container:
-                self._hints.hit(event.container)
+                self._wakeups.wake(event.container)
             if event.stage is None:
                 self._resync.set()
                 continue
-            self._looks.touched(event.stage)
+            self._snapshot.mark_changed(event.stage)
             if event.stage not in self.intake.catalog.stages:
                 self._left.add(event.stage)
             self.enqueue(event.stage)
@@ -300,7 +300,7 @@ class Loop:
     async def tidy(self) -> None:
         """Remove images that are not needed any more; what fails is left for the next time."""
         try:
-            self._containers = await self._looks.everything()
+            self._containers = await self._snapshot.list_all()
             await self._clean_once()
         except HoldfastError as error:
             log.warning("images not cleaned", reason=error.reason, message=error.message)

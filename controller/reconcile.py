@@ -19,9 +19,9 @@ from controller.core.planning import plan
 from controller.interfaces import Clock, Secrets, Store
 from controller.telemetry import log
 from controller.work.apply import Applier
-from controller.work.container_snapshot import Looks
+from controller.work.container_snapshot import ContainerSnapshot
 from controller.work.operations import Operations
-from controller.work.route_writer import Routing
+from controller.work.route_writer import RouteWriter
 
 AT_ONCE = 10
 """Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""
@@ -33,8 +33,8 @@ JUMP, STALE = 2.0, 2.0
 class World:
     """What a pass works with. `known`: the last statuses of an earlier process; they say since when things are so."""
 
-    looks: Looks
-    routing: Routing
+    snapshot: ContainerSnapshot
+    route_writer: RouteWriter
     operations: Operations
     secrets: Secrets
     store: Store
@@ -104,8 +104,8 @@ class Reconciler:
         facts = dict(world.operations.facts(desired.key))
         memory = await world.store.memory(desired.key)
         secrets = await world.secrets.look(desired.template.secrets)
-        routes = await world.routing.table()
-        containers = await world.looks.stage(desired.key)
+        routes = await world.route_writer.table()
+        containers = await world.snapshot.of_stage(desired.key)
         return Observed(containers=containers, routes=routes, facts=facts, secrets=secrets, memory=memory)
 
     async def remember(self, key: StageKey, change: Callable[[StageMemory], StageMemory]) -> StageMemory:

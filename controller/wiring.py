@@ -90,15 +90,7 @@ async def opened(
         history = settings.state.history
         store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else SqliteStore.reader(folder)
         stack.callback(store.close)
-        config = settings.docker.config
-        runtime = DockerRuntime(
-            settings.id,
-            settings.docker.network,
-            settings.docker.host,
-            str(config) if config is not None else None,
-            settings.policy_rules(),
-            clock,
-        )
+        runtime = chosen_runtime(settings)
         stack.push_async_callback(runtime.close)
         secrets = FileSecrets(settings.policy.secret_roots, os.environ, folder / SECRET_KEY)
         proxy = chosen_proxy(settings, secrets, clock)
@@ -133,6 +125,13 @@ async def opened(
             housekeeper=Housekeeper(runtime, PulledNote(folder), settings.limits.image_history) if lock else None,
             keep_lock=guarded.keep if guarded is not None else None,
         )
+
+
+def chosen_runtime(settings: "Settings") -> DockerRuntime:
+    """The Engine that the settings name; nothing is asked of it yet."""
+    docker = settings.docker
+    config = str(docker.config) if docker.config is not None else None
+    return DockerRuntime(settings.id, docker.network, docker.host, config, settings.policy_rules(), SystemClock())
 
 
 def chosen_proxy(settings: "Settings", secrets: Secrets, clock: Clock) -> CaddyProxy | NpmProxy:

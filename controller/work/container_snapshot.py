@@ -10,7 +10,7 @@ FRESH = 5.0
 """Seconds for which a list of everything stands for a stage that nothing was heard of since."""
 
 
-class Looks:
+class ContainerSnapshot:
     """`touched` must be told of every write and every event, so that no pass decides on what was before it."""
 
     def __init__(self, runtime: Runtime, clock: Clock) -> None:
@@ -20,14 +20,14 @@ class Looks:
         self._seen: dict[StageKey, list[Container]] = {}
         self._touched: set[StageKey] = set()
 
-    def touched(self, stage: StageKey | None) -> None:
+    def mark_changed(self, stage: StageKey | None) -> None:
         """Something changed in this stage; None: anywhere."""
         if stage is None:
             self._taken = float("-inf")
         else:
             self._touched.add(stage)
 
-    async def everything(self) -> tuple[Container, ...]:
+    async def list_all(self) -> tuple[Container, ...]:
         """One list of all our containers, kept for the passes that follow. Raises `Unreachable`."""
         begun = self._clock.monotonic()
         self._taken = float("-inf")
@@ -38,7 +38,7 @@ class Looks:
         self._taken = begun
         return found
 
-    async def stage(self, key: StageKey) -> tuple[Container, ...]:
+    async def of_stage(self, key: StageKey) -> tuple[Container, ...]:
         """The containers of a stage: from the last list of everything while that is true, else listed now."""
         if key not in self._touched and self._clock.monotonic() - self._taken <= FRESH:
             return tuple(self._seen.get(key, ()))

@@ -14,7 +14,7 @@ from controller.core.model.errors import HoldfastError, RevisionBad, WorldBad
 from controller.core.model.observed import Container
 from controller.interfaces import Clock, Probe, Prober, Runtime
 from controller.work.operations import Progress
-from controller.work.wakeups import Hints
+from controller.work.wakeups import Wakeups
 
 LOG_LINES = 20
 REFUSED_FIRST = 0.025
@@ -33,11 +33,11 @@ LEAST_RUN = 1.0
 class Gatekeeper:
     """Carries out `Gate` actions."""
 
-    def __init__(self, runtime: Runtime, prober: Prober, clock: Clock, hints: Hints) -> None:
+    def __init__(self, runtime: Runtime, prober: Prober, clock: Clock, wakeups: Wakeups) -> None:
         self._runtime = runtime
         self._prober = prober
         self._clock = clock
-        self._hints = hints
+        self._wakeups = wakeups
 
     async def decide(self, action: Gate, progress: Progress) -> None:
         """Return when the container passed. Raises `RevisionBad`, or `WorldBad` when it is not the revision's fault."""
@@ -70,7 +70,7 @@ class Gatekeeper:
 
     async def _watch(self, watched: "_Watched") -> None:
         while True:
-            await self._hints.wait(watched.now.id)
+            await self._wakeups.wait(watched.now.id)
             await watched.look()
 
     async def _attempts(self, action: Gate, watched: "_Watched", progress: Progress) -> None:
@@ -90,7 +90,7 @@ class Gatekeeper:
                 message = "healthCheck.type is docker, but the image has no HEALTHCHECK"
                 raise RevisionBad(message, reason="HealthCheckMissing")
             progress.say(f"the image's HEALTHCHECK says {found.health}")
-            await self._hints.wait(found.id)
+            await self._wakeups.wait(found.id)
 
     async def _age(self, watched: "_Watched", seconds: float, progress: Progress) -> None:
         left = self._until(watched.now, seconds)
@@ -168,7 +168,7 @@ class Gatekeeper:
     async def _unpaused(self, watched: "_Watched", progress: Progress) -> None:
         while (await watched.look()).state == "paused":
             progress.say("the container is paused")
-            await self._hints.wait(watched.now.id)
+            await self._wakeups.wait(watched.now.id)
 
     def _until(self, container: Container, seconds: float) -> float:
         """Seconds left until it ran for so long; never more than that, however the clocks differ."""

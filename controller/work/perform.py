@@ -25,8 +25,8 @@ from controller.work.gate import Gatekeeper
 from controller.work.liveness import Watcher
 from controller.work.operations import Operation, Progress
 from controller.work.predeploy import PreDeployer
-from controller.work.route_writer import Routing
-from controller.work.wakeups import Hints
+from controller.work.route_writer import RouteWriter
+from controller.work.wakeups import Wakeups
 
 START = 60.0
 STOP_MARGIN = 75.0
@@ -37,34 +37,34 @@ RESOLVE = 30.0
 digest."""
 
 
-class Steps:
+class Performer:
     """Carries out operations; at most `starts` container starts and `pulls` pulls at a time."""
 
     def __init__(
         self,
         runtime: Runtime,
         prober: Prober,
-        routing: Routing,
+        route_writer: RouteWriter,
         secrets: Secrets,
         clock: Clock,
         *,
-        hints: Hints,
+        wakeups: Wakeups,
         starts: int,
         pulls: int,
         pulled: Callable[[str, str], None] | None = None,
     ) -> None:
         """`pulled` is told of each image that was pulled: repository and digest."""
         self._runtime = runtime
-        self._routing = routing
+        self._route_writer = route_writer
         self._clock = clock
         self._pulled = pulled
         self._starts = asyncio.Semaphore(starts)
         self._pulls = asyncio.Semaphore(pulls)
-        self._gate = Gatekeeper(runtime, prober, clock, hints)
+        self._gate = Gatekeeper(runtime, prober, clock, wakeups)
         self._watcher = Watcher(runtime, prober, clock)
-        self._pre_deploy = PreDeployer(runtime, secrets, clock, hints, self._starts)
+        self._pre_deploy = PreDeployer(runtime, secrets, clock, wakeups, self._starts)
 
-    async def run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
+    async def perform(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         """Do it; what it found is the fact's data. Raises an error of `core.errors`."""
         match action:
             case Pull():
@@ -89,14 +89,14 @@ class Steps:
                     await self._runtime.stop(action.container, action.grace)
             case SetRoute():
                 progress.waits()
-                async with _deadline(self._routing.patience + ROUTE, f"setting the route {action.route.hostname}"):
-                    await self._routing.change(RouteChange(action.route.hostname, action.route), progress.begins)
+                async with _deadline(self._route_writer.patience + ROUTE, f"setting the route {action.route.hostname}"):
+                    await self._route_writer.change(RouteChange(action.route.hostname, action.route), progress.begins)
             case DeleteRoute():
                 progress.waits()
-                async with _deadline(self._routing.patience + ROUTE, f"deleting the route {action.hostname}"):
-                    await self._routing.change(RouteChange(action.hostname, None), progress.begins)
+                async with _deadline(self._route_writer.patience + ROUTE, f"deleting the route {action.hostname}"):
+                    await self._route_writer.change(RouteChange(action.hostname, None), progress.begins)
             case Verify():
-                await self._routing.verify(action.route, VERIFY)
+                await self._route_writer.verify(action.route, VERIFY)
             case _:
                 assert_never(action)
         return {}

@@ -9,7 +9,7 @@ from controller.core.model.observed import Container
 from controller.interfaces import Clock, Runtime, Secrets
 from controller.work.gate import last_lines
 from controller.work.operations import Progress
-from controller.work.wakeups import EVERY, Hints
+from controller.work.wakeups import EVERY, Wakeups
 
 FIRST_LOOK = 0.2
 """Seconds until the first look; the pauses grow to `EVERY`, and a hint of Docker ends them early."""
@@ -19,12 +19,12 @@ class PreDeployer:
     """Carries out `RunPreDeploy` actions."""
 
     def __init__(
-        self, runtime: Runtime, secrets: Secrets, clock: Clock, hints: Hints, starts: asyncio.Semaphore
+        self, runtime: Runtime, secrets: Secrets, clock: Clock, wakeups: Wakeups, starts: asyncio.Semaphore
     ) -> None:
         self._runtime = runtime
         self._secrets = secrets
         self._clock = clock
-        self._hints = hints
+        self._wakeups = wakeups
         self._starts = starts
 
     async def run(self, action: RunPreDeploy, progress: Progress) -> None:
@@ -59,7 +59,7 @@ class PreDeployer:
             found = await self._look(container_id, action)
             if found.state in ("exited", "dead"):
                 return found
-            await self._hints.wait(container_id, pause)
+            await self._wakeups.wait(container_id, pause)
             pause = min(EVERY, pause * 1.5)
 
     async def _look(self, container_id: str, action: RunPreDeploy) -> Container:

@@ -37,7 +37,7 @@ class _Waiting:
     done: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Routing:
+class RouteWriter:
     """Routes of all stages on one proxy."""
 
     def __init__(self, proxy: Proxy, clock: Clock) -> None:

@@ -6,13 +6,13 @@ EVERY = 1.0
 """Seconds after which an operation looks again although nobody said anything."""
 
 
-class Hints:
+class Wakeups:
     """Who waits for news of which container."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
-    def hit(self, container_id: str) -> None:
+    def wake(self, container_id: str) -> None:
         """Something happened to this container: wake who waits for it."""
         for future in self._waiting.get(container_id, ()):
             if not future.done():

@@ -16,9 +16,9 @@ from controller.core.model.observed import Container, RouteTable, SecretsSeen
 from controller.core.model.status import StageStatus, Transition
 from controller.reconcile import Listener, Reconciler, World
 from controller.work.apply import Applier
-from controller.work.container_snapshot import FRESH, Looks
+from controller.work.container_snapshot import FRESH, ContainerSnapshot
 from controller.work.operations import Operation, Operations, Progress
-from controller.work.route_writer import Routing
+from controller.work.route_writer import RouteWriter
 from tests.sim.clock import SimClock, later, run_virtual
 
 KEY = "shop/dev"
@@ -49,8 +49,8 @@ class Bench:
         operations = Operations(self._run, self.clock, lambda key: None, lambda key: None)
         self.operations = operations
         world = World(
-            looks=Looks(self, self.clock),  # type: ignore[arg-type]
-            routing=Routing(self, self.clock),  # type: ignore[arg-type]
+            snapshot=ContainerSnapshot(self, self.clock),  # type: ignore[arg-type]
+            route_writer=RouteWriter(self, self.clock),  # type: ignore[arg-type]
             operations=operations,
             secrets=self,  # type: ignore[arg-type]
             store=self,  # type: ignore[arg-type]
@@ -305,13 +305,13 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
 
     async def main() -> None:
         bench = Bench(stage("1.0"))
-        looks = Looks(bench, bench.clock)  # type: ignore[arg-type]
-        await looks.everything()
-        await looks.stage("a/x")
-        await looks.stage("b/x")
-        looks.touched("b/x")
-        await looks.stage("a/x")
-        await looks.stage("b/x")
+        snapshot = ContainerSnapshot(bench, bench.clock)  # type: ignore[arg-type]
+        await snapshot.list_all()
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage("b/x")
+        snapshot.mark_changed("b/x")
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage("b/x")
         assert bench.events == ["list None", "list b/x"]
         listing = bench.list
 
@@ -320,14 +320,14 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
             return await listing(key)
 
         bench.list = slow  # type: ignore[method-assign]
-        asyncio.get_running_loop().call_later(0.5, looks.touched, "a/x")
-        await looks.everything()
+        asyncio.get_running_loop().call_later(0.5, snapshot.mark_changed, "a/x")
+        await snapshot.list_all()
         bench.events.clear()
-        await looks.stage("a/x")
-        await looks.stage("b/x")
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage("b/x")
         assert bench.events == ["list a/x"]
         await later(FRESH)
-        await looks.stage("b/x")
+        await snapshot.of_stage("b/x")
         assert bench.events == ["list a/x", "list b/x"]
 
     run_virtual(main)
@@ -338,12 +338,12 @@ def test_a_stage_with_a_container_that_was_not_seen_is_looked_at_by_itself() -> 
 
     async def main() -> None:
         bench = Bench(stage("1.0"))
-        looks = Looks(bench, bench.clock)  # type: ignore[arg-type]
+        snapshot = ContainerSnapshot(bench, bench.clock)  # type: ignore[arg-type]
         item = Container("a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, unseen=True)
         bench.containers = (item, replace(item, stage="a/x", unseen=False))
-        await looks.everything()
-        await looks.stage("a/x")
-        await looks.stage(KEY)
+        await snapshot.list_all()
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage(KEY)
         assert bench.events == ["list None", f"list {KEY}"]
 
     run_virtual(main)

@@ -283,7 +283,7 @@ class Real:
 
     def _taken(self) -> bool:
         """The controller goes by what was written last."""
-        good = self._stored(lambda db: read.last_good(db, "files:./desired"), ()) or ()
+        good = self._stored(lambda db: read.last_good(db, "files:./desired"), None) or ()
         written = [
             (Project if item["kind"] == "Project" else DeployRequest).model_validate(item) for item in self._written
         ]

@@ -59,8 +59,8 @@ def controller(settings: "Settings") -> Finding:
 async def asked(settings: "Settings") -> list[Finding]:
     """What Docker, the proxy and the sources tell."""
     from controller import wiring
-    from controller.clients.docker.runtime import DockerRuntime
     from controller.clients.npm.proxy import NpmProxy
+    from controller.interfaces import Diagnosable
 
     found: list[Finding] = []
     try:
@@ -68,7 +68,7 @@ async def asked(settings: "Settings") -> list[Finding]:
             socket = machine.engine_socket(settings.docker.host)
             if not socket.ok:
                 found.append(socket)
-            elif isinstance(opened.runtime, DockerRuntime):
+            elif isinstance(opened.runtime, Diagnosable):
                 found += [item async for item in world.engine(settings, opened.runtime, context.store(settings))]
             found += [item async for item in world.proxy(settings, opened.proxy)]
             if isinstance(opened.proxy, NpmProxy):

@@ -9,10 +9,8 @@ from controller.cli.doctor.machine import Finding
 from controller.core.model.errors import HoldfastError, Unreachable
 
 if TYPE_CHECKING:
-    from controller.clients.docker.inventory import EngineInfo, Made, NetworkInfo
-    from controller.clients.docker.runtime import DockerRuntime
     from controller.clients.state.store import SqliteStore
-    from controller.interfaces import Proxy, Source
+    from controller.interfaces import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, Proxy, Source
     from controller.settings import Settings
 
 SKEW = 30.0
@@ -23,10 +21,10 @@ NAMED = 3
 """Things that a line names before it only counts them."""
 
 
-async def engine(settings: "Settings", runtime: "DockerRuntime", store: "SqliteStore") -> AsyncIterator[Finding]:
+async def engine(settings: "Settings", runtime: "Diagnosable", store: "SqliteStore") -> AsyncIterator[Finding]:
     """Everything about the Engine; ends at once when it does not answer."""
     try:
-        info = await runtime.check()
+        info = await runtime.engine_info()
     except HoldfastError as error:
         yield Finding("engine", False, error.message, "is Docker running?", True)
         return
@@ -36,10 +34,10 @@ async def engine(settings: "Settings", runtime: "DockerRuntime", store: "SqliteS
         yield machine.space("docker disk", info.disk_free, info.root_dir, remedy)
     yield clock(info.clock_skew)
     try:
-        found = await runtime.network()
-        usual = found or await runtime.network("bridge")
+        found = await runtime.network_info()
+        usual = found or await runtime.network_info("bridge")
         addresses = [item.address for item in await runtime.list() if item.running and item.address]
-        made = await runtime.made()
+        made = await runtime.owned_containers()
     except HoldfastError as error:
         yield Finding("network", False, error.message, "see the Engine's log", True)
         return
@@ -101,7 +99,7 @@ def names(name: str, found: "NetworkInfo | None") -> Finding:
     return Finding("reach", True, f"by name: {name} has {found.others} container(s) beside ours")
 
 
-def owners(controller: str, made: "Sequence[Made]", store: "SqliteStore") -> Finding:
+def owners(controller: str, made: "Sequence[OwnedContainer]", store: "SqliteStore") -> Finding:
     """No other state folder makes containers under our id."""
     remembered = {stage: store.remembered(stage) for stage in {item.stage for item in made}}
     unknown = [
