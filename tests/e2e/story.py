@@ -153,7 +153,7 @@ class Real:
 
     def edit_route(self, hostname: str, address: str | None) -> None:
         """Let a third party point a route of ours elsewhere, or delete it."""
-        place = f"{self.sandbox.caddy.admin}/id/{self._site.mark}:{hostname}"
+        place = f"{self.sandbox.caddy.admin}/id/{self._site.name}:{hostname}"
         if address is None:
             httpx.delete(place, trust_env=False).raise_for_status()
         else:
