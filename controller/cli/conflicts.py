@@ -23,7 +23,7 @@ OF_SETTINGS = ("UnsupportedOption",)
 def look(documents: Sequence[Sourced]) -> tuple[list[str], list[str]]:
     """Sentences about documents that would be refused, and about those that would wait for others."""
     rules, left_out = _rules()
-    placed = [replace(item, source=HERE) for item in documents]
+    placed = [replace(item, origin=replace(item.origin, source=HERE)) for item in documents]
     found = build.build(placed, rules, Incumbents())
     notices = [*found.notices, *(notice for stage in found.stages.values() for notice in stage.notices)]
     told = {notice.message: notice.reason for notice in notices if notice.reason not in left_out}

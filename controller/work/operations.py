@@ -25,7 +25,7 @@ from controller.core.model.actions import (
 from controller.core.model.backoff import delay
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import Failure, HoldfastError, WorldBad
-from controller.core.model.observed import Fact
+from controller.core.model.observed import Fact, Key
 from controller.interfaces import Clock
 from controller.telemetry import log
 
@@ -105,12 +105,12 @@ class Operations:
         self._clock = clock
         self._ended = ended
         self._progressed = progressed
-        self._entries: dict[str, _Entry] = {}
-        self._stages: dict[StageKey, set[str]] = {}
-        self._ending: dict[str, asyncio.Task[Mapping[str, str]]] = {}
+        self._entries: dict[Key, _Entry] = {}
+        self._stages: dict[StageKey, set[Key]] = {}
+        self._ending: dict[Key, asyncio.Task[Mapping[str, str]]] = {}
         self._closed = False
 
-    def facts(self, stage: StageKey) -> Mapping[str, Fact]:
+    def facts(self, stage: StageKey) -> Mapping[Key, Fact]:
         """What is known of the operations and failed quick calls of a stage, by key."""
         return {key: self._entries[key].fact for key in sorted(self._stages.get(stage, ()))}
 
@@ -123,7 +123,7 @@ class Operations:
         elif not self._closed:
             self._begin(stage, action, known)
 
-    def note_failure(self, stage: StageKey, key: str, error: HoldfastError) -> None:
+    def note_failure(self, stage: StageKey, key: Key, error: HoldfastError) -> None:
         """Keep the failure of a quick call as a fact."""
         known = self._entries.get(key)
         now = self._clock.now()
@@ -132,13 +132,13 @@ class Operations:
         self._entries[key] = entry
         self._own(stage, key, entry)
 
-    def clear(self, stage: StageKey, key: str) -> None:
+    def clear(self, stage: StageKey, key: Key) -> None:
         """Forget an ended operation or a failed quick call."""
         entry = self._entries.get(key)
         if entry is not None and entry.task is None and stage in entry.owners:
             self._disown(stage, key, entry)
 
-    def keep(self, stage: StageKey, keys: frozenset[str]) -> None:
+    def keep(self, stage: StageKey, keys: frozenset[Key]) -> None:
         """Go by these keys only: what else is running is called off where that is harmless, what ended is forgotten."""
         for key in sorted(self._stages.get(stage, set()) - keys):
             entry = self._entries[key]
@@ -191,7 +191,7 @@ class Operations:
                 entry.repeats = known.repeats + 1
         self._entries[action.key] = entry
         self._own(stage, action.key, entry)
-        entry.task = asyncio.create_task(self._body(action, entry), name=action.key)
+        entry.task = asyncio.create_task(self._body(action, entry), name=str(action.key))
         entry.task.add_done_callback(lambda task: self._end(action.key, entry, task))
 
     async def _body(self, action: Operation, entry: _Entry) -> Mapping[str, str]:
@@ -199,10 +199,10 @@ class Operations:
         if before is not None:
             await asyncio.wait({before})
         if entry.repeats > FREE_REPEATS:
-            await self._clock.sleep(delay(entry.repeats - FREE_REPEATS, action.key))
+            await self._clock.sleep(delay(entry.repeats - FREE_REPEATS, str(action.key)))
         return await self._run(action, Progress(entry, self._progressed, self._ended))
 
-    def _end(self, key: str, entry: _Entry, task: "asyncio.Task[Mapping[str, str]]") -> None:
+    def _end(self, key: Key, entry: _Entry, task: "asyncio.Task[Mapping[str, str]]") -> None:
         if self._ending.get(key) is task:
             del self._ending[key]
         entry.task = None
@@ -219,7 +219,7 @@ class Operations:
         elif not isinstance(error, Exception):
             return  # the program is being torn down
         else:
-            log.error("bug in an operation", key=key, exc_info=error)
+            log.error("bug in an operation", key=str(key), exc_info=error)
             text = f"{type(error).__name__} in {entry.kind.__name__}; see the controller's log"
             entry.fact = _failed(entry.fact, WorldBad(text, reason="Bug"), now)
         owners = sorted(entry.owners)
@@ -228,11 +228,11 @@ class Operations:
         for stage in owners:
             self._ended(stage)
 
-    def _own(self, stage: StageKey, key: str, entry: _Entry) -> None:
+    def _own(self, stage: StageKey, key: Key, entry: _Entry) -> None:
         entry.owners.add(stage)
         self._stages.setdefault(stage, set()).add(key)
 
-    def _disown(self, stage: StageKey, key: str, entry: _Entry) -> None:
+    def _disown(self, stage: StageKey, key: Key, entry: _Entry) -> None:
         entry.owners.discard(stage)
         entry.dropped.discard(stage)
         keys = self._stages.get(stage)

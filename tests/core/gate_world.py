@@ -7,7 +7,7 @@ from typing import Any
 from controller.core.model.actions import ContainerSpec, Gate
 from controller.core.model.desired import Check, SecretRef
 from controller.core.model.errors import HoldfastError, RevisionBad
-from controller.core.model.observed import Container, SecretsSeen
+from controller.core.model.observed import Container, Key, SecretsSeen
 from controller.interfaces import Probe
 from controller.work.gate import Gatekeeper
 from controller.work.operations import Operation, Operations, Progress
@@ -125,7 +125,7 @@ def gate(
     item: Container = NEW,
 ) -> Run:
     keeper = Gatekeeper(world, world, world.clock, world.wakeups)  # type: ignore[arg-type]
-    return Run(world, keeper.decide, Gate(item, check, EPOCH + deadline, control, "is new", "gate:a"))
+    return Run(world, keeper.decide, Gate(item, check, EPOCH + deadline, control, "is new", Key("gate", "a")))
 
 
 def gate_end(

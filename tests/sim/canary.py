@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REF = SecretRef("file", "/run/secrets/canary")
 VALUE = "canary/4f9d:hush+hush?"
-VARIABLE = EnvVar(name="CANARY", valueFrom=ValueFrom(file=REF.name))
+VARIABLE = EnvVar.model_validate({"name": "CANARY", "valueFrom": ValueFrom(file=REF.name)})
 
 
 def entrusted(document: Document) -> Document:

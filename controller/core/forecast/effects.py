@@ -10,7 +10,7 @@ from typing import assert_never
 
 from controller.core.model import actions, names
 from controller.core.model.actions import Action, ContainerSpec
-from controller.core.model.observed import Container, Fact, Observed, Route, RouteTable
+from controller.core.model.observed import Container, Fact, Key, Observed, Route, RouteTable
 
 UNKNOWN_DIGEST = "sha256:" + 40 * "0"
 """How a digest begins that is known after the pull; 40 zeros do not happen by chance."""
@@ -133,11 +133,11 @@ def _routes(observed: Observed, table: Mapping[str, Route]) -> Observed:
     return replace(observed, routes=RouteTable(table, observed.routes.foreign))
 
 
-def _fact(observed: Observed, key: str, now: float, data: Mapping[str, str] | None = None) -> Observed:
+def _fact(observed: Observed, key: Key, now: float, data: Mapping[str, str] | None = None) -> Observed:
     ended = Fact(key, "succeeded", now, now, data=data or {})
     return replace(observed, facts={**observed.facts, key: ended})
 
 
-def _forget(observed: Observed, key: str) -> Observed:
+def _forget(observed: Observed, key: Key) -> Observed:
     """A quick call that succeeded leaves no fact: the world shows it."""
     return replace(observed, facts={name: fact for name, fact in observed.facts.items() if name != key})

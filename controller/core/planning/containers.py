@@ -1,6 +1,6 @@
 """Attempt numbers and one-off containers: what is counted and remembered so that nothing is done twice."""
 
-from controller.core.model import names
+from controller.core.model import keys, names
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import PreDeployStep
 from controller.core.model.observed import Fact, Role
@@ -31,7 +31,7 @@ def keep_creation(draft: Draft, found: Slot) -> Fact | None:
     """What is known of the last creation; kept through all steps before the next one, such as another pull."""
     recorded = draft.memory.of(found.tag).attempts.get(found.revision, 0)
     name = names.container_name(draft.desired.key, found.tag, found.revision, recorded)
-    return draft.fact(f"create:{name}")
+    return draft.fact(keys.create(name))
 
 
 def pre_deployed(draft: Draft, found: Slot) -> bool:
