@@ -295,6 +295,10 @@ class Limits(Block):
     """Share of what runs that may be lost by one change of the documents without `holdfast confirm`."""
     image_history: Annotated[int, Field(ge=0, le=1000)] = 3
     """Unused images that are kept per repository."""
+    digest_interval: values.Seconds = Field(default=3600.0, json_schema_extra={"default": "1h"})
+    """How often the registry is asked what each declared tag points to; at least 1s."""
+    track_interval: values.Seconds = Field(default=300.0, json_schema_extra={"default": "5m"})
+    """The same for tags that are followed (trackDigest); at least 1s."""
 
 
 class Api(Block):
@@ -363,7 +367,14 @@ class Settings(Block):
         scheme, usual = ("https", 443) if secure else ("http", 80)
         port = values.split_address(front)[1]
         url = f"{scheme}://{{hostname}}" + ("" if port == usual else f":{port}")
-        return Rules(reach=proxy.reach, surge=self.limits.surge, url=url, policy=self.policy_rules())
+        return Rules(
+            reach=proxy.reach,
+            surge=self.limits.surge,
+            digest_interval=self.limits.digest_interval,
+            track_interval=self.limits.track_interval,
+            url=url,
+            policy=self.policy_rules(),
+        )
 
     def catalog_rules(self) -> CatalogRules:
         """What the catalog depends on."""

@@ -51,9 +51,9 @@ class Performer:
         wakeups: Wakeups,
         starts: int,
         pulls: int,
-        pulled: Callable[[str, str], None] | None = None,
+        pulled: Callable[[str, str], None],
     ) -> None:
-        """`pulled` is told of each image that was pulled: repository and digest."""
+        """`pulled` is called after each pull with repository and digest."""
         self._runtime = runtime
         self._route_writer = route_writer
         self._clock = clock
@@ -114,8 +114,7 @@ class Performer:
             progress.say("waits for other pulls")
         async with self._pulls:
             digest = await self._runtime.pull(action.image, action.tag, action.digest, progress.say)
-        if self._pulled is not None:
-            self._pulled(action.image, digest)
+        self._pulled(action.image, digest)
         return {"digest": digest, "image": action.image}
 
     async def _check_digest(self, action: CheckDigest) -> Mapping[str, str]:

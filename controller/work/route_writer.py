@@ -45,7 +45,6 @@ class RouteWriter:
         self._clock = clock
         self._calls = asyncio.Lock()
         self._table: RouteTable | None = None
-        self._read_at = 0.0
         self._took = 0.0
         self._waiting: list[_Waiting] = []
         self._writer: asyncio.Task[None] | None = None
@@ -56,18 +55,16 @@ class RouteWriter:
         least = PATIENCE[self._proxy.batch]
         return least if self._proxy.batch else max(least, min(TURNS * self._took, LONGEST_PATIENCE))
 
-    async def table(self, max_age: float | None = None) -> RouteTable:
-        """The routes as last read; read now when they never were, or longer than `max_age` seconds ago.
+    async def table(self) -> RouteTable:
+        """The routes as last read; read now when they never were, or since `forget`. Raises `Unreachable`.
 
-        Calls that come together share one read. Raises `Unreachable`.
+        Calls that come together share one read.
         """
-        oldest = float("-inf") if max_age is None else self._clock.monotonic() - max_age
-        if self._table is not None and self._read_at >= oldest:
-            return self._table
-        async with self._calls:
-            if self._table is None or self._read_at < oldest:
-                return await self._read()
-            return self._table
+        if self._table is None:
+            async with self._calls:
+                if self._table is None:
+                    return await self._read()
+        return self._table
 
     def forget(self) -> None:
         """Make the next `table` read."""
@@ -92,11 +89,6 @@ class RouteWriter:
             else:
                 mine.done.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
-
-    async def close(self) -> None:
-        """Wait until every change that was asked for is written or refused."""
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
 
     async def verify(self, route: Route, seconds: float) -> None:
         """Ask through the proxy until this very route answers, and not with 502 to 504.
@@ -176,9 +168,7 @@ class RouteWriter:
                 item.done.set_result(None)
 
     async def _read(self) -> RouteTable:
-        started = self._clock.monotonic()
         self._table = await self._proxy.read()
-        self._read_at = started
         return self._table
 
 

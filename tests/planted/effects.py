@@ -133,9 +133,9 @@ BUGS = (
         (
             Edit(
                 "clients/npm/writer.py",
-                "            return await self._settle(mine[0].row, route, ids, error)\n"
+                "            return await self._settle(ours[0].row, route, ids, error)\n"
                 "        self._accept(row, route, ids)\n",
-                "            return await self._settle(mine[0].row, route, ids, error)\n",
+                "            return await self._settle(ours[0].row, route, ids, error)\n",
             ),
         ),
         red="tests/contract/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",

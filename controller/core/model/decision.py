@@ -18,6 +18,10 @@ class Rules:
     """How the proxy reaches containers."""
     surge: int = 1
     """Replacements of a stage at a time."""
+    digest_interval: float = 3600.0
+    """Seconds between looks at what a tag points to, where a push is only reported."""
+    track_interval: float = 300.0
+    """The same where trackDigest follows it."""
     url: str = "http://{hostname}"
     """How a hostname looks to a person, such as http://{hostname}:8080."""
     policy: PolicyRules | None = None

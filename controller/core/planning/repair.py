@@ -12,10 +12,6 @@ from controller.core.planning.tag_state import Slot, gated
 
 START_TRIES = 3
 """Failed starts of a container after which it is replaced by a new one."""
-TRACK_INTERVAL = 60.0
-"""Seconds between looks at what a tag points to, where trackDigest follows it."""
-TAG_INTERVAL = 300.0
-"""The same where it is only reported."""
 
 
 def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool, replaced: bool) -> None:
@@ -59,7 +55,7 @@ def look_at_tag(draft: Draft, found: Slot) -> None:
         return
     key = keys.digest(desired.template.image, tag)
     fact = draft.fact(key)
-    interval = TRACK_INTERVAL if desired.track_digest else TAG_INTERVAL
+    interval = draft.rules.track_interval if desired.track_digest else draft.rules.digest_interval
     action = CheckDigest(desired.template.image, tag, "a tag may be pushed again", key)
     if fact is None:
         draft.ask(action)
