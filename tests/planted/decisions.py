@@ -103,7 +103,7 @@ BUGS = (
     Bug(
         "labels as ownership",
         "Whatever carries our labels is ours, also a copy under another name.",
-        (Edit("core/model/names.py", "    return name == expected\n", "    return bool(expected)\n"),),
+        (Edit("core/model/identity.py", " and name == identity.name\n", "\n"),),
         red="cell deploy",
         says="something that is not ours changed",
     ),
