@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.clients.caddy import config as caddy_config
 from controller.clients.caddy.admin import Edit, smallest
-from controller.clients.caddy.config import Site
+from controller.clients.caddy.servers import Site
 from controller.core.model.digests import with_marker
 from controller.core.model.errors import Conflict
 from controller.core.model.observed import Route, RouteTable

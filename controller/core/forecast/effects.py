@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from controller.core.model import actions, names
+from controller.core.model import actions, identity, names
 from controller.core.model.actions import Action, ContainerSpec
 from controller.core.model.observed import Container, Fact, Key, Observed, Route, RouteTable
 
@@ -77,23 +77,10 @@ def _served(observed: Observed, action: actions.CheckDigest) -> str:
 
 
 def _made(spec: ContainerSpec) -> Container:
-    labels = dict(spec.labels)
-    return Container(
-        id=names.short_hash(spec.name, 64),
-        name=spec.name,
-        stage=labels[names.STAGE],
-        tag=labels[names.TAG],
-        revision=labels[names.REVISION],
-        template=labels.get(names.TEMPLATE, ""),
-        secrets=labels.get(names.SECRETS, ""),
-        digest=labels.get(names.DIGEST, ""),
-        attempt=int(labels[names.ATTEMPT]),
-        born=float(labels.get(names.BORN) or 0),
-        role=spec.role,
-        image=spec.image.partition("@")[0],
-        seen=float(labels.get(names.SEEN) or 0),
-        source=labels.get(names.SOURCE, ""),
-    )
+    made = identity.read(dict(spec.labels))
+    if made is None:
+        raise ValueError(f"the labels of {spec.name} tell no identity")
+    return Container(names.short_hash(spec.name, 64), spec.name, image=spec.image.partition("@")[0], **vars(made))
 
 
 def _started(container: Container, now: float) -> Container:
