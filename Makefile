@@ -10,7 +10,7 @@ SAID = 2>&1 | (trap '' INT; exec sed -u 's/^/$@: /')
 ARGS ?=
 N ?= 200
 
-.PHONY: help demo clean-demo test test-world test-alone bench chaos soak check format generate lock setup parts clean mutants matrix
+.PHONY: help demo clean-demo test unit test-world test-alone bench chaos soak check format generate lock setup parts clean mutants matrix
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ else
 	@$(PYTEST) -n 2 --dist loadfile -m "not alone and not load" tests/contract tests/e2e
 	@$(PYTEST) -m load tests/contract tests/e2e
 endif
+
+unit: setup ## the core and the simulated world, without an Engine and without root, in under three minutes; ARGS="-x" adds
+	@$(PY) -m pytest -q -n auto --dist worksteal $(ARGS) tests/core tests/sim
 
 test-world:
 	@nice -n 19 $(PYTEST) -n auto --dist worksteal tests/core tests/sim $(SAID)
@@ -49,13 +52,13 @@ soak: N = 10000
 soak: setup ## play N=10000 random histories on all cores, from a first seed of your own with ARGS=SEED
 	@nice $(PY) -m tests.sim.soak $(N) $(ARGS)
 
-mutants: setup ## what share of small mistakes in the core the tests notice; ARGS="-n 50 --only routes"
+mutants: setup ## what share of small mistakes in the core the tests notice; ARGS="-n 50 --only planning.routes"
 	@nice -n 15 $(PY) -m tests.mutants $(ARGS)
 
 check: setup ## lint, types, import rules, generated files
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy --strict controller tests/parts tests/conftest.py tests/fields.py
+	@$(PY) -m mypy --strict controller tests
 	@.venv/bin/lint-imports
 	@$(PY) -m controller.cli.generate --check
 	@$(PY) -m tests.fields --check

@@ -16,40 +16,40 @@ from controller.core.model.errors import Diagnostic, InvalidInput, Unreachable
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import HistoryRow, LogLine, StageStatus, Transition, waiting
 from controller.interfaces import Hold, Source
-from controller.loop import Loop
+from controller.loop import Loop, Pieces
 from controller.reconcile import Listener
 from controller.telemetry import log
-from controller.wiring import Parts
 
 if TYPE_CHECKING:
     from controller.settings import Settings
 
 
 class Manager:
-    """Implements `interfaces.Control` and `interfaces.Reads`; made by `open` or from ready parts.
+    """Implements `interfaces.Control` and `interfaces.Reads`; made by `open` or from ready pieces.
 
     One of `run` and `converge` is called, once.
     """
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
         self._prepared = False
         self._broadcast = Broadcast()
-        self._loop = Loop(parts, Listener(self._status_reported, self._transition_recorded))
+        self._loop = Loop(pieces)
+        pieces.reconciler.subscribe(Listener(self._status_reported, self._transition_recorded))
 
     @staticmethod
     @asynccontextmanager
     async def open(
         settings: "Settings", sources: Sequence[Source] | None = None, lock: bool = True, prune: bool = True
     ) -> "AsyncIterator[Manager]":
-        """A manager on the real parts. `sources` replace those of the settings; `lock` False: only for `forecast`;
+        """A manager on the real clients. `sources` replace those of the settings; `lock` False: only for `forecast`;
         `prune` False: stages that no document declares are left alone. Raises `Locked`, `WorldBad`."""
-        async with wiring.opened(settings, sources, lock=lock, prune=prune) as parts:
-            yield Manager(parts)
+        async with wiring.opened(settings, sources, lock=lock) as clients:
+            yield Manager(wiring.compose(clients, wiring.configured(settings, prune=prune, writes=lock)))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep everything as declared until `stop` is set; then end within ten seconds, and what runs keeps running."""
-        log.info("controller starts", id=self._parts.catalog_rules.controller_id)
+        log.info("controller starts", id=self._pieces.id)
         seeing = asyncio.create_task(self._loop.until_seen())
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -70,7 +70,7 @@ class Manager:
         first look; nothing was changed then. After `prepare` or `forecast` it goes by the documents that those read.
         """
         if not self._prepared:
-            await self._loop.first_look(strict=True)
+            await self._pieces.registry.first_look(strict=True)
         stop = asyncio.Event()
         serving = asyncio.create_task(self._loop.serve(stop, follow=False))
         settling = asyncio.create_task(self._until_settled())
@@ -82,8 +82,8 @@ class Manager:
             settling.cancel()
             stop.set()
             await serving
-        statuses = self._loop.statuses
-        return {key: statuses.get(key) or waiting(key) for key in self._loop.cared_for()}
+        statuses = self._pieces.reconciler.statuses
+        return {key: statuses.get(key) or waiting(key) for key in self._pieces.registry.managed()}
 
     async def prepare(self) -> tuple[Diagnostic, ...]:
         """Read the sources and look at everything; returns what is wrong with documents. Nothing is changed.
@@ -92,13 +92,13 @@ class Manager:
         `InvalidInput` when that leaves nothing declared, and `Unreachable`.
         """
         try:
-            await self._loop.first_look(strict=False)
+            await self._pieces.registry.first_look(strict=False)
         except Unreachable as error:
             if mistakes := self.diagnostics():
                 raise InvalidInput(list(mistakes)) from error
             raise
         mistakes = self.diagnostics()
-        if mistakes and not self._loop.intake.catalog.stages:
+        if mistakes and not self._pieces.intake.catalog.stages:
             raise InvalidInput(list(mistakes))
         self._prepared = True
         return mistakes
@@ -109,30 +109,30 @@ class Manager:
         Raises `InvalidInput` for any mistake in documents, unless `prepare` was called before.
         """
         if not self._prepared:
-            await self._loop.first_look(strict=True)
+            await self._pieces.registry.first_look(strict=True)
             self._prepared = True
-        declared = [self._loop.intake.desired(key) for key in self._loop.cared_for()]
-        stages = [(desired, await self._loop.reconciler.observe(desired)) for desired in declared]
-        digest = self._loop.intake.catalog.digest
-        return forecast.forecast(stages, self._parts.rules, self._parts.clock.now(), digest)
+        declared = [self._pieces.intake.desired(key) for key in self._pieces.registry.managed()]
+        stages = [(desired, await self._pieces.reconciler.observe(desired)) for desired in declared]
+        digest = self._pieces.intake.catalog.digest
+        return forecast.forecast(stages, self._pieces.reconciler.rules, self._pieces.clock.now(), digest)
 
     async def reload(self) -> tuple[Diagnostic, ...]:
         """Read every source and look at everything now, enqueue all stages, and return what is wrong with documents.
 
         Raises `Unreachable`: what was seen before would make whoever asked believe that all is well.
         """
-        loop = self._loop
-        mistakes = await loop.intake.load_all()
-        await loop.look()
-        loop.operations.look_again(CheckDigest)
-        loop.reconciler.outdate()
-        loop.enqueue(*loop.stages())
+        pieces = self._pieces
+        mistakes = await pieces.intake.load_all()
+        await pieces.registry.resync()
+        pieces.operations.forget_ended(CheckDigest)
+        pieces.reconciler.outdate_statuses()
+        pieces.registry.enqueue(*self.stages())
         return mistakes
 
     async def reconcile(self, keys: Sequence[StageKey]) -> tuple[StageKey, ...]:
         """Ask for a pass of these stages (empty: all); returns those that exist."""
         chosen = tuple(key for key in self.stages() if not keys or key in keys)
-        self._loop.enqueue(*chosen)
+        self._pieces.registry.enqueue(*chosen)
         return chosen
 
     async def retry(self, key: str) -> tuple[str, ...]:
@@ -143,65 +143,65 @@ class Manager:
         for stage in self._known_stages():
             if stage.partition("/")[0] == project and name in ("", stage.partition("/")[2]):
                 tags: list[str] = []
-                change = partial(_request_retry, tag, tags, self._parts.clock.now())
-                await self._loop.reconciler.remember(stage, change)
+                change = partial(_request_retry, tag, tags, self._pieces.clock.now())
+                await self._pieces.reconciler.change_memory(stage, change)
                 retried += [f"{stage}/{one}" for one in tags]
-                self._loop.enqueue(stage)
+                self._pieces.registry.enqueue(stage)
         return tuple(retried)
 
     async def suspend(self, stage: StageKey, on: bool) -> None:
         """Suspend or resume a stage by hand. Raises `KeyError` for an unknown stage."""
         if stage not in self._known_stages():
-            await self._loop.first_look(strict=False)
+            await self._pieces.registry.first_look(strict=False)
         if stage not in self._known_stages():
             raise KeyError(stage)
-        await self._loop.reconciler.remember(stage, lambda memory: memory.model_copy(update={"suspended": on}))
-        self._loop.enqueue(stage)
+        await self._pieces.reconciler.change_memory(stage, lambda memory: memory.model_copy(update={"suspended": on}))
+        self._pieces.registry.enqueue(stage)
 
     async def confirm(self, digest: str) -> bool:
         """Allow exactly the held change with this digest; False when there is none."""
-        if not self._loop.intake.complete:
-            await self._loop.first_look(strict=False)
-        if not self._loop.intake.confirm(digest):
+        if not self._pieces.intake.complete:
+            await self._pieces.registry.first_look(strict=False)
+        if not self._pieces.intake.confirm(digest):
             return False
-        await self._loop.rebuild()
+        await self._pieces.registry.rebuild()
         return True
 
     def holds(self) -> tuple[Hold, ...]:
         """What the guard holds back now."""
-        return self._loop.intake.holds()
+        return self._pieces.intake.holds()
 
     def notices(self) -> tuple[str, ...]:
         """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
-        return tuple(notice.message for notice in self._loop.intake.catalog.notices)
+        return tuple(notice.message for notice in self._pieces.intake.catalog.notices)
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What was wrong with the documents when the sources were last read."""
-        return self._loop.intake.wrong()
+        return self._pieces.intake.wrong()
 
     def statuses(self) -> Mapping[StageKey, StageStatus]:
         """Newest status of each stage; a stage without a pass yet is missing."""
-        return dict(self._loop.statuses)
+        return dict(self._pieces.reconciler.statuses)
 
     def stages(self) -> tuple[StageKey, ...]:
         """All declared stages, and undeclared ones that still have something running."""
-        return self._loop.stages()
+        return self._pieces.registry.stages()
 
     def memory(self, stage: StageKey) -> StageMemory:
         """What is remembered of a stage; blank when nothing is."""
-        return self._parts.stored.memory(stage)
+        return self._pieces.stored.memory(stage)
 
     def history(self, prefix: str | None, limit: int) -> Sequence[HistoryRow]:
         """The newest rollouts at or below `project` or `project/stage` (None: all), newest first."""
-        return self._parts.stored.history(prefix, limit)
+        return self._pieces.stored.history(prefix, limit)
 
     def lines(self, prefix: str | None, rollout: str | None, limit: int, after: int) -> Sequence[LogLine]:
         """Log lines at or below `project` or `project/stage`; see `interfaces.Reads`."""
-        return self._parts.stored.lines(prefix, rollout, limit, after)
+        return self._pieces.stored.lines(prefix, rollout, limit, after)
 
     def oldest_record(self) -> float | None:
         """Unix seconds of the oldest log line that is kept; None when there is none."""
-        return self._parts.stored.oldest_record()
+        return self._pieces.stored.oldest_record()
 
     def subscribe(self, max_events: int = broadcast.QUEUE_MAX_EVENTS) -> AbstractContextManager[Subscription]:
         """Every status and transition from now on, as `broadcast.Event`; any number of listeners may subscribe."""
@@ -210,7 +210,7 @@ class Manager:
     @property
     def ready(self) -> bool:
         """True once everything was looked at and every source has delivered."""
-        return self._loop.intake.complete and self._loop.seen
+        return self._pieces.intake.complete and self._pieces.registry.seen
 
     def _status_reported(self, status: StageStatus) -> None:
         self._broadcast.publish(StatusReported(status))
@@ -219,17 +219,17 @@ class Manager:
         self._broadcast.publish(TransitionRecorded(stage, transition))
 
     async def _until_settled(self) -> None:
-        news = self._loop.news
+        news = self._pieces.registry.news
         while not self._is_settled():
             news.clear()
             await news.wait()
 
     def _is_settled(self) -> bool:
-        statuses = self._loop.statuses
-        return all(key in statuses and statuses[key].settled for key in self._loop.cared_for())
+        statuses = self._pieces.reconciler.statuses
+        return all(key in statuses and statuses[key].settled for key in self._pieces.registry.managed())
 
     def _known_stages(self) -> tuple[StageKey, ...]:
-        return tuple(sorted({*self.stages(), *self._loop.statuses, *self._parts.known}))
+        return tuple(sorted({*self.stages(), *self._pieces.reconciler.statuses, *self._pieces.reconciler.earlier}))
 
 
 def _request_retry(tag: str, tags: list[str], now: float, memory: StageMemory) -> StageMemory:

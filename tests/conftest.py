@@ -6,8 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from tests.parts.caddy import Caddy, find_caddy
 from tests.parts.engine import Engine
@@ -16,7 +18,15 @@ from tests.parts.namespace import FOLDER
 from tests.parts.registry import Registry, find_registry
 from tests.parts.sandbox import Sandbox
 
+settings.register_profile("any speed", deadline=None)
+settings.load_profile("any speed")  # a machine that is slow, or busy, finds no mistake
+
 _serial = itertools.count(1)
+
+if hypothesis.settings.get_current_profile_name() == "default":
+    # A busy machine is no fault of what is tested.
+    hypothesis.settings.register_profile("without deadline", deadline=None)
+    hypothesis.settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session")

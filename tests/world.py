@@ -69,10 +69,10 @@ class Simulation:
         beside: "Simulation | None" = None,
     ) -> None:
         """`suspendable`: the controller can be frozen. `beside`: another controller on the host of that one."""
-        self.clock = beside.clock if beside else SimClock()
-        self.border = beside.border if beside else Border(self.clock, faults or NoFaults())
-        self.registry = beside.registry if beside else Registry()
-        self.engine = beside.engine if beside else Engine(self.border, self.registry)
+        self.clock: SimClock = beside.clock if beside else SimClock()
+        self.border: Border = beside.border if beside else Border(self.clock, faults or NoFaults())
+        self.registry: Registry = beside.registry if beside else Registry()
+        self.engine: Engine = beside.engine if beside else Engine(self.border, self.registry)
         self.proxy = ProxyState(self.border, batch=not npm, forgets=not npm)
         self.id = OTHER if beside else CONTROLLER
         self.disk = Disk()

@@ -9,30 +9,27 @@ from controller.cli.output import OPTIONS, Exit, fail, stream
 from controller.core.model.observed import Container
 
 if TYPE_CHECKING:
-    from controller.clients.docker.runtime import DockerRuntime
+    from controller.interfaces import Runtime
     from controller.settings import Settings
 
 
 def show(settings: "Settings", key: str, follow: bool, limit: int) -> None:
     """Print the last lines of the container behind KEY, and with `follow` those that come. Raises `Unreachable`."""
-    from controller.clients.clock import SystemClock
-    from controller.clients.docker.runtime import DockerRuntime
+    from controller import wiring
 
     stage, tag = keys.split(key)
     if "/" not in stage:
         fail(f"error: name a stage or a tag, such as {key}/prod", Exit.USAGE)
-    engine = settings.docker
-    config = str(engine.config) if engine.config else None
-    runtime = DockerRuntime(settings.id, engine.network, engine.host, config, settings.policy_rules(), SystemClock())
+    runtime = wiring.chosen_runtime(settings)
     try:
         chosen, last = asyncio.run(_read(runtime, stage, tag, limit))
         # Outside of the event loop, which would keep a Ctrl-C to itself while a line is waited for.
-        _print(chosen, runtime.follow(chosen, limit) if follow else last)
+        _print(chosen, runtime.follow_logs(chosen, limit) if follow else last)
     finally:
         asyncio.run(runtime.close())
 
 
-async def _read(runtime: "DockerRuntime", stage: str, tag: str, limit: int) -> tuple[Container, Iterable[str]]:
+async def _read(runtime: "Runtime", stage: str, tag: str, limit: int) -> tuple[Container, Iterable[str]]:
     containers = await runtime.list(stage)
     chosen = choose(containers, tag)
     if chosen is None:

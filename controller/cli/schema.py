@@ -25,7 +25,8 @@ def schema(
 
 def crds() -> None:
     """Print the CustomResourceDefinitions for kubectl."""
-    from controller.core.documents.schema import KINDS, crd
+    from controller.core.documents.schema import crd
+    from controller.core.documents.spec import KINDS
 
     definitions = [crd(kind) for kind in KINDS]
     if OPTIONS.output == "json":

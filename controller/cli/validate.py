@@ -110,7 +110,8 @@ def find_conflicts(documents: "Sequence[Sourced]") -> tuple[list[str], list[str]
     from controller.core.catalog.types import Incumbents
 
     rules, left_out = _rules()
-    catalog = build.build([replace(document, source=SOURCE) for document in documents], rules, Incumbents())
+    here = [replace(document, origin=replace(document.origin, source=SOURCE)) for document in documents]
+    catalog = build.build(here, rules, Incumbents())
     notices = [*catalog.notices, *(notice for stage in catalog.stages.values() for notice in stage.notices)]
     reasons = {notice.message: notice.reason for notice in notices if notice.reason not in left_out}
     refused = [message for message, reason in reasons.items() if reason not in PENDING]

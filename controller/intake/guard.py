@@ -189,14 +189,14 @@ def _last_good(before: Sequence[Sourced], delivery: Delivery) -> list[Sourced]:
 
     One that was delivered from the same place is replaced, and one that appeared at a new place has moved there.
     """
-    known = {(_name(item), item.path) for item in before}
-    same = {(_name(item), item.path) for item in delivery.documents}
+    known = {(_name(item), item.origin.path) for item in before}
+    same = {(_name(item), item.origin.path) for item in delivery.documents}
     moved = {name for name, path in same - known}
     return [
         item
         for item in before
-        if (not delivery.complete or item.path in delivery.unread)
-        and (_name(item), item.path) not in same
+        if (not delivery.complete or item.origin.path in delivery.unread)
+        and (_name(item), item.origin.path) not in same
         and _name(item) not in moved
     ]
 
@@ -207,7 +207,7 @@ def _name(item: Sourced) -> tuple[str, str]:
 
 def _sum(documents: Iterable[Sourced]) -> str:
     """Names exactly these documents and their places; lines and order do not matter."""
-    texts = sorted(f"{item.path}\n{item.document.model_dump_json(exclude_unset=True)}" for item in documents)
+    texts = sorted(f"{item.origin.path}\n{item.document.model_dump_json(exclude_unset=True)}" for item in documents)
     return hashlib.sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -139,9 +139,11 @@ class Intake:
             self._note.save(digest)
 
     def _tell(self, before: Catalog) -> None:
+        told = {notice.message for notice in before.notices}
         for notice in self.catalog.notices:
-            if notice not in before.notices:
-                log.warning("refused", reason=notice.reason, message=notice.message)
+            if notice.message not in told:
+                where = notice.origin.place if notice.origin is not None else ""
+                log.warning("refused", reason=notice.reason, where=where, message=notice.message)
         holds = self._guard.holds()
         for hold in holds:
             if hold not in self._holds:

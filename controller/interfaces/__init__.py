@@ -8,6 +8,7 @@ when it is gone.
 
 from controller.interfaces.clock import Clock
 from controller.interfaces.control import Control
+from controller.interfaces.diagnosable import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer
 from controller.interfaces.probe import Probe, Prober
 from controller.interfaces.proxy import Answer, Proxy
 from controller.interfaces.reads import Hold, Reads
@@ -21,7 +22,11 @@ __all__ = [
     "Clock",
     "Control",
     "Delivery",
+    "Diagnosable",
+    "EngineInfo",
     "Hold",
+    "NetworkInfo",
+    "OwnedContainer",
     "Probe",
     "Prober",
     "Proxy",

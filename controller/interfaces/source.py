@@ -20,6 +20,10 @@ class Delivery:
     detail: str = ""
     unread: tuple[str, ...] = ()
     """Files or objects with errors: their last good documents stay."""
+    deleted: tuple[Sourced, ...] = ()
+    """Documents that somebody deleted on purpose, as with `kubectl delete`: losing them needs no confirmation."""
+    revision: str = ""
+    """Commit or resourceVersion that was read; empty: the source has none."""
 
 
 class Source(Protocol):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.bench.floor import Floor, answers, patch
@@ -101,7 +102,7 @@ def follow(box: Sandbox, floor: Floor, repeats: int) -> Iterator[Row]:
         floor.down()
         box.write(box.project("p0", tag))
         with edit.one():
-            _until(lambda tag=tag: answers(address, int(port), host, "/").startswith(f"{tag} "))
+            _until(partial(_serves, f"{address}:{port}", host, tag))
         time.sleep(3)
     yield Row("an edited file until the new tag answers", "s", *_medians(edit.wall, least.wall))
 
@@ -155,10 +156,15 @@ def _route(box: Sandbox, addresses: list[str]) -> None:
     server = {"listen": [f"127.0.0.1:{_PORT}"], "automatic_https": {"disable": True}, "routes": routes}
     patch(box.caddy.admin, "/config/apps/http/servers/floor", server)
     for number in range(len(addresses)):
-        _until(lambda number=number: answers("127.0.0.1", _PORT, f"floor{number}.test"))
+        _until(partial(answers, "127.0.0.1", _PORT, f"floor{number}.test"))
 
 
 _PORT = 18999
+
+
+def _serves(address: str, host: str, tag: str) -> bool:
+    where, _, port = address.rpartition(":")
+    return answers(where, int(port), host, "/").startswith(f"{tag} ")
 
 
 def _until(fact: Callable[[], object]) -> None:

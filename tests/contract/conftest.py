@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -93,7 +94,7 @@ class Bench:
             self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_deadline
         )
 
-    def spec(self, tag: str = "1.0", attempt: int = 1, **fields: object) -> ContainerSpec:
+    def spec(self, tag: str = "1.0", attempt: int = 1, **fields: Any) -> ContainerSpec:
         """A spec with agreeing name and labels that sleeps for ever and ends at SIGTERM."""
         stage, revision = "shop/dev", "v1abcdef01"
         labels = {
@@ -108,21 +109,21 @@ class Bench:
         }
         name = names.container_name(stage, tag, revision, attempt)
         command = ("/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1 & wait $!; done")
-        made: dict[str, object] = {
+        made: dict[str, Any] = {
             "name": name,
             "image": f"{self.image}@{self.digest}",
             "labels": tuple(sorted(labels.items())),
             "command": command,
         }
-        return ContainerSpec(**{**made, **fields})  # type: ignore[arg-type]
+        return ContainerSpec(**{**made, **fields})
 
-    async def made(self, tag: str = "1.0", **fields: object) -> Container:
+    async def made(self, tag: str = "1.0", **fields: Any) -> Container:
         """Create a container and return it as observed."""
         found = await self.runtime.inspect(await self.runtime.create(self.spec(tag, **fields), {}))
         assert found is not None
         return found
 
-    async def up(self, tag: str = "1.0", **fields: object) -> Container:
+    async def up(self, tag: str = "1.0", **fields: Any) -> Container:
         """Create and start a container and return it as observed."""
         container = await self.made(tag, **fields)
         await self.runtime.start(container)

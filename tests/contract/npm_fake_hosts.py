@@ -261,7 +261,8 @@ def _clean(data: Row, row: Row) -> Row:
         told["hsts_enabled"] = False
     if not {**both, **told}.get("hsts_enabled"):
         told["hsts_subdomains"] = False
-    return json.loads(json.dumps(told))
+    copied: dict[str, Any] = json.loads(json.dumps(told))
+    return copied
 
 
 def _now() -> str:

@@ -58,7 +58,7 @@ class Memory:
     def lines(self, prefix: str | None, rollout: str | None, limit: int, after: int) -> Sequence[LogLine]:
         assert (prefix, rollout) == (None, None)
         fields = {"level": "info", "key": "shop/dev", "tag": "", "rollout": "", "step": "pull", "message": "m"}
-        return [LogLine(id=number, time=1.0, **fields) for number in range(after + 1, 4)]  # type: ignore[arg-type]
+        return [LogLine(id=number, time=1.0, **fields) for number in range(after + 1, 4)]
 
 
 async def test_the_command_line_reaches_a_controller_and_nobody_else_does(tmp_path: Path) -> None:

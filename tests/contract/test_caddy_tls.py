@@ -13,10 +13,11 @@ import httpx
 import pytest
 
 from controller.clients.caddy import config as caddy_config
+from controller.clients.caddy import servers
 from controller.core.model.desired import Options
 from controller.core.model.errors import RevisionBad, WorldBad
 from controller.core.model.observed import RouteChange
-from controller.work.route_writer import Routing
+from controller.work.route_writer import RouteWriter
 from tests.contract.caddy_site import Site, Tls, client, route, site
 from tests.contract.conftest import RealClock
 from tests.contract.upstream import Upstream
@@ -59,9 +60,9 @@ async def test_internal_certificates_are_served(home: Site) -> None:
     """Each hostname answers over TLS as soon as its certificate is there; a stranger's handshake fails."""
     async with Upstream("app") as app:
         wanted = route("shop.test", app.port)
-        routing = Routing(home.proxy, RealClock())
-        await routing.change(RouteChange("shop.test", wanted))
-        await routing.verify(wanted, 20)
+        route_writer = RouteWriter(home.proxy, RealClock())
+        await route_writer.change(RouteChange("shop.test", wanted))
+        await route_writer.verify(wanted, 20)
         assert (await certificate(home, "shop.test")).text == "app\n"
         assert "X-Forwarded-Proto: https" in app.heads[-1]
     assert (await home.proxy.read()).routes == {"shop.test": wanted}
@@ -118,7 +119,7 @@ async def test_a_tls_server_of_others_is_shared(home: Site) -> None:
     async with Upstream("app") as app:
         wanted = route("shop.test", app.port)
         await home.set(wanted)
-        await Routing(home.proxy, RealClock()).verify(wanted, 20)
+        await RouteWriter(home.proxy, RealClock()).verify(wanted, 20)
         assert (await certificate(home, "shop.test")).text == "app\n"
     assert (await certificate(home, "theirs.test")).text == "theirs"
     assert (await home.proxy.read()).routes == {"shop.test": wanted}
@@ -154,7 +155,7 @@ def test_the_configuration_for_a_public_authority_is_valid(tmp_path: Path, email
     program = find_caddy()
     if program is None:
         pytest.skip("caddy is not installed (Debian: apt-get install caddy)")
-    found = caddy_config.Site("holdfast-home-1", ":443", "acme", email)
+    found = servers.Site("holdfast-home-1", ":443", "acme", email)
     config = caddy_config.changed(None, found, {"shop.example.com": route("shop.example.com", 1)})
     [policy] = config["apps"]["tls"]["automation"]["policies"]
     assert policy["issuers"] == [{"module": "acme", "email": email} if email else {"module": "acme"}]

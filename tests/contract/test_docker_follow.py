@@ -14,7 +14,7 @@ TALKS = "echo one; echo two >&2; sleep 1; echo three; printf four"
 
 async def followed(bench: Bench, container: Container, tail: int) -> list[str]:
     """All lines until the container has ended."""
-    return await asyncio.to_thread(lambda: list(bench.runtime.follow(container, tail)))
+    return await asyncio.to_thread(lambda: list(bench.runtime.follow_logs(container, tail)))
 
 
 async def test_following_gives_what_was_and_what_comes_until_the_end(bench: Bench) -> None:

@@ -233,7 +233,7 @@ async def test_a_churning_engine_gives_whole_lists(bench: Bench) -> None:
 
 async def test_the_engine_tells_doctor_about_itself(bench: Bench) -> None:
     """Version, clock and disk are read from the Engine."""
-    info = await bench.runtime.check()
+    info = await bench.runtime.engine_info()
     assert info.version
     assert info.logging_driver
     assert abs(info.clock_skew) < 60

@@ -142,7 +142,7 @@ async def test_old_images_go_unless_a_container_uses_them(bench: Bench, faulty: 
     assert await bench.runtime.remove_image(f"{bench.image}@{other}")
     assert [item.digest for item in await bench.runtime.images(bench.image)] == [bench.digest]
     with pytest.raises(docker.errors.ImageNotFound):
-        bench.client.inspect_image(f"{bench.image}@{other}")
+        bench.client.inspect_image(f"{bench.image}@{other}")  # type: ignore[no-untyped-call]
     await bench.runtime.remove(made)
 
 

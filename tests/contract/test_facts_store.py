@@ -166,7 +166,7 @@ def document(name: str) -> Sourced:
     """A document of a source."""
     spec = {"project": "shop", "stage": "dev", "tag": "2"}
     made = DeployRequest.model_validate({"metadata": {"name": name}, "spec": spec})
-    return Sourced(made, "files:./desired", f"{name}.yaml")
+    return Sourced.of_file(made, "files:./desired", f"{name}.yaml")
 
 
 @fact

@@ -64,16 +64,16 @@ async def test_a_folder_is_read_with_all_below_it(desired: Path) -> None:
     found = await load(desired)
     assert names(found) == ["a", "b", "c", "d"]
     assert (found.complete, found.detail, found.unread, found.diagnostics) == (True, "", (), ())
-    assert [item.path for item in found.documents] == [
+    assert [item.origin.path for item in found.documents] == [
         "desired/a.yaml", "desired/b.yaml", "desired/team/c.yml", "desired/team/d.json",
     ]  # fmt: skip
-    assert {item.source for item in found.documents} == {NAME}
+    assert {item.origin.source for item in found.documents} == {NAME}
 
 
 async def test_one_file_is_a_source_too(desired: Path) -> None:
     """A path to a file gives its documents under the name it was written with."""
     found = await FilesSource(desired / "a.yaml", "files:./desired/a.yaml").load()
-    assert (names(found), found.documents[0].path, found.complete) == (["a"], "./desired/a.yaml", True)
+    assert (names(found), found.documents[0].origin.path, found.complete) == (["a"], "./desired/a.yaml", True)
 
 
 async def test_a_deleted_file_is_a_deletion(desired: Path) -> None:

@@ -154,7 +154,7 @@ class Post:
         for kind in kinds:
             self._count += 1
             told = Transition(
-                rollout=f"r{self._count}", tag="1.0", kind=kind, step="gate", reason="R", message="Größe",  # type: ignore[arg-type]
+                rollout=f"r{self._count}", tag="1.0", kind=kind, step="gate", reason="R", message="Größe",
                 rollout_kind="deploy", revision="v1",
             )  # fmt: skip
             await self.store.record("shop/dev", StageMemory(), [told], self.clock.now())

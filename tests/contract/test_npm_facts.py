@@ -14,7 +14,7 @@ import pytest
 from controller.core.model.desired import Options
 from controller.core.model.errors import Conflict, OutcomeUnknown, RevisionBad, WorldBad
 from controller.core.model.observed import RouteChange
-from controller.work.route_writer import Routing
+from controller.work.route_writer import RouteWriter
 from tests.contract import npm_site
 from tests.contract.conftest import RealClock
 from tests.contract.npm_site import Npm, Site, kinds, route
@@ -169,10 +169,9 @@ async def test_fact_3_a_wrong_address_is_not_answered_with_writes(home: Site) ->
 
 async def test_fact_4_changes_go_one_by_one(home: Site) -> None:
     """Many stages at once are one change of NPM at a time, each of which is proven."""
-    routing = Routing(home.proxy, RealClock())
+    route_writer = RouteWriter(home.proxy, RealClock())
     routes = [route(home.npm.name(f"h{number}"), 9000 + number) for number in range(8)]
-    await asyncio.gather(*(routing.change(RouteChange(item.hostname, item)) for item in routes))
-    await routing.close()
+    await asyncio.gather(*(route_writer.change(RouteChange(item.hostname, item)) for item in routes))
     assert home.tap.most == 1
     found = (await home.proxy.read()).routes
     assert [found[item.hostname] for item in routes] == routes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.npm.session import MAX_BODY
+from controller.clients.npm.session import MAX_BODY_BYTES
 from controller.core.model.desired import Options
 from controller.core.model.errors import Conflict, Unreachable, WorldBad
 from controller.telemetry import configure
@@ -194,7 +194,7 @@ async def test_a_body_that_npm_would_refuse_is_not_sent(home: Site) -> None:
     wanted = route(home.npm.name(), 8080)
     await home.set(wanted)
     text = (await home.npm.rows())[wanted.hostname]["advanced_config"]
-    room = MAX_BODY - len(json.dumps({"advanced_config": text})) - 100
+    room = MAX_BODY_BYTES - len(json.dumps({"advanced_config": text})) - 100
     await home.npm.edit(wanted.hostname, advanced_config="#" * room + "\n" + text)
     home.tap.changes()
     with pytest.raises(WorldBad, match="100 kB") as failed:

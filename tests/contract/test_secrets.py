@@ -309,8 +309,11 @@ async def test_a_file_that_is_exchanged_for_a_link_is_never_followed(place: Plac
 
     def swap() -> None:
         while not ended.is_set():
-            for make in (lambda p: p.symlink_to(place.outside / "db"), lambda p: p.write_text("fine")):
-                make(place.one / "new")
+            for outside in (True, False):
+                if outside:
+                    (place.one / "new").symlink_to(place.outside / "db")
+                else:
+                    (place.one / "new").write_text("fine")
                 (place.one / "new").rename(place.one / "db")
 
     thread = threading.Thread(target=swap)

@@ -13,6 +13,7 @@ from controller.clients.state.reader import StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.catalog.types import Sourced
 from controller.core.documents.spec import DeployRequest, Project
+from controller.core.model.desired import Origin
 from controller.core.model.memory import InstanceMemory, Quarantine, Rollout, StageMemory
 from controller.core.model.status import Condition, InstanceStatus, StageStatus, Transition
 
@@ -57,12 +58,12 @@ def reader(folder: Path) -> StateReader:
 def told(kind: str, rollout: str = "r1", **more: Any) -> Transition:
     """A transition of tag 1.0."""
     fields = {"tag": "1.0", "step": kind, "rollout_kind": "deploy", "revision": "v1", **more}
-    return Transition(rollout=rollout, kind=kind, **fields)  # type: ignore[arg-type]
+    return Transition(rollout=rollout, kind=kind, **fields)
 
 
 def status(observed_at: float, *, ready: str = "False", reason: str = "Gating", **more: Any) -> StageStatus:
     """A status of shop/dev with one condition."""
-    condition = Condition(type="Ready", status=ready, reason=reason, message=str(more.pop("message", "")))  # type: ignore[arg-type]
+    condition = Condition(type="Ready", status=ready, reason=reason, message=str(more.pop("message", "")))
     return StageStatus(key="shop/dev", conditions=(condition,), observed_at=observed_at, **more)
 
 
@@ -242,7 +243,10 @@ async def test_last_good_documents_come_back_as_they_were_written(store: SqliteS
     request = DeployRequest.model_validate(
         {"metadata": {"name": "x"}, "spec": {"project": "shop", "stage": "dev", "tag": "2"}}
     )
-    documents = (Sourced(project, "files:./desired", "a.yaml", 3), Sourced(request, "files:./desired", "b.yaml"))
+    documents = (
+        Sourced.of_file(project, "files:./desired", "a.yaml", 3),
+        Sourced(request, Origin("files:./desired", "b.yaml", 1, "DeployRequest", "", "x", 7, "3f9c2a1", "ada")),
+    )
     await store.keep_good("files:./desired", documents)
     found = await store.last_good("files:./desired")
     assert found == documents

@@ -1,6 +1,7 @@
 """Documents for the tests of catalog and guard, written as in YAML."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from controller.core.catalog import build as catalog_build
@@ -20,7 +21,7 @@ def project(
     body = {"image": f"registry.example.com/{name}", "port": 8080, "stages": list(stages), **spec}
     body = {key: value for key, value in body.items() if value is not None}
     text = {"apiVersion": API_VERSION, "kind": "Project", "metadata": {"name": name}, "spec": body}
-    return Sourced(Project.model_validate(text), source, at, line)
+    return Sourced.of_file(Project.model_validate(text), source, at, line)
 
 
 def request(
@@ -38,7 +39,12 @@ def request(
     metadata = {"name": name or f"{owner}-{stage}-{tag.lower().replace('_', '-')}", "creationTimestamp": created}
     spec = {"project": owner, "stage": stage, "tag": tag, "ttl": ttl}
     text = {"apiVersion": API_VERSION, "kind": "DeployRequest", "metadata": metadata, "spec": spec}
-    return Sourced(DeployRequest.model_validate(text), source, at)
+    return Sourced.of_file(DeployRequest.model_validate(text), source, at)
+
+
+def of_source(document: Sourced, source: str) -> Sourced:
+    """The same document in another source."""
+    return replace(document, origin=replace(document.origin, source=source))
 
 
 def stage(name: str = "dev", *tags: str, **fields: Any) -> dict[str, Any]:

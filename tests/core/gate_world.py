@@ -7,11 +7,11 @@ from typing import Any
 from controller.core.model.actions import ContainerSpec, Gate
 from controller.core.model.desired import Check, SecretRef
 from controller.core.model.errors import HoldfastError, RevisionBad
-from controller.core.model.observed import Container, SecretsSeen
+from controller.core.model.observed import Container, Key, SecretsSeen
 from controller.interfaces import Probe
 from controller.work.gate import Gatekeeper
 from controller.work.operations import Operation, Operations, Progress
-from controller.work.wakeups import Hints
+from controller.work.wakeups import Wakeups
 from tests.sim.clock import EPOCH, SimClock, later, run_virtual
 
 NEW = Container(
@@ -32,7 +32,7 @@ class World:
 
     def __init__(self) -> None:
         self.clock = SimClock()
-        self.hints = Hints()
+        self.wakeups = Wakeups()
         self.containers: dict[str, Script] = {NEW.id: lambda t: NEW, OLD.id: lambda t: OLD}
         self.answers: dict[str, Script] = {NEW.id: lambda t: OK, OLD.id: lambda t: OK}
         self.asked: list[tuple[str, float]] = []
@@ -124,8 +124,8 @@ def gate(
     control: Container | None = None,
     item: Container = NEW,
 ) -> Run:
-    keeper = Gatekeeper(world, world, world.clock, world.hints)  # type: ignore[arg-type]
-    return Run(world, keeper.decide, Gate(item, check, EPOCH + deadline, control, "is new", "gate:a"))
+    keeper = Gatekeeper(world, world, world.clock, world.wakeups)  # type: ignore[arg-type]
+    return Run(world, keeper.decide, Gate(item, check, EPOCH + deadline, control, "is new", Key("gate", "a")))
 
 
 def gate_end(

@@ -31,6 +31,9 @@ class LastGood:
     async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
         raise NotImplementedError
 
+    async def stages(self) -> tuple[StageKey, ...]:
+        raise NotImplementedError
+
     async def report(self, status: StageStatus) -> None:
         raise NotImplementedError
 

@@ -154,7 +154,7 @@ def test_the_example_of_the_design_is_read(text: str | bytes) -> None:
 def test_documents_know_their_place() -> None:
     """A document carries its file and the line it begins in."""
     reading = read_text("# first\n" + GOOD, "desired/shop.yaml")
-    assert [(item.path, item.line) for item in reading.documents] == [
+    assert [(item.origin.path, item.origin.line) for item in reading.documents] == [
         ("desired/shop.yaml", 2),
         ("desired/shop.yaml", 28),
     ]
@@ -180,7 +180,7 @@ def test_one_bad_document_keeps_no_other_from_being_read() -> None:
     """The good documents of a file are there beside the mistakes of the bad ones, a syntax error included."""
     reading = read_text(f"{spec('port: 0')}---\na: [1\n---\n{spec('port: 80')}---\nx: 'y\n", "x")
     assert [str(item.code) for item in reading.diagnostics] == ["E0110", "E0001", "E0001"]
-    assert [item.line for item in reading.documents] == [10]
+    assert [item.origin.line for item in reading.documents] == [10]
 
 
 @pytest.mark.parametrize(

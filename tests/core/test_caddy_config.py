@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controller.clients.caddy import config as caddy_config
 from controller.clients.caddy.admin import Edit, smallest
-from controller.clients.caddy.config import Site
+from controller.clients.caddy.servers import Site
 from controller.core.model.digests import with_marker
 from controller.core.model.errors import Conflict
 from controller.core.model.observed import Route, RouteTable
@@ -109,10 +109,11 @@ CHANGES = st.lists(
 def test_any_way_of_changes_ends_where_the_last_one_says(changes: Any, mode: Any, shared: bool) -> None:
     """The table is what was asked for, nothing drifts, and the same routes are the same configuration."""
     site = Site("holdfast-home-1", ":443", mode)
-    policies = [{}] if mode == "internal" else None
+    policies: list[dict[str, Any]] | None = [{}] if mode == "internal" else None
     theirs = {"listen": [":443"], "routes": [{"handle": []}], "tls_connection_policies": policies}
     start: Any = {"apps": {"http": {"servers": {"theirs": theirs} if shared else {}}}}
-    config, wanted = start, {}
+    config = start
+    wanted: dict[str, Any] = {}
     for change in changes:
         asked = {name: route(name, port) if port else None for name, port in change.items()}
         config = caddy_config.changed(config, site, asked)

@@ -189,6 +189,20 @@ def test_requests_for_something_unknown_wait() -> None:
     assert tags(found) == ["1", "4"]
 
 
+def test_a_notice_names_the_document_that_it_is_about() -> None:
+    """Its source can say so on that document; the same on another line is no other catalog."""
+    documents = [project(stages=[stage("dev", "1")]), request("2", to="shop/qa")]
+    found = build(*documents)
+    (notice,) = found.notices
+    assert notice.origin == Origin(A, "requests.yaml", 0, "DeployRequest", "", "shop-qa-2")
+    below = replace(documents[1], origin=replace(documents[1].origin, line=9))
+    assert build(documents[0], below).digest == found.digest
+    twins = build(documents[0], project(source=B, line=4, stages=[stage("dev", "2")]))
+    (refused,) = twins.stages["shop/dev"].notices
+    assert refused.origin is not None
+    assert (refused.origin.source, refused.origin.place, refused.origin.name) == (B, "shop.yaml:4", "shop")
+
+
 def test_of_two_projects_of_one_name_the_first_source_wins() -> None:
     """The order of the settings decides, the other is refused with a notice that names both."""
     first = project(source=A, at="z.yaml", stages=[stage("dev", "1")])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from controller.cli.doctor import machine, world
-from controller.clients.docker.inventory import EngineInfo, NetworkInfo
+from controller.interfaces import EngineInfo, NetworkInfo
 
 INFO = EngineInfo("20.10", "1.41", "vm", "/var/lib/docker", "2", "json-file", 0.0)
 

@@ -2,18 +2,20 @@
 
 import pytest
 
+from controller.core.documents.codes import Code
 from controller.core.documents.diagnostics import Page, render
 from controller.core.documents.yaml_tree import Mark
 from controller.core.model.errors import Diagnostic
 from controller.core.model.limits import MAX_DIAGNOSTICS, MAX_EXCERPT
 
+CODE = Code.UNKNOWN_FIELD
 WORD = "wrong"
 
 
 def shown(before: str, after: str = "") -> Diagnostic:
     """A mistake between two texts in one line, the third of its file."""
     page = Page("x.yaml", f"a\nb\n{before}{WORD}{after}\n")
-    page.add(Mark(3, len(before) + 1), "E0104", "so it is")
+    page.add(Mark(3, len(before) + 1), CODE, "so it is")
     return page.diagnostics[0]
 
 
@@ -45,7 +47,7 @@ def test_a_value_is_hidden_wherever_the_mistake_is(secret: str) -> None:
     assert before.excerpt == f"{{{WORD}: 1, value: {stars}}}"
     assert at_caret(before).startswith(WORD)
     inside = Page("x.yaml", f"{{value: {secret}}}")
-    inside.add(Mark(1, 9), "E0104", "so it is")
+    inside.add(Mark(1, 9), CODE, "so it is")
     assert at_caret(inside.diagnostics[0]) == f"{stars}}}"
 
 
@@ -53,19 +55,19 @@ def test_no_more_than_the_limit_is_told() -> None:
     """What is more than fits is counted, and only that."""
     page = Page("x.yaml", "a\n" * MAX_DIAGNOSTICS)
     for line in range(MAX_DIAGNOSTICS):
-        page.add(Mark(line + 1, 1), "E0104", "so it is")
+        page.add(Mark(line + 1, 1), CODE, "so it is")
     assert not page.full
     assert len(page.diagnostics) == MAX_DIAGNOSTICS
-    page.add(Mark(1, 2), "E0104", "another")
+    page.add(Mark(1, 2), CODE, "another")
     assert page.full
-    page.add(Mark(1, 3), "E0104", "another")
+    page.add(Mark(1, 3), CODE, "another")
     assert page.diagnostics[-1].message == "2 more mistakes in this file are not shown"
 
 
 def test_one_error_is_not_counted_and_two_are() -> None:
     """Files are counted when there are several."""
-    one = Diagnostic("E0104", "so it is", "a.yaml")
-    other = Diagnostic("E0104", "so it is", "b.yaml")
+    one = Diagnostic(CODE, "so it is", "a.yaml")
+    other = Diagnostic(CODE, "so it is", "b.yaml")
     assert render([one]) == "error[E0104]: so it is\n  --> a.yaml\n"
     assert render([one, one]).endswith("\n\n2 errors\n")
     assert render([one, other]).endswith("\n\n2 errors in 2 files\n")

@@ -43,7 +43,7 @@ def test_a_hint_of_docker_ends_it_without_waiting_for_the_next_look() -> None:
         world.answers[NEW.id] = lambda t: REFUSED
         world.containers[NEW.id] = lambda t: NEW if t < 2.25 else replace(NEW, state="exited", exit_code=1)
         run = gate(world)
-        asyncio.get_running_loop().call_later(2.25, world.hints.hit, NEW.id)
+        asyncio.get_running_loop().call_later(2.25, world.wakeups.wake, NEW.id)
         await later(100)
         ends.append(run.end)
 

@@ -255,8 +255,8 @@ async def test_another_domain_waits() -> None:
 @given(DOCUMENTS, st.data())
 async def test_what_a_failing_source_leaves_out_stays(documents: list[Sourced], data: st.DataObject) -> None:
     """Safety: any part of the documents, delivered as a part, is the same catalog."""
-    places = {(item.document.kind, item.document.metadata.name, item.path): item for item in documents}
-    whole = [item for item in places.values() if item.source == A]
+    places = {(item.document.kind, item.document.metadata.name, item.origin.path): item for item in documents}
+    whole = [item for item in places.values() if item.origin.source == A]
     guard, up = await accepted(*whole)
     before = guard.catalog(RULES, up)
     part = [item for item in whole if data.draw(st.booleans())]
@@ -280,7 +280,7 @@ async def test_lines_do_not_matter() -> None:
     await deliver(guard, *shops(2))
     guard.catalog(RULES, up)
     digest = guard.holds()[0].digest
-    await deliver(guard, *(replace(item, line=7) for item in shops(2)))
+    await deliver(guard, *(replace(item, origin=replace(item.origin, line=7)) for item in shops(2)))
     guard.catalog(RULES, up)
     assert guard.holds()[0].digest == digest
     assert guard.confirm(digest)

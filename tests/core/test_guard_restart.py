@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from controller.core.catalog import build as catalog_build
 from controller.core.catalog.types import Sourced
-from tests.core.catalog_documents import NOTHING, RULES, A, B, build, project, request, serving, stage, tags
+from tests.core.catalog_documents import NOTHING, RULES, A, B, build, of_source, project, request, serving, stage, tags
 from tests.core.guard_setup import LastGood, accepted, deliver, shops, started
 from tests.core.test_catalog_properties import DOCUMENTS
 
@@ -168,7 +168,7 @@ async def test_requests_of_a_dropped_source_need_a_confirmation() -> None:
 
 async def test_a_renamed_source_is_not_a_dropped_one() -> None:
     """What the new one declares as well stays by its word; containers carry the old name for long."""
-    up = serving(build(*(replace(item, source=B) for item in shops(4))))
+    up = serving(build(*(of_source(item, B) for item in shops(4))))
     guard = await started(LastGood(), A)
     await deliver(guard, *shops(4))
     assert guard.catalog(RULES, up) == build(*shops(4), incumbents=up)
@@ -181,14 +181,14 @@ async def test_a_renamed_source_is_not_a_dropped_one() -> None:
 async def test_no_change_takes_more_than_it_may(old: list[Sourced], new: list[Sourced], restarted: bool) -> None:
     """Safety: whatever is written next, what is pruned without being asked is one instance or at most a quarter."""
     store = LastGood()
-    guard, up = await accepted(*(replace(item, source=A) for item in old), store=store)
+    guard, up = await accepted(*(of_source(item, A) for item in old), store=store)
     if restarted:
         guard = await started(store)
-    await deliver(guard, *(replace(item, source=A) for item in new))
+    await deliver(guard, *(of_source(item, A) for item in new))
     found = guard.catalog(RULES, up)
     if found.prune:
         declared = {key: len(item.instances) for key, item in found.stages.items()}
-        before = build(*(replace(item, source=A) for item in old), incumbents=up).stages
+        before = build(*(of_source(item, A) for item in old), incumbents=up).stages
         room = {key: item.max_instances or len(item.instances) for key, item in before.items()}
         # What is beyond maxInstances goes anyway.
         kept = {key: min(len(tags), room.get(key, len(tags))) for key, tags in up.running.items()}

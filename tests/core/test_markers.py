@@ -1,6 +1,7 @@
 """A marker stands for the whole route."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from controller.core.model.digests import marker, with_marker
 from controller.core.model.observed import Route
 
 ROUTE = Route("shop.test", "shop/dev", "1.0", "default", "a" * 64, "10.0.0.2", 8080)
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "hostname": "other.test",
     "stage": "shop/prod",
     "tag": "1.1",

@@ -14,7 +14,7 @@ from tests.core.plan_cases import DIGEST, NOW
 
 def broken(**changed: Any) -> dict[str, Any]:
     """A case in which 2.0 failed some time ago beside 1.0, and was then declared in another way."""
-    case = {
+    case: dict[str, Any] = {
         "stage": {"tags": ["1.0", "2.0"]},
         "containers": {"a": {"tag": "1.0", "passed": True}, "b": {"tag": "2.0"}},
         "routes": {"1.0.test": "a", "stage.test": "a"},
@@ -77,7 +77,7 @@ def test_the_check_is_part_of_what_is_quarantined() -> None:
 )
 def test_one_that_breaks_before_it_has_proven_itself_is_given_up(state: dict[str, Any], words: str) -> None:
     """Something else can serve, so the revision is bad: the old one stays and the new one goes."""
-    case = {
+    case: dict[str, Any] = {
         "stage": {"tags": ["2.0"]},
         "containers": {"a": {"tag": "1.0", "passed": True}, "b": {"tag": "2.0", "passed": True, **state}},
         "routes": {"1.0.test": "a", "stage.test": "a"},
@@ -95,7 +95,7 @@ def test_one_that_breaks_before_it_has_proven_itself_is_given_up(state: dict[str
 
 def test_a_worker_that_was_replaced_stays_until_its_successor_has_passed() -> None:
     """Without a route it is the newest undeclared one that passed."""
-    case = {
+    case: dict[str, Any] = {
         "stage": {"tags": ["3.0"], "port": None},
         "containers": {
             "a": {"tag": "1.0", "passed": True, "born": NOW - 3000},

@@ -25,7 +25,7 @@ def stage(route: dict[str, Any], kind: ProxyKind, tls: bool, port: int | None = 
         }
     )
     rules = CatalogRules("home-1", "example.com", proxy=kind, tls=tls)
-    return build([Sourced(document, "", "a.yaml")], rules, Incumbents()).stages["shop/dev"]
+    return build([Sourced.of_file(document, "", "a.yaml")], rules, Incumbents()).stages["shop/dev"]
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from controller.core.model.errors import Unreachable, WorldBad
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Container, RouteTable, SecretsSeen
 from controller.core.model.status import StageStatus, Transition
-from controller.reconcile import Listener, Reconciler, World
+from controller.reconcile import Listener, Reconciler
 from controller.work.apply import Applier
-from controller.work.container_snapshot import FRESH, Looks
+from controller.work.container_snapshot import MAX_AGE_S, ContainerSnapshot
 from controller.work.operations import Operation, Operations, Progress
-from controller.work.route_writer import Routing
+from controller.work.route_writer import RouteWriter
 from tests.sim.clock import SimClock, later, run_virtual
 
 KEY = "shop/dev"
@@ -40,7 +40,7 @@ class Bench:
         self.events: list[str] = []
         self.memories: dict[StageKey, StageMemory] = {}
         self.told: list[StageStatus] = []
-        self.known: dict[StageKey, StageStatus] = {}
+        self.earlier: dict[StageKey, StageStatus] = {}
         self.containers: tuple[Container, ...] = ()
         self.batch = True
         self.on_action: Callable[[Action], None] = lambda action: None
@@ -48,19 +48,20 @@ class Bench:
         self.record_fails = self.list_fails = self.report_fails = False
         operations = Operations(self._run, self.clock, lambda key: None, lambda key: None)
         self.operations = operations
-        world = World(
-            looks=Looks(self, self.clock),  # type: ignore[arg-type]
-            routing=Routing(self, self.clock),  # type: ignore[arg-type]
+        self.reconciler = Reconciler(
+            desired=lambda key: self.desired,
+            is_stopping=lambda: self.stopping,
+            snapshot=ContainerSnapshot(self, self.clock),  # type: ignore[arg-type]
+            route_writer=RouteWriter(self, self.clock),  # type: ignore[arg-type]
             operations=operations,
             secrets=self,  # type: ignore[arg-type]
             store=self,  # type: ignore[arg-type]
             applier=_Applier(self, operations),
             clock=self.clock,
             rules=Rules(),
-            known=self.known,
+            earlier=self.earlier,
         )
-        listener = Listener(self.told.append, lambda key, line: None)
-        self.reconciler = Reconciler(world, lambda key: self.desired, lambda: self.stopping, listener)
+        self.reconciler.subscribe(Listener(self.told.append, lambda key, line: None))
 
     async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         await later(3600)
@@ -165,7 +166,7 @@ def test_conditions_say_since_when_they_are_so() -> None:
     assert second.observed_at == first.observed_at + 60
 
     async def after_a_restart(bench: Bench) -> None:
-        bench.known[KEY] = first.model_copy(update={"conditions": (old,)})
+        bench.earlier[KEY] = first.model_copy(update={"conditions": (old,)})
         await bench.reconciler.reconcile(KEY)
 
     old = first.conditions[0].model_copy(update={"since": 7.0})
@@ -284,12 +285,12 @@ def test_a_stage_that_is_gone_is_forgotten() -> None:
 
 
 def test_memory_is_changed_by_hand_only_between_passes() -> None:
-    """`remember` waits for the pass that runs, and what it wrote is what the next pass reads."""
+    """`change_memory` waits for the pass that runs, and what it wrote is what the next pass reads."""
 
     async def scenario(bench: Bench) -> None:
         running = asyncio.create_task(bench.reconciler.reconcile(KEY))
         await asyncio.sleep(0)
-        await bench.reconciler.remember(KEY, lambda memory: memory.model_copy(update={"suspended": True}))
+        await bench.reconciler.change_memory(KEY, lambda memory: memory.model_copy(update={"suspended": True}))
         assert running.done()
         await running
         await bench.reconciler.reconcile(KEY)
@@ -305,13 +306,13 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
 
     async def main() -> None:
         bench = Bench(stage("1.0"))
-        looks = Looks(bench, bench.clock)  # type: ignore[arg-type]
-        await looks.everything()
-        await looks.stage("a/x")
-        await looks.stage("b/x")
-        looks.touched("b/x")
-        await looks.stage("a/x")
-        await looks.stage("b/x")
+        snapshot = ContainerSnapshot(bench, bench.clock)  # type: ignore[arg-type]
+        await snapshot.list_all()
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage("b/x")
+        snapshot.mark_changed("b/x")
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage("b/x")
         assert bench.events == ["list None", "list b/x"]
         listing = bench.list
 
@@ -320,14 +321,14 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
             return await listing(key)
 
         bench.list = slow  # type: ignore[method-assign]
-        asyncio.get_running_loop().call_later(0.5, looks.touched, "a/x")
-        await looks.everything()
+        asyncio.get_running_loop().call_later(0.5, snapshot.mark_changed, "a/x")
+        await snapshot.list_all()
         bench.events.clear()
-        await looks.stage("a/x")
-        await looks.stage("b/x")
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage("b/x")
         assert bench.events == ["list a/x"]
-        await later(FRESH)
-        await looks.stage("b/x")
+        await later(MAX_AGE_S)
+        await snapshot.of_stage("b/x")
         assert bench.events == ["list a/x", "list b/x"]
 
     run_virtual(main)
@@ -338,12 +339,12 @@ def test_a_stage_with_a_container_that_was_not_seen_is_looked_at_by_itself() -> 
 
     async def main() -> None:
         bench = Bench(stage("1.0"))
-        looks = Looks(bench, bench.clock)  # type: ignore[arg-type]
+        snapshot = ContainerSnapshot(bench, bench.clock)  # type: ignore[arg-type]
         item = Container("a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, unseen=True)
         bench.containers = (item, replace(item, stage="a/x", unseen=False))
-        await looks.everything()
-        await looks.stage("a/x")
-        await looks.stage(KEY)
+        await snapshot.list_all()
+        await snapshot.of_stage("a/x")
+        await snapshot.of_stage(KEY)
         assert bench.events == ["list None", f"list {KEY}"]
 
     run_virtual(main)

@@ -208,6 +208,17 @@ def test_an_empty_list_that_lets_go_of_the_default_tag_says_so() -> None:
     assert nothing.status.reason == "nothing to do: 0 instances as declared"
 
 
+def test_two_notices_of_one_reason_are_one_condition() -> None:
+    """Kubernetes keys conditions by type: both messages are in the one condition, each of them once."""
+    told = [["HostnameConflict", "a.test is taken"], ["HostnameConflict", "b.test is taken"]]
+    found = run(stage={"tags": ["1.0", "2.0"], "notices": [*told, told[0]]})
+    types = [item.type for item in found.status.conditions]
+    assert sorted(types) == sorted({*types})
+    conflict = found.status.condition("HostnameConflict")
+    assert conflict is not None
+    assert conflict.message == "a.test is taken; b.test is taken"
+
+
 @pytest.mark.parametrize("passed", [True, False], ids=["begins", "drains"])
 def test_what_is_evicted_is_told_so_until_it_is_gone(passed: bool) -> None:
     """It is declared still, also while it drains and has not its mark any more."""

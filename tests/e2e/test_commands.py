@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 import urllib.request
+from functools import partial
 from typing import Any
 
 from tests.parts.sandbox import Sandbox
@@ -146,9 +147,10 @@ def test_old_images_go_and_others_stay(sandbox: Sandbox) -> None:
         known = {reference.partition("@")[2] for image in images for reference in image["RepoDigests"] or ()}
         return {tag for tag, digest in digests.items() if digest in known}
 
+    def runs_alone(tag: str) -> bool:
+        return tags(sandbox) == [f"shop/dev {tag}"] and not sandbox.leftovers()
+
     for tag in digests:
         sandbox.write(sandbox.project("shop", tag))
-        sandbox.wait(
-            lambda tag=tag: tags(sandbox) == [f"shop/dev {tag}"] and not sandbox.leftovers(), f"{tag} runs", 60
-        )
+        sandbox.wait(partial(runs_alone, tag), f"{tag} runs", 60)
     sandbox.wait(lambda: here() == {"1.2", "1.3"}, "only the newest unused image stays", 30)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,7 @@ def played(request: pytest.FixtureRequest, engine: Engine, registry: Registry) -
     items = [
         item for item in request.session.items if isinstance(item, pytest.Function) and item.module is request.module
     ]
-    chosen = [item.callspec.params["scenario"] for item in items if "played" in item.fixturenames]
+    chosen: list[Any] = [item.callspec.params["scenario"] for item in items if "played" in item.fixturenames]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         futures: dict[str, Future[Trace]] = {story.__name__: pool.submit(one, story) for story in chosen}
         yield lambda scenario: futures[scenario.__name__].result()

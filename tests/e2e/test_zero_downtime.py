@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -94,7 +95,10 @@ def test_no_request_fails_over_replacements_rollbacks_and_kills(sandbox: Sandbox
     for number in range(REPLACEMENTS + 1):
         sandbox.push(f"1.{number}")
     sandbox.push("broken", BROKEN="health")
-    shared = {"drain": "7s", "healthCheck": {"path": "/healthz", "retries": 1, "interval": "100ms", "timeout": "5s"}}
+    shared: dict[str, Any] = {
+        "drain": "7s",
+        "healthCheck": {"path": "/healthz", "retries": 1, "interval": "100ms", "timeout": "5s"},
+    }
     sandbox.write(sandbox.project("shop", "1.0", **shared))
     sandbox.start()
     host = sandbox.host("shop")
@@ -119,7 +123,7 @@ def test_no_request_fails_over_replacements_rollbacks_and_kills(sandbox: Sandbox
     assert serves(sandbox, f"1.{REPLACEMENTS}", host)
 
 
-def _replace(box: Sandbox, number: int, shared: dict[str, object], host: str) -> None:
+def _replace(box: Sandbox, number: int, shared: dict[str, Any], host: str) -> None:
     """One replacement of the only tag: some with a changed variable, a broken tag before, a kill in the middle."""
     if number % (REPLACEMENTS // ROLLBACKS) == 0:
         box.write(box.project("shop", "broken", **shared))
@@ -143,7 +147,7 @@ def test_the_only_tag_is_replaced_without_a_gap_by_a_slow_rude_app(sandbox: Sand
     sandbox.push("2.0", **slow)
     sandbox.push("3.0", BROKEN="health", **slow)
     check = {"path": "/", "retries": 3, "interval": "1s", "timeout": "10s"}
-    shared = {"healthCheck": check, "drain": "6s", "stopGracePeriod": "1s"}
+    shared: dict[str, Any] = {"healthCheck": check, "drain": "6s", "stopGracePeriod": "1s"}
     sandbox.write(sandbox.project("shop", "1.0", **shared))
     assert sandbox.holdfast("apply").returncode == 0
     host = sandbox.host("shop")

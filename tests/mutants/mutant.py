@@ -16,18 +16,18 @@ class Mutant:
     """One mistake in one module."""
 
     module: str
-    """Name of the module, such as plan."""
+    """Name of the module below the core, such as planning.plan."""
     site: Site
 
     @property
     def name(self) -> str:
-        """Such as plan.py:12 flip 0 #4."""
-        return f"{self.module}.py:{self.site.line} {self.site.kind} #{self.site.number}"
+        """Such as planning/plan.py:12 flip 0 #4."""
+        return f"{self.path.relative_to(CORE)}:{self.site.line} {self.site.kind} #{self.site.number}"
 
     @property
     def path(self) -> Path:
         """The file that the mistake is in."""
-        return CORE / f"{self.module}.py"
+        return CORE.joinpath(*self.module.split(".")).with_suffix(".py")
 
     @property
     def lines(self) -> frozenset[int]:
@@ -46,9 +46,15 @@ class Mutant:
 
 
 def everything(only: str = "") -> list[Mutant]:
-    """All mutants of the core, in order; of the modules whose name begins with `only`."""
-    paths = sorted(CORE.glob(f"{only}*.py"))
-    return [Mutant(path.stem, site) for path in paths for site in sites(_tree(path))]
+    """All mutants of the core, in order; of the modules whose name begins with `only`, such as planning.r."""
+    paths = sorted(CORE.rglob("*.py"))
+    chosen = [path for path in paths if module_name(path).startswith(only)]
+    return [Mutant(module_name(path), site) for path in chosen for site in sites(_tree(path))]
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a module below the core, by its file."""
+    return ".".join(path.relative_to(CORE).with_suffix("").parts)
 
 
 @cache

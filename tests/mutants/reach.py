@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutants.mutant import CORE, Mutant
+from tests.mutants.mutant import CORE, Mutant, module_name
 
 Line = tuple[str, int]
 
@@ -62,7 +62,7 @@ class Tracer:
 
     def __init__(self) -> None:
         self.found = Reach()
-        self._prefix = str(CORE)
+        self._prefix = f"{CORE}/"
         self._lines = self.found.imported
         self._left: dict[CodeType, set[int]] = {}
         """Lines of each function that have not run yet: once all have, it is not looked at any more, for speed."""
@@ -103,7 +103,7 @@ class Tracer:
             left = self._left[frame.f_code] = {number for _, _, number in frame.f_code.co_lines() if number}
         if not left:
             return None
-        module, lines = Path(name).stem, self._lines
+        module, lines = module_name(Path(name)), self._lines
 
         def line(frame: FrameType, event: str, arg: object) -> Any:
             left.discard(frame.f_lineno)

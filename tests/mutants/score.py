@@ -37,13 +37,13 @@ def table(counts: Mapping[str, Count]) -> Iterable[str]:
     total = Count()
     for name, count in sorted(counts.items(), key=lambda item: (item[1].share, item[0])):
         if count.judged:
-            yield f"{name:18} {count.noticed:5} of {count.judged:5}  {100 * count.share:5.1f} %"
+            yield f"{name:28} {count.noticed:5} of {count.judged:5}  {100 * count.share:5.1f} %"
         total.there += count.there
         total.judged += count.judged
         total.noticed += count.noticed
     low, high = interval(total)
     yield (
-        f"{'all':18} {total.noticed:5} of {total.judged:5}  {100 * total.share:5.1f} %"
+        f"{'all':28} {total.noticed:5} of {total.judged:5}  {100 * total.share:5.1f} %"
         f"  ({100 * low:.1f} to {100 * high:.1f} %; {total.there} there are)"
     )
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from controller.core.documents.spec import Document, EnvVar, Project, ValueFrom
+from controller.core.documents.spec import Document, Project
+from controller.core.documents.spec_parts import EnvVar, ValueFrom
 from controller.core.model.desired import SecretRef
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 REF = SecretRef("file", "/run/secrets/canary")
 VALUE = "canary/4f9d:hush+hush?"
-VARIABLE = EnvVar(name="CANARY", valueFrom=ValueFrom(file=REF.name))
+VARIABLE = EnvVar.model_validate({"name": "CANARY", "valueFrom": ValueFrom(file=REF.name)})
 
 
 def entrusted(document: Document) -> Document:

@@ -114,7 +114,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         timer._scheduled = True
         return timer
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """Refuse: a thread would run in real time."""
         raise AssertionError(f"{func} wants a thread inside the simulated world")
 

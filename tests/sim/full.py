@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from tests.sim.faults import FaultAt
 from tests.sim.matrix import PAIRED, Case, Reference, passes
 from tests.sim.page import PAGE, PROXIES, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL
@@ -54,7 +55,9 @@ def _one(reference: Reference, cases: Sequence[Case], row: Row) -> None:
         row.faults[cases[0].mode] += 1
         row.failed.append(f"cell {row.story} {name} {row.proxy}: {str(error).partition(chr(10))[0][:200]}")
         return
-    hit = sim.border.faults.hit
+    faults = sim.border.faults
+    assert isinstance(faults, FaultAt)
+    hit = faults.hit
     if len(hit) < len(cases):
         return
     row.faults[cases[0].mode] += 1

@@ -124,7 +124,10 @@ def read(text: str) -> tuple[list[Row], list[Row]]:
 def _single(cells: Sequence[str]) -> Row:
     played = {mode: int(cell) for mode, cell in zip(MODES, cells[4:], strict=False) if cell != "-"}
     converged, needed, more = cells[-3:]
-    return Row(*cells[:4], False, Counter(played), int(converged.split()[0]), int(needed), int(more))
+    story, proxy, effects, stored = cells[:4]
+    row = Row(story, proxy, effects, stored, faults=Counter(played))
+    row.converged, row.passes, row.more = int(converged.split()[0]), int(needed), int(more)
+    return row
 
 
 def _double(cells: Sequence[str]) -> Row:

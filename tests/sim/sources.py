@@ -68,7 +68,8 @@ class SimSource(Source):
         folder = self._folder
         if not folder.reachable:
             return Delivery(folder.name, (), complete=False, detail="the folder is not there")
-        good = tuple(Sourced(item, folder.name, path, 1) for path, item in folder.files.items() if item is not None)
+        read = {path: item for path, item in folder.files.items() if item is not None}
+        good = tuple(Sourced.of_file(document, folder.name, path, 1) for path, document in read.items())
         unread = tuple(path for path, item in folder.files.items() if item is None)
         diagnostics = tuple(Diagnostic("E0001", "not YAML", path, 1, 1) for path in unread)
         return Delivery(folder.name, good, diagnostics, unread=unread)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -36,7 +37,7 @@ def _engine(sim: Simulation) -> None:
     sim.engine.down_until = 1e9
 
 
-MOVES = {verification_fails: 3}
+MOVES: dict[Scenario, int] = {verification_fails: 3}
 """Where a hostname may move more often: a proxy that sees again is no deed, and it gets the new one once more."""
 FAILING = (_registry, _proxy, _refusing, _engine)
 
@@ -108,6 +109,10 @@ def test_safety_a_route_does_not_flap(scenario: Scenario) -> None:
     assert {name: count for name, count in most.items() if count > MOVES.get(scenario, 2)} == {}
 
 
+def _only(sim: Simulation, tag: str) -> bool:
+    return [box.tag for box in sim.containers()] == [tag]
+
+
 def test_what_is_kept_does_not_grow() -> None:
     """S23: after a hundred replacements there is as much in memory and in the state folder as after three."""
     sizes: list[tuple[int, int, int]] = []
@@ -116,7 +121,7 @@ def test_what_is_kept_does_not_grow() -> None:
         for number in range(100):
             sim.push(f"{number}")
             await sim.write(project("shop", f"{number}", drain="0s"))
-            await sim.wait(lambda tag=f"{number}": [box.tag for box in sim.containers()] == [tag])
+            await sim.wait(partial(_only, sim, f"{number}"))
             if number % 97 == 2:
                 await sim.settle()
                 assert sim.life is not None

@@ -237,5 +237,5 @@ World.TestCase.settings = settings(
 
 
 @pytest.mark.timeout(1800)
-class TestWorld(World.TestCase):  # type: ignore[misc,name-defined]
+class TestWorld(World.TestCase):  # type: ignore[misc,valid-type]
     """Safety after each of any rules, liveness at the end (S1 to S19, L1, L8)."""

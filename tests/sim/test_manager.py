@@ -15,11 +15,12 @@ from controller.core.model.errors import InvalidInput, Unreachable
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import StageStatus
 from controller.manager import Manager
+from controller.wiring import compose
 from tests.sim.apps import App
 from tests.sim.call_border import Life
 from tests.sim.clock import run_virtual
 from tests.sim.sources import project
-from tests.sim.wiring import parts
+from tests.sim.wiring import clients, config
 from tests.world import Simulation, simulate
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def alone(play: Callable[[Simulation], Awaitable[T]]) -> T:
 def manager(sim: Simulation, **changes: Any) -> Manager:
     """One process's manager."""
     sim.process.lives += 1
-    return Manager(replace(parts(sim, Life(sim.process.lives)), **changes))
+    return Manager(compose(clients(sim, Life(sim.process.lives)), replace(config(sim), **changes)))
 
 
 async def converge(
@@ -104,7 +105,7 @@ def test_each_listener_gets_every_status_and_transition() -> None:
                     raise AssertionError("nothing may be lost")
         return phases, steps
 
-    async def play(sim: Simulation) -> list[tuple[list[str], list[str]]]:
+    async def play(sim: Simulation) -> tuple[tuple[list[str], list[str]], ...]:
         await sim.write(project("shop", "1.0"))
         one = manager(sim)
         with one.subscribe() as first, one.subscribe() as second:
@@ -379,7 +380,7 @@ def test_a_bug_in_a_pass_of_one_stage_stops_nothing_else() -> None:
     async def play(sim: Simulation) -> None:
         sim.push("1.0")
         assert sim.manager is not None
-        store = sim.manager._parts.store
+        store = sim.manager._pieces.reconciler.store
         memory = store.memory
 
         async def broken(stage: str) -> StageMemory:

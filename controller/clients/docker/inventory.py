@@ -3,60 +3,15 @@
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from controller.clients.docker.engine import Engine
 from controller.clients.docker.errors import EngineError
 from controller.clients.docker.network import NETWORK_LABEL
 from controller.clients.docker.view import number, timestamp
-from controller.core.model import names
+from controller.core.model import identity, names
 from controller.core.model.errors import Unreachable
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What `doctor` shows of an Engine."""
-
-    version: str
-    api: str
-    name: str
-    root_dir: str
-    cgroup: str
-    """Version of control groups: 1 or 2."""
-    logging_driver: str
-    clock_skew: float
-    """Seconds that the Engine's clock is ahead of ours."""
-    disk_free: int | None = None
-    """Bytes free below root_dir; None when it is not on this machine."""
-    disk_total: int | None = None
-    apart: str = ""
-    """Why container addresses lead nowhere from this machine, such as a rootless Engine; empty when they may."""
-
-
-@dataclass(frozen=True)
-class NetworkInfo:
-    """The network that containers join."""
-
-    driver: str
-    gateways: tuple[str, ...]
-    """Its addresses on the Engine's machine."""
-    attachable: bool
-    others: int
-    """Running containers in it that are not ours."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A container that carries our controller's id, as its labels say."""
-
-    name: str
-    stage: str
-    tag: str
-    revision: str
-    attempt: int
-    created: float
-    """Unix seconds by the Engine's clock."""
+from controller.interfaces import EngineInfo, NetworkInfo, OwnedContainer
 
 
 def engine_info(engine: Engine, now: Callable[[], float]) -> EngineInfo:
@@ -100,16 +55,18 @@ def network_info(engine: Engine, name: str, controller_id: str) -> NetworkInfo |
     )
 
 
-def made(engine: Engine, controller_id: str) -> tuple[Made, ...]:
+def owned_containers(engine: Engine, controller_id: str) -> tuple[OwnedContainer, ...]:
     """Every container whose labels and name say that this controller made it. Raises `Unreachable`."""
     found = []
     for item in _labelled(engine, controller_id):
         labels = item.get("Labels") or {}
         name = next((text[1:] for text in item.get("Names") or () if text.count("/") == 1), "")
-        if names.name_agrees(name, labels):
+        if identity.agrees(name, labels):
             created = float(item.get("Created") or 0)
             attempt = int(number(labels[names.ATTEMPT]))
-            found.append(Made(name, labels[names.STAGE], labels[names.TAG], labels[names.REVISION], attempt, created))
+            found.append(
+                OwnedContainer(name, labels[names.STAGE], labels[names.TAG], labels[names.REVISION], attempt, created)
+            )
     return tuple(sorted(found, key=lambda item: item.name))
 
 

@@ -25,13 +25,13 @@ from controller.clients.docker.network import Network
 from controller.clients.docker.pull import TOTAL, Pull, resolve
 from controller.clients.docker.view import Details, container, details, still_true
 from controller.clients.docker.writer import Writer
-from controller.core.model import names
+from controller.core.model import identity, names
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import SecretRef, StageKey
 from controller.core.model.errors import RevisionBad, Unreachable, WorldBad
 from controller.core.model.observed import Container
 from controller.core.model.policy import PolicyRules, violations
-from controller.interfaces import Clock, Runtime, RuntimeEvent
+from controller.interfaces import Clock, Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, RuntimeEvent
 from controller.telemetry import log
 
 QUICK_THREADS = 8
@@ -46,7 +46,7 @@ FOLLOW_TIMEOUT = 86_400.0
 T = TypeVar("T")
 
 
-class DockerRuntime(Runtime):
+class DockerRuntime(Diagnosable):
     """One Docker Engine, connected when first needed. `close` it at the end."""
 
     def __init__(  # noqa: PLR0917 - the order is that of the settings
@@ -106,7 +106,7 @@ class DockerRuntime(Runtime):
         """Last lines of its output, control characters replaced, at most 2,000 characters each."""
         return await self._run(self._quick, self._logs, container, tail)
 
-    def follow(self, container: Container, tail: int) -> Iterator[str]:
+    def follow_logs(self, container: Container, tail: int) -> Iterator[str]:
         """Its last lines and those that come, until it ends; blocks, for the command line. Raises `Unreachable`."""
         found = self._writer.look(container.id)
         if found is None:
@@ -126,18 +126,18 @@ class DockerRuntime(Runtime):
         """Hints, for ever; yields `stage=None` after every (re)connection."""
         return events(self._engine, self._id, self._clock, seen=self._cache.drop, live=self._cache.live)
 
-    async def check(self) -> inventory.EngineInfo:
+    async def engine_info(self) -> EngineInfo:
         """What `doctor` wants to know of the Engine. Raises `Unreachable`."""
         return await self._run(self._quick, inventory.engine_info, self._engine, self._clock.now)
 
-    async def network(self, name: str = "") -> inventory.NetworkInfo | None:
+    async def network_info(self, name: str = "") -> NetworkInfo | None:
         """The network of the settings, or another one, as it is now; None when there is none. Raises `Unreachable`."""
         wanted = name or self._network.name
         return await self._run(self._quick, inventory.network_info, self._engine, wanted, self._id)
 
-    async def made(self) -> tuple[inventory.Made, ...]:
+    async def owned_containers(self) -> tuple[OwnedContainer, ...]:
         """Every container that carries our id, whoever made it. Raises `Unreachable`."""
-        return await self._run(self._quick, inventory.made, self._engine, self._id)
+        return await self._run(self._quick, inventory.owned_containers, self._engine, self._id)
 
     # Images
 
@@ -295,7 +295,7 @@ class DockerRuntime(Runtime):
     def _ours(self, container_id: str, name: str, labels: Mapping[str, str]) -> bool:
         if labels.get(names.CONTROLLER) != self._id:
             return False
-        if names.name_agrees(name, labels):
+        if identity.agrees(name, labels):
             return True
         if self._told.get(container_id) != name:
             self._told[container_id] = name

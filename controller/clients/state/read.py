@@ -2,19 +2,21 @@
 
 import json
 import sqlite3
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from controller.core.catalog.types import Sourced
-from controller.core.documents.spec import DeployRequest, Document, Project
+from controller.core.documents.spec import KINDS
 from controller.core.model.desired import StageKey
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import HistoryRow, LogLine, StageStatus
 from controller.telemetry import log
 
 M = TypeVar("M", bound=BaseModel)
-KINDS: dict[str, type[Project] | type[DeployRequest]] = {"Project": Project, "DeployRequest": DeployRequest}
+ORIGIN_MORE = ("generation", "revision", "author")
+"""Keys of an origin that are stored only where the source knows them: an earlier version reads the row without them."""
 
 
 def parsed(model: type[M], data: str, key: str) -> M | None:
@@ -53,10 +55,7 @@ def last_good(db: sqlite3.Connection, source: str) -> tuple[Sourced, ...] | None
     if row is None:
         return None
     try:
-        return tuple(
-            Sourced(_document(item["kind"], item["document"]), item["source"], item["path"], item["line"])
-            for item in json.loads(row[0])
-        )
+        return tuple(_sourced(item) for item in json.loads(row[0]))
     except (ValidationError, ValueError, KeyError, TypeError):
         log.warning("last good documents cannot be read by this version, taken for unknown", source=source)
         return None
@@ -104,5 +103,8 @@ def _below(prefix: str | None) -> tuple[str, tuple[str, ...]]:
     return "(stage = ? OR (stage > ? AND stage < ?))", (prefix, f"{prefix}/", f"{prefix}0")
 
 
-def _document(kind: str, data: object) -> Document:
-    return KINDS[kind].model_validate(data)
+def _sourced(item: dict[str, Any]) -> Sourced:
+    document = KINDS[item["kind"]].model_validate(item["document"])
+    sourced = Sourced.of_file(document, item["source"], item["path"], item["line"])
+    more = {name: item[name] for name in ORIGIN_MORE if name in item}
+    return replace(sourced, origin=replace(sourced.origin, **more)) if more else sourced

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controller.clients.state import outbox
-from controller.clients.state.read import parsed
+from controller.clients.state.read import ORIGIN_MORE, parsed
 from controller.core.catalog.types import Sourced
 from controller.core.model.desired import StageKey
 from controller.core.model.memory import StageMemory
@@ -122,9 +122,10 @@ def keep_good(db: sqlite3.Connection, source: str, documents: Sequence[Sourced])
     rows = [
         {
             "kind": item.document.kind,
-            "source": item.source,
-            "path": item.path,
-            "line": item.line,
+            "source": item.origin.source,
+            "path": item.origin.path,
+            "line": item.origin.line,
+            **{name: value for name in ORIGIN_MORE if (value := getattr(item.origin, name))},
             "document": item.document.model_dump(mode="json", by_alias=True, exclude_unset=True),
         }
         for item in documents

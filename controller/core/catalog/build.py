@@ -39,7 +39,7 @@ def build(documents: Sequence[Sourced], rules: CatalogRules, incumbents: Incumbe
     pending += _unknown(projects, asked)
     notices = tuple(sorted(pending, key=lambda notice: (notice.reason, notice.message)))
     generations = [(key, generation(stage)) for key, stage in stages.items()]
-    digest = digests.digest_of((generations, sorted(claims.items()), notices), DIGITS)
+    digest = digests.digest_of((generations, sorted(claims.items()), _without_origin(notices)), DIGITS)
     return Catalog(stages, notices, claims, digest)
 
 
@@ -59,16 +59,17 @@ def generation(stage: DesiredStage) -> str:
     """Digest of what is desired of a stage: 12 hex. Where it was written down, and what others claim, is left out."""
     nowhere = Origin("", "")
     instances = tuple(replace(instance, origin=nowhere) for instance in stage.instances)
-    bare = replace(stage, origin=nowhere, instances=instances, claimed_elsewhere=frozenset())
+    notices = _without_origin(stage.notices)
+    bare = replace(stage, origin=nowhere, instances=instances, notices=notices, claimed_elsewhere=frozenset())
     return digests.digest_of(bare, DIGITS)
 
 
+def _without_origin(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    return tuple(replace(notice, origin=None) for notice in notices)
+
+
 def _of_kind(documents: Iterable[Sourced], kind: type[Kind]) -> list[Placed[Kind]]:
-    return [
-        Placed(item.document, Origin(item.source, item.path, item.line))
-        for item in documents
-        if isinstance(item.document, kind)
-    ]
+    return [Placed(item.document, item.origin) for item in documents if isinstance(item.document, kind)]
 
 
 def _by_stage(requests: Iterable[Placed[DeployRequest]]) -> _Requests:
@@ -102,7 +103,7 @@ def _unknown(projects: Iterable[Placed[Project]], asked: _Requests) -> Iterable[
         waits = f"DeployRequest {request.name} ({where(request.origin)}) waits for"
         if spec.project not in known:
             message = f"{waits} project {spec.project} with a stage {spec.stage}: no such project is declared"
-            yield Notice("UnknownProject", message, spec.tag)
+            yield Notice("UnknownProject", message, spec.tag, request.origin)
         elif spec.stage not in known[spec.project]:
             message = f"{waits} stage {spec.stage} of project {spec.project}: the project has no such stage"
-            yield Notice("UnknownStage", message, spec.tag)
+            yield Notice("UnknownStage", message, spec.tag, request.origin)

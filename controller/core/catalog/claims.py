@@ -75,7 +75,7 @@ def refuse_shared_volumes(stages: Stages, rules: CatalogRules, incumbents: Incum
                 f"({where(winner.origin)}): {loser.key} is left as it is until one of them has another name"
             )
             stage = found[loser.key]
-            notices = (*stage.notices, Notice("VolumeCollision", message))
+            notices = (*stage.notices, Notice("VolumeCollision", message, origin=loser.origin))
             found[loser.key] = replace(stage, suspend=True, notices=notices)
     return found
 
@@ -98,9 +98,9 @@ def _claims(stage: DesiredStage, rules: CatalogRules, incumbents: Incumbents) ->
 def _hostname_notice(loser: _Claim, winner: _Claim) -> Notice:
     if loser is winner or len(loser.hostname) > HOSTNAME_MAX:
         message = f"hostname {loser.hostname} for {loser} is longer than {HOSTNAME_MAX} characters"
-        return Notice("HostnameTooLong", message, loser.tag)
+        return Notice("HostnameTooLong", message, loser.tag, loser.origin)
     message = f"hostname {loser.hostname} is wanted by {loser}, but belongs to {winner}"
-    return Notice("HostnameConflict", message, loser.tag)
+    return Notice("HostnameConflict", message, loser.tag, loser.origin)
 
 
 def _without(stage: DesiredStage, lost: Iterable[tuple[_Claim, Notice]]) -> DesiredStage:

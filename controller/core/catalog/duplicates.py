@@ -68,11 +68,14 @@ def notices(
     told: list[tuple[list[StageKey], Notice]] = []
     for project in refused_projects:
         both = {names.stage_key(project.loser.name, stage.name) for stage in project.loser.document.spec.stages}
-        told.append((sorted(both), Notice("DuplicateProject", project.message)))
+        told.append((sorted(both), Notice("DuplicateProject", project.message, origin=project.loser.origin)))
     for request in refused_requests:
         spec = request.loser.document.spec
         told.append(
-            ([names.stage_key(spec.project, spec.stage)], Notice("DuplicateRequest", request.message, spec.tag))
+            (
+                [names.stage_key(spec.project, spec.stage)],
+                Notice("DuplicateRequest", request.message, spec.tag, request.loser.origin),
+            )
         )
     for keys, notice in sorted(told, key=lambda item: item[1].message):
         known = [key for key in keys if key in stages]

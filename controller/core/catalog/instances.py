@@ -78,7 +78,7 @@ def _without_default_ttl(stage: DesiredStage, instance: DesiredInstance, notices
     if instance.tag != stage.default_tag or instance.ttl is None:
         return instance
     message = f"{instance.tag} is the defaultTag of {stage.key} and cannot have a ttl ({_place(instance)}): it stays"
-    notices.append(Notice("DefaultTagTTL", message, instance.tag))
+    notices.append(Notice("DefaultTagTTL", message, instance.tag, instance.origin))
     return replace(instance, ttl=None)
 
 
@@ -116,7 +116,7 @@ def _collision(loser: DesiredInstance, winner: DesiredInstance) -> Notice:
         f"tag {loser.tag} ({_place(loser)}) is refused: as a hostname it reads {label}, "
         f"like tag {winner.tag} ({_place(winner)})"
     )
-    return Notice("TagCollision", message, loser.tag)
+    return Notice("TagCollision", message, loser.tag, loser.origin)
 
 
 def _place(instance: DesiredInstance) -> str:

@@ -39,4 +39,6 @@ def with_possible_options(stage: DesiredStage, kind: ProxyKind, tls: bool) -> De
     words = refusal(stage.options, kind, tls) if stage.port is not None else ""
     if not words:
         return stage
-    return replace(stage, suspend=True, notices=(*stage.notices, Notice("UnsupportedOption", words)))
+    return replace(
+        stage, suspend=True, notices=(*stage.notices, Notice("UnsupportedOption", words, origin=stage.origin))
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from controller.core.catalog.route_options import ProxyKind
 from controller.core.documents.spec import Document
-from controller.core.model.desired import DesiredStage, Notice, StageKey
+from controller.core.model.desired import DesiredStage, Notice, Origin, StageKey
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Container, Route
 
@@ -15,11 +15,13 @@ class Sourced:
     """A document and where it came from."""
 
     document: Document
-    source: str
-    """Name of the source, such as files:./desired; the settings order them."""
-    path: str
-    """File, or namespace/name."""
-    line: int = 0
+    origin: Origin
+
+    @classmethod
+    def of_file(cls, document: Document, source: str, path: str, line: int = 0) -> "Sourced":
+        """A document of a file, which knows no more of its origin than what is written in it."""
+        metadata = document.metadata
+        return cls(document, Origin(source, path, line, document.kind, metadata.namespace or "", metadata.name))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ Each action carries the reason a person reads in `plan`, `explain` and the log.
 from dataclasses import dataclass
 
 from controller.core.model.desired import Check, Env, Mount
-from controller.core.model.observed import Container, Role, Route
+from controller.core.model.observed import Container, Key, Role, Route
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Pull:
     tag: str
     digest: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Create:
     spec: ContainerSpec
     tag: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Start:
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class RunPreDeploy:
     timeout: float
     tag: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Gate:
     """Unix seconds after which the gate fails."""
     control: Container | None
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class Watch:
     container: Container
     check: Check
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class CheckDigest:
     image: str
     tag: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class MarkPassed:
     container: Container
     passed: bool
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Unpause:
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Connect:
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class SetRoute:
 
     route: Route
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class DeleteRoute:
 
     hostname: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Verify:
 
     route: Route
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Stop:
     container: Container
     grace: float
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Restart:
     container: Container
     grace: float
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class Remove:
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
 Action = (

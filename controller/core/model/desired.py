@@ -13,6 +13,9 @@ StageKey = str
 Strategy = Literal["BlueGreen", "Recreate"]
 RouteKind = Literal["default", "instance"]
 
+SECRET_VARIABLE_PREFIX = "HOLDFAST_SECRET_"
+"""Secrets come only from variables named so: whoever may write a document cannot read the controller's own secrets."""
+
 
 @dataclass(frozen=True)
 class SecretRef:
@@ -103,13 +106,29 @@ class Options:
 
 @dataclass(frozen=True)
 class Origin:
-    """Who declared something: for `describe`, conflicts and error messages."""
+    """Which document declared something, and where it stands: for conflicts, messages and the document's own status."""
 
     source: str
     """Source as in the settings, such as files:./desired."""
     path: str
-    """File or namespace/name."""
+    """File, or namespace/name of a resource."""
     line: int = 0
+    """Line of the file, counted from 1; 0: it has none."""
+    kind: str = ""
+    """Project or DeployRequest."""
+    namespace: str = ""
+    name: str = ""
+    generation: int = 0
+    """Generation of a resource, which Kubernetes counts up with each edit of its spec; 0: the source has none."""
+    revision: str = ""
+    """Commit or resourceVersion that was read; empty: the source has none."""
+    author: str = ""
+    """Who wrote it, where the source knows."""
+
+    @property
+    def place(self) -> str:
+        """`file:line`, or `namespace/name` of a resource."""
+        return f"{self.path}:{self.line}" if self.line else self.path
 
 
 @dataclass(frozen=True)
@@ -133,6 +152,8 @@ class Notice:
     """CamelCase, such as HostnameConflict, UnknownProject, UnknownStage, DuplicateProject, TagCollision."""
     message: str
     tag: str | None = None
+    origin: Origin | None = None
+    """The document that it is about; None: it is about the settings or what runs."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 `Ready` sums up; `Reconciling` and `Stalled` are present only while true (kstatus).
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -28,6 +29,19 @@ class Condition(_Status):
     reason: str
     message: str = ""
     since: float = 0.0
+
+
+def one_per_type(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Merge conditions of one type, as Kubernetes keys them by it: status and reason of the first, messages joined."""
+    by_type: dict[str, list[Condition]] = {}
+    for condition in conditions:
+        by_type.setdefault(condition.type, []).append(condition)
+    return tuple(
+        first.model_copy(update={"message": "; ".join(dict.fromkeys(one.message for one in (first, *more)))})
+        if more
+        else first
+        for first, *more in by_type.values()
+    )
 
 
 class InstanceStatus(_Status):

@@ -6,7 +6,7 @@ from typing import Literal
 from controller.core.catalog.build import generation
 from controller.core.model.decision import Plan
 from controller.core.model.desired import DesiredStage
-from controller.core.model.status import Condition, InstanceStatus, Phase, StageStatus
+from controller.core.model.status import Condition, InstanceStatus, Phase, StageStatus, one_per_type
 from controller.core.planning import repair
 from controller.core.planning.plan_builder import UNCHECKED, Draft, View
 from controller.core.planning.routes import Routing
@@ -184,7 +184,7 @@ def _conditions(
         Condition(type=notice.reason, status="True", reason=notice.reason, message=notice.message)
         for notice in draft.desired.notices
     ]
-    return tuple(found)
+    return one_per_type(found)
 
 
 def _sentence(draft: Draft, instances: tuple[InstanceStatus, ...], problems: list[tuple[str, str]]) -> str:

@@ -99,7 +99,7 @@ class FilesSource:
         kept = self._kept.get(path)
         if kept is not None and kept[0] == mark:
             return kept[1]
-        return read_text(folder.content(self._path, path, mark), self._name(path))
+        return read_text(folder.content(self._path, path, mark), self._name(path), self.name)
 
     def _delivery(self, readings: dict[str, Reading], found: folder.Look, details: list[str]) -> Delivery:
         documents: list[Sourced] = []
@@ -107,7 +107,7 @@ class FilesSource:
         unread = {self._name(path) for path in (*found.files, *found.troubles) if path not in readings}
         complete = not details
         for path, reading in readings.items():
-            documents += [_from(item, self.name) for item in reading.documents]
+            documents += reading.documents
             diagnostics += reading.diagnostics
             if reading.diagnostics or not reading.documents:
                 unread.add(self._name(path))
@@ -124,10 +124,6 @@ class FilesSource:
         """The path as a person wrote the source, and printable whatever bytes a file's name has."""
         shown = os.path.normpath(os.path.join(self._shown, path)) if path else self._shown
         return os.fsencode(shown).decode("utf-8", "backslashreplace")
-
-
-def _from(item: Sourced, source: str) -> Sourced:
-    return Sourced(item.document, source, item.path, item.line)
 
 
 def _seen(found: folder.Look) -> Seen:

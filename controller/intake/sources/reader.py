@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from controller.core.catalog.types import Sourced
-from controller.core.documents import read as documents_read
+from controller.core.documents import read
 from controller.core.documents.diagnostics import Page, path_text
+from controller.core.documents.spec import Document
 from controller.core.documents.yaml_tree import Loc, Scalar, find, locate, plain
 from controller.core.model.errors import Diagnostic
 from controller.yaml_text import Tree, scan
@@ -18,24 +19,24 @@ class Reading:
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
 
-def read_text(data: bytes | str, source: str) -> Reading:
-    """Read one file's content; never raises. `source` is the file's name as the person wrote it.
+def read_text(data: bytes | str, path: str, source: str = "") -> Reading:
+    """Read one file's content; never raises. `path` is the file's name as the person wrote it.
 
     A text without documents gives none and no diagnostic. One wrong document does not keep the others from being read.
     """
-    found = scan(data, source)
-    read = [item for tree in found.trees if (item := _document(tree, found.page, source)) is not None]
-    return Reading(tuple(read), found.page.diagnostics)
+    text = scan(data, path)
+    documents = [(_document(tree, text.page), tree.line) for tree in text.trees]
+    good = (Sourced.of_file(document, source, path, line) for document, line in documents if document is not None)
+    return Reading(tuple(good), text.page.diagnostics)
 
 
-def _document(tree: Tree, page: Page, path: str) -> Sourced | None:
+def _document(tree: Tree, page: Page) -> Document | None:
     def written(loc: Loc) -> str | None:
         node = find(tree.root, loc)
         return node.text if isinstance(node, Scalar) else None
 
-    document, problems = documents_read.read(plain(tree.root), written)
-    for item in problems:
-        page.add(locate(tree.root, item.loc, item.on_key), item.code, item.message, item.help, path_text(item.loc))
-    if document is None or not tree.sound:
-        return None
-    return Sourced(document, source="", path=path, line=tree.line)
+    document, problems = read.read(plain(tree.root), written)
+    for problem in problems:
+        place = locate(tree.root, problem.loc, problem.on_key)
+        page.add(place, problem.code, problem.message, problem.help, path_text(problem.loc))
+    return document if tree.sound else None

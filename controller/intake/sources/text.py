@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from controller.core.catalog.precedence import STDIN
 from controller.intake.sources.reader import read_text
@@ -18,12 +17,11 @@ class TextSource:
 
     async def load(self) -> Delivery:
         """The documents of the text; a text without any is nothing that was read."""
-        found = read_text(self._data, self.name)
-        documents = tuple(replace(item, source=self.name) for item in found.documents)
-        empty = not documents and not found.diagnostics
+        reading = read_text(self._data, self.name, self.name)
+        empty = not reading.documents and not reading.diagnostics
         detail = "there are no documents in it" if empty else ""
-        unread = (self.name,) if found.diagnostics else ()
-        return Delivery(self.name, documents, tuple(found.diagnostics), not empty, detail, unread)
+        unread = (self.name,) if reading.diagnostics else ()
+        return Delivery(self.name, reading.documents, tuple(reading.diagnostics), not empty, detail, unread)
 
     async def changes(self) -> AsyncIterator[None]:
         """Waits for ever."""
