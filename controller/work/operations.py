@@ -9,19 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from controller.core.model.actions import (
-    CheckDigest,
-    DeleteRoute,
-    Gate,
-    Pull,
-    Restart,
-    RunPreDeploy,
-    SetRoute,
-    Start,
-    Stop,
-    Verify,
-    Watch,
-)
+from controller.core.model.actions import Operation
 from controller.core.model.backoff import delay
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import Failure, HoldfastError, WorldBad
@@ -29,9 +17,6 @@ from controller.core.model.observed import Fact, Key
 from controller.interfaces import Clock
 from controller.telemetry import log
 
-Operation = Pull | Start | RunPreDeploy | Gate | Watch | CheckDigest | SetRoute | DeleteRoute | Verify | Stop | Restart
-HARMLESS = (Pull, Gate, Watch, CheckDigest, Verify)
-"""Operations that are called off as soon as nobody goes by them; all others run to their end once they have begun."""
 FREE_REPEATS = 3
 """How often the same key may succeed and be asked for again at once, before the repeats are slowed down."""
 AT_ONCE = 2.0
@@ -45,6 +30,7 @@ Tell = Callable[[StageKey], None]
 class _Entry:
     fact: Fact
     kind: type
+    cancellable: bool = False
     owners: set[StageKey] = field(default_factory=set)
     dropped: set[StageKey] = field(default_factory=set)
     """Owners that go by it no longer; they still see it until its end, so that they do not act across it."""
@@ -56,7 +42,7 @@ class _Entry:
     @property
     def harmless(self) -> bool:
         """True while calling it off changes nothing."""
-        return self.waits or self.kind in HARMLESS
+        return self.waits or self.cancellable
 
 
 class Progress:
@@ -128,7 +114,7 @@ class Operations:
         known = self._entries.get(key)
         now = self._clock.now()
         begun = Fact(key, "failed", now, failures=known.fact.failures if known else 0)
-        entry = _Entry(_failed(begun, error, now), type(None), known.owners if known else set())
+        entry = _Entry(_failed(begun, error, now), type(None), owners=known.owners if known else set())
         self._entries[key] = entry
         self._own(stage, key, entry)
 
@@ -183,7 +169,7 @@ class Operations:
 
     def _begin(self, stage: StageKey, action: Operation, known: _Entry | None) -> None:
         now = self._clock.now()
-        entry = _Entry(Fact(action.key, "running", now), type(action))
+        entry = _Entry(Fact(action.key, "running", now), type(action), action.cancellable)
         if known is not None:
             entry.fact = replace(entry.fact, failures=known.fact.failures, data=known.fact.data)
             entry.owners = known.owners
