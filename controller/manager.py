@@ -128,7 +128,7 @@ class Manager:
         pieces = self._pieces
         wrong = await pieces.intake.load_all()
         await pieces.registry.resync()
-        pieces.operations.look_again(CheckDigest)
+        pieces.operations.forget_ended(CheckDigest)
         pieces.reconciler.outdate_statuses()
         pieces.registry.enqueue(*self.stages())
         return wrong

@@ -90,7 +90,7 @@ class StageRegistry:
             self._left = {container.stage for container in containers} | {route.stage for route in routes}
             self._left = (self._left | self._stored) - set(self._intake.catalog.stages)
             for key in sorted(changed):
-                self._operations.outdate(key)
+                self._operations.cancel_waiting(key)
             self.enqueue(*sorted(changed))
             self.seen = True
             self.news.set()

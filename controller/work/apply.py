@@ -54,7 +54,7 @@ class Applier:
         except HoldfastError as error:
             self._operations.note_failure(stage, action.key, error)
         else:
-            self._operations.clear(stage, action.key)
+            self._operations.forget(stage, action.key)
         finally:
             self._changed(stage)
         return True

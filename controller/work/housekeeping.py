@@ -25,7 +25,7 @@ class ImageHere(Protocol):
 
 
 class Images(Protocol):
-    """The part of the Engine that knows images."""
+    """The part of the Engine's client for images."""
 
     async def images(self, repository: str) -> Sequence[ImageHere]:
         """Images of this repository that are here with a digest."""
@@ -37,7 +37,7 @@ class Images(Protocol):
 
 
 class Pulled(Protocol):
-    """Remembers what this controller pulled; losing it means that those images stay."""
+    """Remembers what this controller pulled. When it is lost those images stay."""
 
     def load(self) -> Mapping[str, Sequence[str]]:
         """Digests by repository, oldest pull first."""
