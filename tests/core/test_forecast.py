@@ -59,7 +59,7 @@ def env(**values: str | SecretRef) -> Template:
 
 def world(*stages: DesiredStage, seen: Observed = EMPTY) -> Observed:
     """What is observed once these stages are as declared; with memory of the last one."""
-    played = simulate.play([(desired, seen) for desired in stages], Rules(), NOW)
+    played = simulate.simulate([(desired, seen) for desired in stages], Rules(), NOW)
     assert all(item.settled and item.plan.status.ready for item in played)
     containers = tuple(item for one in played for item in one.last.containers)
     return replace(played[-1].last, containers=containers, facts={})
@@ -187,7 +187,7 @@ def test_two_stages_that_swap_their_hostnames_move_them() -> None:
     """Each stage shows the hostname that it takes over, and none shows a removal."""
     one, two = stage("1.0", key="shop/one", host="a.io"), stage("1.0", key="shop/two", host="b.io")
     one, two = (replace(item, tag_routes=False, instances=(instance("1.0", hostname=None),)) for item in (one, two))
-    both = simulate.play([(one, EMPTY), (two, EMPTY)], Rules(), NOW)
+    both = simulate.simulate([(one, EMPTY), (two, EMPTY)], Rules(), NOW)
     table = both[1].last.routes
     seen = [replace(item.last, routes=table, facts={}) for item in both]
     swapped = (
@@ -241,7 +241,7 @@ def test_drift_is_shown_as_what_mends_it() -> None:
     ("state", "why"), [({"state": "paused"}, "paused"), ({"connected": False, "address": None}, "network")]
 )
 def test_a_container_that_was_tampered_with_is_mended_in_place(state: dict[str, Any], why: str) -> None:
-    """Paused or cut off the network: the same container goes on, so nothing is replaced."""
+    """Paused or outage off the network: the same container goes on, so nothing is replaced."""
     desired = stage("1.0")
     observed = world(desired)
     found = look(desired, replace(observed, containers=tuple(replace(item, **state) for item in observed.containers)))
@@ -272,7 +272,7 @@ def test_what_is_held_over_is_named_with_the_reason_of_its_successor() -> None:
     """A replaced tag whose successor failed stays, and both are told."""
     observed = world(stage("1.0"))
     desired = stage("1.1")
-    made = simulate.play([(desired, observed)], Rules(), NOW)[0]
+    made = simulate.simulate([(desired, observed)], Rules(), NOW)[0]
     failed = next(item for item in made.last.containers if item.tag == "1.1")
     quarantine = Quarantine(
         revision=failed.revision, gate=gate_hash(desired), reason="Exited", message="code 1", at=NOW
@@ -290,7 +290,7 @@ def test_a_quarantined_tag_is_a_notice_with_the_way_out() -> None:
     """It is not tried again, so it is no change; the command that does is named."""
     observed = world(stage("1.0"))
     desired = stage("1.0", "1.1")
-    made = simulate.play([(desired, observed)], Rules(), NOW)[0]
+    made = simulate.simulate([(desired, observed)], Rules(), NOW)[0]
     failed = next(item for item in made.last.containers if item.tag == "1.1")
     quarantine = Quarantine(
         revision=failed.revision, gate=gate_hash(desired), reason="HealthCheckFailed", message="status 503", at=NOW

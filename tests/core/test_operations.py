@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from controller.core.model.actions import CheckDigest, Pull, Start, Stop, Watch
+from controller.core.model.actions import CheckDigest, Operation, Pull, Start, Stop, Watch
 from controller.core.model.desired import Check
 from controller.core.model.errors import RevisionBad, WorldBad
 from controller.core.model.observed import Container, Key
-from controller.work.operations import Operation, Operations, Progress
+from controller.work.operations import Operations, Progress
 from tests.sim.clock import SimClock, later, run_virtual
 
 A, B = "shop/dev", "shop/prod"
@@ -47,7 +47,7 @@ class Bench:
     async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         self.begun.append((action.key, self.clock.monotonic()))
         seconds, outcome = self.outcomes[type(action).__name__.lower()]
-        progress.say("under way")
+        progress.report("under way")
         await later(seconds)
         self.completed.append(action.key)
         if isinstance(outcome, BaseException):
@@ -166,9 +166,9 @@ def one_turn(issued: list[Key]) -> Operations:
     turn = asyncio.Semaphore(1)
 
     async def body(action: Operation, progress: Progress) -> Mapping[str, str]:
-        progress.waits()
+        progress.mark_waiting()
         async with turn:
-            progress.begins()
+            progress.mark_begun()
             issued.append(action.key)
             await later(5)
         return {}
@@ -204,7 +204,7 @@ def test_what_waits_for_its_turn_is_called_off_when_something_newer_is_declared(
         operations.start(A, START)
         operations.start(A, second)
         await later(1)
-        operations.outdate(A)
+        operations.cancel_waiting(A)
         assert set(operations.facts(A)) == {START.key}
         operations.start(A, second)
         await later(60)
@@ -271,7 +271,7 @@ def test_a_failed_quick_call_is_a_fact_until_it_is_cleared() -> None:
         assert fact.failure is not None
         assert fact.failure.logs == ("line",)
         assert bench.operations.facts(B) == {}
-        bench.operations.clear(A, CREATED)
+        bench.operations.forget(A, CREATED)
         assert bench.operations.facts(A) == {}
 
     run_virtual(main)
@@ -325,14 +325,14 @@ def test_a_repeat_in_its_own_time_is_not_slowed_down() -> None:
 
 
 def test_digests_are_looked_at_anew() -> None:
-    """`look_again` forgets what ended of one kind, and nothing else."""
+    """`forget_ended` forgets what ended of one kind, and nothing else."""
 
     async def main() -> None:
         bench = Bench(checkdigest=(1, {}), stop=(1, {}))
         bench.operations.start(A, DIGEST)
         bench.operations.start(A, STOP)
         await later(2)
-        bench.operations.look_again(CheckDigest)
+        bench.operations.forget_ended(CheckDigest)
         assert set(bench.operations.facts(A)) == {STOP.key}
 
     run_virtual(main)

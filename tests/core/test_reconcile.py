@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from controller.core.model.actions import Action, Pull
+from controller.core.model.actions import Action, Operation, Pull
 from controller.core.model.decision import Rules
 from controller.core.model.desired import DesiredInstance, DesiredStage, Origin, SecretRef, StageKey, Template
 from controller.core.model.errors import Unreachable, WorldBad
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Container, RouteTable, SecretsSeen
 from controller.core.model.status import StageStatus, Transition
-from controller.reconcile import Listener, Reconciler, World
+from controller.reconcile import Listener, Reconciler
 from controller.work.apply import Applier
-from controller.work.container_snapshot import FRESH, ContainerSnapshot
-from controller.work.operations import Operation, Operations, Progress
+from controller.work.container_snapshot import MAX_AGE_S, ContainerSnapshot
+from controller.work.operations import Operations, Progress
 from controller.work.route_writer import RouteWriter
 from tests.sim.clock import SimClock, later, run_virtual
 
@@ -40,7 +40,7 @@ class Bench:
         self.events: list[str] = []
         self.memories: dict[StageKey, StageMemory] = {}
         self.told: list[StageStatus] = []
-        self.known: dict[StageKey, StageStatus] = {}
+        self.earlier: dict[StageKey, StageStatus] = {}
         self.containers: tuple[Container, ...] = ()
         self.batch = True
         self.on_action: Callable[[Action], None] = lambda action: None
@@ -48,7 +48,9 @@ class Bench:
         self.record_fails = self.list_fails = self.report_fails = False
         operations = Operations(self._run, self.clock, lambda key: None, lambda key: None)
         self.operations = operations
-        world = World(
+        self.reconciler = Reconciler(
+            desired=lambda key: self.desired,
+            is_stopping=lambda: self.stopping,
             snapshot=ContainerSnapshot(self, self.clock),  # type: ignore[arg-type]
             route_writer=RouteWriter(self, self.clock),  # type: ignore[arg-type]
             operations=operations,
@@ -57,10 +59,9 @@ class Bench:
             applier=_Applier(self, operations),
             clock=self.clock,
             rules=Rules(),
-            known=self.known,
+            earlier=self.earlier,
         )
-        listener = Listener(self.told.append, lambda key, line: None)
-        self.reconciler = Reconciler(world, lambda key: self.desired, lambda: self.stopping, listener)
+        self.reconciler.subscribe(Listener(self.told.append, lambda key, line: None))
 
     async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         await later(3600)
@@ -165,7 +166,7 @@ def test_conditions_say_since_when_they_are_so() -> None:
     assert second.observed_at == first.observed_at + 60
 
     async def after_a_restart(bench: Bench) -> None:
-        bench.known[KEY] = first.model_copy(update={"conditions": (old,)})
+        bench.earlier[KEY] = first.model_copy(update={"conditions": (old,)})
         await bench.reconciler.reconcile(KEY)
 
     old = first.conditions[0].model_copy(update={"since": 7.0})
@@ -284,12 +285,12 @@ def test_a_stage_that_is_gone_is_forgotten() -> None:
 
 
 def test_memory_is_changed_by_hand_only_between_passes() -> None:
-    """`remember` waits for the pass that runs, and what it wrote is what the next pass reads."""
+    """`change_memory` waits for the pass that runs, and what it wrote is what the next pass reads."""
 
     async def scenario(bench: Bench) -> None:
         running = asyncio.create_task(bench.reconciler.reconcile(KEY))
         await asyncio.sleep(0)
-        await bench.reconciler.remember(KEY, lambda memory: memory.model_copy(update={"suspended": True}))
+        await bench.reconciler.change_memory(KEY, lambda memory: memory.model_copy(update={"suspended": True}))
         assert running.done()
         await running
         await bench.reconciler.reconcile(KEY)
@@ -326,7 +327,7 @@ def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_to
         await snapshot.of_stage("a/x")
         await snapshot.of_stage("b/x")
         assert bench.events == ["list a/x"]
-        await later(FRESH)
+        await later(MAX_AGE_S)
         await snapshot.of_stage("b/x")
         assert bench.events == ["list a/x", "list b/x"]
 

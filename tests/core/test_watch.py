@@ -6,13 +6,13 @@ from controller.core.model.actions import Watch
 from controller.core.model.desired import Check
 from controller.core.model.observed import Container, Key
 from controller.interfaces import Probe
-from controller.work.liveness import Watcher
+from controller.work.liveness import LivenessWatcher
 from tests.core.gate_world import BAD, CHECK, NEW, OK, REFUSED, Run, World
 from tests.sim.clock import later, run_virtual
 
 
 def watch(world: World, check: Check = CHECK) -> Run:
-    watcher = Watcher(world, world, world.clock)  # type: ignore[arg-type]
+    watcher = LivenessWatcher(world, world, world.clock)  # type: ignore[arg-type]
     return Run(world, watcher.watch, Watch(NEW, check, "serves", Key("watch", "a")))
 
 

@@ -156,7 +156,6 @@ async def test_fact_4_changes_go_one_by_one(home: Site) -> None:
     route_writer = RouteWriter(home.proxy, RealClock())
     routes = [route(home.npm.name(f"h{number}"), 9000 + number) for number in range(8)]
     await asyncio.gather(*(route_writer.change(RouteChange(item.hostname, item)) for item in routes))
-    await route_writer.close()
     assert home.tap.most == 1
     found = (await home.proxy.read()).routes
     assert [found[item.hostname] for item in routes] == routes
