@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from controller.core.model.actions import ContainerSpec, Gate
+from controller.core.model.actions import ContainerSpec, Gate, Operation
 from controller.core.model.desired import Check, SecretRef
 from controller.core.model.errors import HoldfastError, RevisionBad
 from controller.core.model.observed import Container, Key, SecretsSeen
 from controller.interfaces import Probe
 from controller.work.gate import Gatekeeper
-from controller.work.operations import Operation, Operations, Progress
+from controller.work.operations import Operations, Progress
 from controller.work.wakeups import Wakeups
 from tests.sim.clock import EPOCH, SimClock, later, run_virtual
 

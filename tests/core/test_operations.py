@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from controller.core.model.actions import CheckDigest, Pull, Start, Stop, Watch
+from controller.core.model.actions import CheckDigest, Operation, Pull, Start, Stop, Watch
 from controller.core.model.desired import Check
 from controller.core.model.errors import RevisionBad, WorldBad
 from controller.core.model.observed import Container, Key
-from controller.work.operations import Operation, Operations, Progress
+from controller.work.operations import Operations, Progress
 from tests.sim.clock import SimClock, later, run_virtual
 
 A, B = "shop/dev", "shop/prod"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.core.model.actions import Action, Pull
+from controller.core.model.actions import Action, Operation, Pull
 from controller.core.model.decision import Rules
 from controller.core.model.desired import DesiredInstance, DesiredStage, Origin, SecretRef, StageKey, Template
 from controller.core.model.errors import Unreachable, WorldBad
@@ -17,7 +17,7 @@ from controller.core.model.status import StageStatus, Transition
 from controller.reconcile import Listener, Reconciler
 from controller.work.apply import Applier
 from controller.work.container_snapshot import MAX_AGE_S, ContainerSnapshot
-from controller.work.operations import Operation, Operations, Progress
+from controller.work.operations import Operations, Progress
 from controller.work.route_writer import RouteWriter
 from tests.sim.clock import SimClock, later, run_virtual
 
