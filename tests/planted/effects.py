@@ -142,7 +142,7 @@ BUGS = (
                 "            return await self._settle(ours[0].row, route, ids, error)\n",
             ),
         ),
-        red="tests/contract/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
+        red="tests/contract/npm/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
         says="DID NOT RAISE",
     ),
     Bug(

@@ -15,7 +15,6 @@ from controller.core.model.desired import DesiredStage
 from controller.core.model.observed import Container, Observed, Route, RouteTable
 from controller.core.model.status import StageStatus, Transition
 from controller.core.planning import plan
-from controller.core.planning.plan_builder import UNCHECKED
 
 ROUNDS = 500
 """Passes over all stages at most; a rollout takes about ten, so that more is an endless loop."""
@@ -103,7 +102,7 @@ class _StageRun:
         for action in self.plan.actions:
             self._note(action, after)
             after = apply(after, action, now)
-        if any(type(action).__name__ not in UNCHECKED for action in self.plan.actions) or after.memory != before.memory:
+        if any(not action.only_looks for action in self.plan.actions) or after.memory != before.memory:
             self._idle_wakeups = 0
         elif due:
             self._idle_wakeups += 1
