@@ -23,7 +23,7 @@ from controller.core.model.decision import Rules
 from controller.core.model.desired import StageKey
 from controller.core.model.status import StageStatus
 from controller.intake.intake import Confirmed
-from controller.intake.sources.files import FilesSource
+from controller.intake.sources import factory
 from controller.interfaces import Clock, Prober, Proxy, Runtime, Secrets, Source, Store
 from controller.work.housekeeping import Housekeeper
 
@@ -98,7 +98,7 @@ async def opened(
         prober = HttpProber()
         stack.push_async_callback(prober.close)
         starts = settings.limits.starts
-        own = [FilesSource(source.files.path, source.name) for source in settings.sources]
+        own = [factory.source(entry) for entry in settings.sources]
         chosen = own if sources is None else sources
         rules = replace(settings.catalog_rules(), sources=tuple(source.name for source in chosen))
         yield Parts(

@@ -226,6 +226,11 @@ class Source(Block):
     """A file or a folder with documents."""
 
     @property
+    def kind(self) -> Literal["files"]:
+        """What the entry is: the key that it is written with."""
+        return "files"
+
+    @property
     def name(self) -> str:
         """Name of the source as it is written, such as files:./desired."""
         return f"files:{self.files._written}"
