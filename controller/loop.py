@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from controller.core.catalog.safeguards import Limits
 from controller.core.catalog.types import incumbents
 from controller.core.model.backoff import delay
 from controller.core.model.desired import StageKey
@@ -58,9 +59,10 @@ class Loop:
             pulled=parts.housekeeper.pulled if parts.housekeeper is not None else None,
         )
         self.operations = Operations(performer.perform, parts.clock, self._ended, self._progressed)
-        guard = Guard(parts.store, [source.name for source in parts.sources], parts.limits.guard_percent, parts.prune)
-        keep = parts.prune and parts.writes
-        self.intake = Intake(parts.sources, guard, parts.catalog_rules, parts.confirmed, keep=keep)
+        names = tuple(source.name for source in parts.sources)
+        limits = Limits(names, parts.limits.guard_percent, parts.prune)
+        guard = Guard(parts.store, limits, parts.confirmed, keep=parts.prune and parts.writes)
+        self.intake = Intake(parts.sources, guard, parts.catalog_rules)
         world = World(
             snapshot=self._snapshot,
             route_writer=self._route_writer,

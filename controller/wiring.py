@@ -22,7 +22,7 @@ from controller.core.catalog.types import CatalogRules
 from controller.core.model.decision import Rules
 from controller.core.model.desired import StageKey
 from controller.core.model.status import StageStatus
-from controller.intake.intake import Confirmed
+from controller.intake.guard import Confirmed
 from controller.intake.sources import factory
 from controller.interfaces import Clock, Prober, Proxy, Runtime, Secrets, Source, Store
 from controller.work.housekeeping import Housekeeper

@@ -24,7 +24,7 @@ def look(documents: Sequence[Sourced]) -> tuple[list[str], list[str]]:
     """Sentences about documents that would be refused, and about those that would wait for others."""
     rules, left_out = _rules()
     placed = [replace(item, origin=replace(item.origin, source=HERE)) for item in documents]
-    found = build.build(placed, rules, Incumbents())
+    found = build.catalog(placed, rules, Incumbents())
     notices = [*found.notices, *(notice for stage in found.stages.values() for notice in stage.notices)]
     told = {notice.message: notice.reason for notice in notices if notice.reason not in left_out}
     refused = [message for message, reason in told.items() if reason not in PENDING]
