@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from controller import wiring as clients
+from controller import wiring
 from controller.core.forecast import forecast
 from controller.core.forecast.types import Forecast
 from controller.core.model.actions import CheckDigest
@@ -15,24 +15,24 @@ from controller.core.model.errors import Diagnostic, InvalidInput, Unreachable
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import Condition, StageStatus, Transition
 from controller.interfaces import Hold, Source
-from controller.loop import Loop
+from controller.loop import Loop, Pieces
 from controller.reconcile import Listener
 from controller.telemetry import log
-from controller.wiring import Parts
 
 if TYPE_CHECKING:
     from controller.settings import Settings
 
 
 class Manager:
-    """Implements `interfaces.Control`. Made by `open`, or from parts of one's own; run once, by `run` or `converge`."""
+    """Implements `interfaces.Control`. Made by `open` or from ready pieces; run once, by `run` or `converge`."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
         self._foreseen = False
         self._on_status: Callable[[StageStatus], None] = lambda status: None
         self._on_line: Callable[[Transition], None] = lambda transition: None
-        self._loop = Loop(parts, Listener(self._reported, self._logged))
+        self._loop = Loop(pieces)
+        pieces.reconciler.subscribe(Listener(self._reported, self._logged))
 
     @staticmethod
     @asynccontextmanager
@@ -41,12 +41,12 @@ class Manager:
     ) -> "AsyncIterator[Manager]":
         """A manager on the real parts. `sources` replace those of the settings; `lock` False: only for `forecast`;
         `prune` False: stages that no document declares are left alone. Raises `Locked`, `WorldBad`."""
-        async with clients.opened(settings, sources, lock=lock, prune=prune) as found:
-            yield Manager(found)
+        async with wiring.opened(settings, sources, lock=lock) as clients:
+            yield Manager(wiring.compose(clients, wiring.configured(settings, prune=prune, writes=lock)))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep everything as declared until `stop` is set; then end within ten seconds, and what runs keeps running."""
-        log.info("controller starts", id=self._parts.catalog_rules.controller_id)
+        log.info("controller starts", id=self._pieces.id)
         seeing = asyncio.create_task(self._loop.until_seen())
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -74,7 +74,7 @@ class Manager:
         """
         self._on_status, self._on_line = on_status, on_line
         if not self._foreseen:
-            await self._loop.first_look(strict=True)
+            await self._pieces.registry.first_look(strict=True)
         stop = asyncio.Event()
         serving = asyncio.create_task(self._loop.serve(stop, follow=False))
         settling = asyncio.create_task(self._settled(keys))
@@ -86,7 +86,7 @@ class Manager:
             settling.cancel()
             stop.set()
             await serving
-        found = self._loop.statuses
+        found = self._pieces.reconciler.statuses
         return {key: found.get(key) or _waiting(key) for key in self._chosen(keys)}
 
     async def look(self) -> tuple[Diagnostic, ...]:
@@ -96,13 +96,13 @@ class Manager:
         `InvalidInput` when that leaves nothing declared, and `Unreachable`.
         """
         try:
-            await self._loop.first_look(strict=False)
+            await self._pieces.registry.first_look(strict=False)
         except Unreachable as error:
-            if wrong := self._loop.intake.wrong():
+            if wrong := self._pieces.intake.wrong():
                 raise InvalidInput(list(wrong)) from error
             raise
-        wrong = self._loop.intake.wrong()
-        if wrong and not self._loop.intake.catalog.stages:
+        wrong = self._pieces.intake.wrong()
+        if wrong and not self._pieces.intake.catalog.stages:
             raise InvalidInput(list(wrong))
         self._foreseen = True
         return wrong
@@ -113,30 +113,30 @@ class Manager:
         Raises `InvalidInput` for any mistake in documents, unless `look` has told of them before.
         """
         if not self._foreseen:
-            await self._loop.first_look(strict=True)
+            await self._pieces.registry.first_look(strict=True)
             self._foreseen = True
-        wanted = [self._loop.intake.desired(key) for key in self._loop.cared_for()]
-        stages = [(desired, await self._loop.reconciler.observe(desired)) for desired in wanted]
-        digest = self._loop.intake.catalog.digest
-        return forecast.forecast(stages, self._parts.rules, self._parts.clock.now(), digest)
+        wanted = [self._pieces.intake.desired(key) for key in self._pieces.registry.managed()]
+        stages = [(desired, await self._pieces.reconciler.observe(desired)) for desired in wanted]
+        digest = self._pieces.intake.catalog.digest
+        return forecast.forecast(stages, self._pieces.reconciler.rules, self._pieces.clock.now(), digest)
 
     async def reload(self) -> tuple[Diagnostic, ...]:
         """Read every source and look at everything now, enqueue all stages, and return what is wrong with documents.
 
         Raises `Unreachable`: what was seen before would make whoever asked believe that all is well.
         """
-        loop = self._loop
-        wrong = await loop.intake.load_all()
-        await loop.look()
-        loop.operations.look_again(CheckDigest)
-        loop.reconciler.outdate()
-        loop.enqueue(*loop.stages())
+        pieces = self._pieces
+        wrong = await pieces.intake.load_all()
+        await pieces.registry.resync()
+        pieces.operations.forget_ended(CheckDigest)
+        pieces.reconciler.outdate_statuses()
+        pieces.registry.enqueue(*self.stages())
         return wrong
 
     async def reconcile(self, keys: Sequence[StageKey]) -> tuple[StageKey, ...]:
         """Ask for a pass of these stages (empty: all); returns those that exist."""
         found = tuple(key for key in self.stages() if not keys or key in keys)
-        self._loop.enqueue(*found)
+        self._pieces.registry.enqueue(*found)
         return found
 
     async def retry(self, key: str) -> tuple[str, ...]:
@@ -147,49 +147,49 @@ class Manager:
         for stage in self._known():
             if stage.partition("/")[0] == project and name in ("", stage.partition("/")[2]):
                 asked: list[str] = []
-                change = partial(_retried, tag, asked, self._parts.clock.now())
-                await self._loop.reconciler.remember(stage, change)
+                change = partial(_retried, tag, asked, self._pieces.clock.now())
+                await self._pieces.reconciler.change_memory(stage, change)
                 found += [f"{stage}/{one}" for one in asked]
-                self._loop.enqueue(stage)
+                self._pieces.registry.enqueue(stage)
         return tuple(found)
 
     async def suspend(self, stage: StageKey, on: bool) -> None:
         """Suspend or resume a stage by hand. Raises `KeyError` for an unknown stage."""
         if stage not in self._known():
-            await self._loop.first_look(strict=False)
+            await self._pieces.registry.first_look(strict=False)
         if stage not in self._known():
             raise KeyError(stage)
-        await self._loop.reconciler.remember(stage, lambda memory: memory.model_copy(update={"suspended": on}))
-        self._loop.enqueue(stage)
+        await self._pieces.reconciler.change_memory(stage, lambda memory: memory.model_copy(update={"suspended": on}))
+        self._pieces.registry.enqueue(stage)
 
     async def confirm(self, digest: str) -> bool:
         """Allow exactly the held change with this digest; False when there is none."""
-        if not self._loop.intake.complete:
-            await self._loop.first_look(strict=False)
-        if not self._loop.intake.confirm(digest):
+        if not self._pieces.intake.complete:
+            await self._pieces.registry.first_look(strict=False)
+        if not self._pieces.intake.confirm(digest):
             return False
-        await self._loop.rebuild()
+        await self._pieces.registry.rebuild()
         return True
 
     def holds(self) -> tuple[Hold, ...]:
         """What the guard holds back now."""
-        return self._loop.intake.holds()
+        return self._pieces.intake.holds()
 
     def notices(self) -> tuple[str, ...]:
         """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
-        return tuple(notice.message for notice in self._loop.intake.catalog.notices)
+        return tuple(notice.message for notice in self._pieces.intake.catalog.notices)
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What was wrong with the documents when the sources were last read."""
-        return self._loop.intake.wrong()
+        return self._pieces.intake.wrong()
 
     def statuses(self) -> Mapping[StageKey, StageStatus]:
         """Newest status of each stage; a stage without a pass yet is missing."""
-        return dict(self._loop.statuses)
+        return dict(self._pieces.reconciler.statuses)
 
     def stages(self) -> tuple[StageKey, ...]:
         """All declared stages, and undeclared ones that still have something running."""
-        return self._loop.stages()
+        return self._pieces.registry.stages()
 
     def _reported(self, status: StageStatus) -> None:
         self._on_status(status)
@@ -200,23 +200,23 @@ class Manager:
     @property
     def ready(self) -> bool:
         """True once everything was looked at and every source has delivered."""
-        return self._loop.intake.complete and self._loop.seen
+        return self._pieces.intake.complete and self._pieces.registry.seen
 
     async def _settled(self, keys: Sequence[StageKey] | None) -> None:
-        news = self._loop.news
+        news = self._pieces.registry.news
         while not self._at_rest(keys):
             news.clear()
             await news.wait()
 
     def _at_rest(self, keys: Sequence[StageKey] | None) -> bool:
-        found = self._loop.statuses
+        found = self._pieces.reconciler.statuses
         return all(key in found and found[key].settled for key in self._chosen(keys))
 
     def _chosen(self, keys: Sequence[StageKey] | None) -> list[StageKey]:
-        return [key for key in self._loop.cared_for() if keys is None or key in keys]
+        return [key for key in self._pieces.registry.managed() if keys is None or key in keys]
 
     def _known(self) -> tuple[StageKey, ...]:
-        return tuple(sorted({*self.stages(), *self._loop.statuses, *self._parts.known}))
+        return tuple(sorted({*self.stages(), *self._pieces.reconciler.statuses, *self._pieces.reconciler.earlier}))
 
 
 def _retried(tag: str, asked: list[str], now: float, memory: StageMemory) -> StageMemory:

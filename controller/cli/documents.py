@@ -180,8 +180,9 @@ def crds() -> None:
     import json
 
     from controller.core.documents.schema import crd
+    from controller.core.documents.spec import KINDS
 
-    found = [crd(kind) for kind in ("Project", "DeployRequest")]
+    found = [crd(kind) for kind in KINDS]
     if OPTIONS.output == "json":
         print(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}, indent=2))
         return

@@ -10,7 +10,8 @@ from pathlib import Path
 from controller.cli.output import yaml_text
 from controller.core.documents.diagnostics import path_text
 from controller.core.documents.reference import page
-from controller.core.documents.schema import KINDS, crd, editor_schema
+from controller.core.documents.schema import crd, editor_schema
+from controller.core.documents.spec import KINDS
 from controller.settings import Settings, init_text
 from controller.settings.environment import variables
 

@@ -54,13 +54,13 @@ def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings
     if unreadable:
         raise InvalidInput([_shown(item) for item in (*page.diagnostics, *overlay.diagnostics)])
     values: dict[str, Any] = overlay.onto(plain(root))
-    problems, values = mistakes.not_yet(values)
+    problems: list[Problem] = []
     settings = None
     file = Path(os.path.abspath(path))
     try:
         settings = Settings.model_validate(values, context={"base": file.parent})
     except ValidationError as error:
-        problems += mistakes.problems(error, values)
+        problems = mistakes.problems(error, values)
     wrong = _report(problems, page, root, overlay)
     if wrong or settings is None:
         raise InvalidInput(wrong)

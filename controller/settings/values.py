@@ -11,9 +11,16 @@ from pydantic_core import PydanticKnownError
 
 from controller.core.documents import quantity
 from controller.core.documents.diagnostics import INVISIBLE
-from controller.core.documents.spec import DURATION_PATTERN, HOSTNAME_PATTERN, NAME_PATTERN
-from controller.core.documents.vocabulary import correction, fits
+from controller.core.documents.forms import (
+    DURATION_PATTERN,
+    HOSTNAME_PATTERN,
+    NAME_PATTERN,
+    SECRET_VARIABLE_PATTERN,
+    correction,
+    fits,
+)
 from controller.core.documents.yaml_tree import Implicit
+from controller.core.model.desired import SECRET_VARIABLE_PREFIX
 from controller.core.model.policy import TAKEN_AWAY
 
 MAX_SECONDS = 3650 * 86_400.0
@@ -157,11 +164,11 @@ def _http_url(url: str, schemes: tuple[str, ...], help: str) -> None:
     if not sound or " " in url:
         raise Bad(f"this is not a URL with {' or '.join(schemes)}", help)
     if parts.username is not None or parts.password is not None:
-        raise Bad("a password does not belong into a URL", "put the whole URL into {env: HOLDFAST_SECRET_…}")
+        raise Bad("a password does not belong into a URL", f"put the whole URL into {{env: {SECRET_VARIABLE_PREFIX}…}}")
 
 
 def _webhook(value: Any) -> str:
-    _http_url(text(value), ("http", "https"), "write https://HOST/PATH, or {env: HOLDFAST_SECRET_…}")
+    _http_url(text(value), ("http", "https"), f"write https://HOST/PATH, or {{env: {SECRET_VARIABLE_PREFIX}…}}")
     return str(value)
 
 
@@ -229,8 +236,8 @@ def _secret_file(value: Any) -> str:
 
 
 def _secret_variable(value: Any) -> str:
-    if not re.fullmatch(r"HOLDFAST_SECRET_[A-Za-z0-9_]+", text(value)):
-        raise Bad("only variables that begin with HOLDFAST_SECRET_ hold secrets", "rename the variable")
+    if not fits(SECRET_VARIABLE_PATTERN, text(value)):
+        raise Bad(f"only variables that begin with {SECRET_VARIABLE_PREFIX} hold secrets", "rename the variable")
     return str(value)
 
 

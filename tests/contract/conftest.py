@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.contract.facts import Side
 from tests.contract.facts_real import Host, RealSide
 from tests.contract.facts_simulated import SimulatedSide
 from tests.contract.registry_faults import FaultyRegistry, layer
+from tests.parts.caddy import Caddy, find_caddy
 from tests.parts.engine import Engine
 from tests.parts.images import find_busybox
 
@@ -55,6 +57,26 @@ def facts_host(engine: Engine, tar: bytes, tmp_path_factory: pytest.TempPathFact
 def side(request: pytest.FixtureRequest) -> Side:
     """Where a fact about the Engine is played."""
     return SimulatedSide() if request.param == "simulated" else RealSide(request.getfixturevalue("facts_host"))
+
+
+@pytest.fixture(scope="session")
+def shared_caddy() -> Iterator[Caddy]:
+    """A Caddy of this process."""
+    program = find_caddy()
+    if program is None:
+        pytest.skip("caddy is not installed (Debian: apt-get install caddy)")
+    with tempfile.TemporaryDirectory(prefix="hf-caddy-") as folder:
+        part = Caddy(Path(folder), program)
+        part.start()
+        yield part
+        part.stop(5)
+
+
+@pytest.fixture
+def caddy(shared_caddy: Caddy) -> Caddy:
+    """A Caddy without any configuration, as it was started."""
+    shared_caddy.reset()
+    return shared_caddy
 
 
 @pytest.fixture

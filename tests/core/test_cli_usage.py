@@ -11,7 +11,7 @@ from controller.cli import keys, tables
 from controller.cli.change import duration
 from controller.cli.main import hoist, run
 from controller.cli.output import yaml_text
-from controller.core.documents.spec import NAME_PATTERN, TAG_PATTERN
+from controller.core.documents.forms import NAME_PATTERN, TAG_PATTERN
 from controller.core.model.status import InstanceStatus, StageStatus
 
 

@@ -9,7 +9,7 @@ BUGS = (
         (
             Edit(
                 "work/gate.py",
-                "            await self._age(watched, max(LEAST_RUN, action.check.start_period), progress)\n",
+                "            await self._wait_for_age(watched, max(RUN_MIN_S, action.check.start_period), progress)\n",
                 "            return\n",
             ),
         ),
@@ -26,7 +26,11 @@ BUGS = (
     Bug(
         "retry after an unknown outcome",
         "A migration whose end was not seen is run again, without a look whether it ran.",
-        (Edit("work/predeploy.py", 'if found.state == "created":', 'if found.state in ("created", "exited"):'),),
+        (
+            Edit(
+                "work/predeploy.py", 'if container.state == "created":', 'if container.state in ("created", "exited"):'
+            ),
+        ),
         red="tests/core/test_pre_deploy.py::test_a_migration_that_already_ran_is_not_run_again",
         says="AssertionError",
     ),
@@ -133,12 +137,12 @@ BUGS = (
         (
             Edit(
                 "clients/npm/writer.py",
-                "            return await self._settle(mine[0].row, route, ids, error)\n"
+                "            return await self._settle(ours[0].row, route, ids, error)\n"
                 "        self._accept(row, route, ids)\n",
-                "            return await self._settle(mine[0].row, route, ids, error)\n",
+                "            return await self._settle(ours[0].row, route, ids, error)\n",
             ),
         ),
-        red="tests/contract/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
+        red="tests/contract/npm/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
         says="DID NOT RAISE",
     ),
     Bug(

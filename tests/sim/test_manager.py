@@ -14,11 +14,12 @@ from controller.core.model.errors import InvalidInput, Unreachable
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import StageStatus
 from controller.manager import Manager
+from controller.wiring import compose
 from tests.sim.apps import App
 from tests.sim.call_border import Life
 from tests.sim.clock import run_virtual
 from tests.sim.sources import project
-from tests.sim.wiring import parts
+from tests.sim.wiring import clients, config
 from tests.world import Simulation, simulate
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def alone(play: Callable[[Simulation], Awaitable[T]]) -> T:
 def manager(sim: Simulation, **changes: Any) -> Manager:
     """One process's manager."""
     sim.process.lives += 1
-    return Manager(replace(parts(sim, Life(sim.process.lives)), **changes))
+    return Manager(compose(clients(sim, Life(sim.process.lives)), replace(config(sim), **changes)))
 
 
 async def converge(
@@ -342,7 +343,7 @@ def test_a_bug_in_a_pass_of_one_stage_stops_nothing_else() -> None:
     async def play(sim: Simulation) -> None:
         sim.push("1.0")
         assert sim.manager is not None
-        store = sim.manager._parts.store
+        store = sim.manager._pieces.reconciler.store
         memory = store.memory
 
         async def broken(stage: str) -> StageMemory:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from controller.core.model import names
+from controller.core.model import identity
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import SecretRef
 from controller.core.model.errors import WorldBad
@@ -18,27 +18,10 @@ from controller.core.model.policy import TAKEN_AWAY
 PIDS_LIMIT = 4096
 LOG_ROTATION = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
-OWN_LABELS = (
-    names.STAGE,
-    names.TAG,
-    names.REVISION,
-    names.TEMPLATE,
-    names.SECRETS,
-    names.DIGEST,
-    names.ATTEMPT,
-    names.BORN,
-    names.SEEN,
-    names.SOURCE,
-)
-
 
 def labels(spec: ContainerSpec, controller_id: str) -> dict[str, str]:
     """Labels of the container. Every label of ours is written, so that none can be inherited from the image."""
-    return dict.fromkeys(OWN_LABELS, "") | {
-        names.ROLE: spec.role,
-        **dict(spec.labels),
-        names.CONTROLLER: controller_id,
-    }
+    return identity.create_labels(dict(spec.labels), spec.role, controller_id)
 
 
 def body(

@@ -9,7 +9,7 @@ from controller.clients.docker.engine import Engine
 from controller.clients.docker.errors import EngineError
 from controller.clients.docker.network import NETWORK_LABEL
 from controller.clients.docker.view import number, timestamp
-from controller.core.model import names
+from controller.core.model import identity, names
 from controller.core.model.errors import Unreachable
 from controller.interfaces import EngineInfo, NetworkInfo, OwnedContainer
 
@@ -61,7 +61,7 @@ def owned_containers(engine: Engine, controller_id: str) -> tuple[OwnedContainer
     for item in _labelled(engine, controller_id):
         labels = item.get("Labels") or {}
         name = next((text[1:] for text in item.get("Names") or () if text.count("/") == 1), "")
-        if names.name_agrees(name, labels):
+        if identity.agrees(name, labels):
             created = float(item.get("Created") or 0)
             attempt = int(number(labels[names.ATTEMPT]))
             found.append(

@@ -25,7 +25,7 @@ from controller.clients.docker.network import Network
 from controller.clients.docker.pull import TOTAL, Pull, resolve
 from controller.clients.docker.view import Details, container, details, still_true
 from controller.clients.docker.writer import Writer
-from controller.core.model import names
+from controller.core.model import identity, names
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import SecretRef, StageKey
 from controller.core.model.errors import RevisionBad, Unreachable, WorldBad
@@ -295,7 +295,7 @@ class DockerRuntime(Diagnosable):
     def _ours(self, container_id: str, name: str, labels: Mapping[str, str]) -> bool:
         if labels.get(names.CONTROLLER) != self._id:
             return False
-        if names.name_agrees(name, labels):
+        if identity.agrees(name, labels):
             return True
         if self._told.get(container_id) != name:
             self._told[container_id] = name

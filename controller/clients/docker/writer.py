@@ -16,7 +16,7 @@ from controller.clients.docker.engine import READ_TIMEOUT, WRITE_TIMEOUT, Engine
 from controller.clients.docker.errors import EngineError, ReplyLost, create_failure, engine_failure, start_failure
 from controller.clients.docker.network import Network
 from controller.clients.docker.view import endpoint, networks
-from controller.core.model import names
+from controller.core.model import identity, names
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import SecretRef
 from controller.core.model.errors import Conflict, HoldfastError, OutcomeUnknown, RevisionBad, Unreachable, WorldBad
@@ -265,7 +265,7 @@ class Writer:
             names.REVISION: target.revision,
             names.ATTEMPT: str(target.attempt),
         }
-        if any(have.get(key) != value for key, value in want.items()) or not names.name_agrees(target.name, have):
+        if any(have.get(key) != value for key, value in want.items()) or not identity.agrees(target.name, have):
             return None
         return found
 

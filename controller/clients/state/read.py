@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from controller.core.catalog.types import Sourced
-from controller.core.documents.spec import DeployRequest, Project
+from controller.core.documents.spec import KINDS
 from controller.core.model.desired import StageKey
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import HistoryRow, LogLine, StageStatus
@@ -17,7 +17,6 @@ from controller.telemetry import log
 M = TypeVar("M", bound=BaseModel)
 ORIGIN_MORE = ("generation", "revision", "author")
 """Keys of an origin that are stored only where the source knows them: an earlier version reads the row without them."""
-KINDS: dict[str, type[Project] | type[DeployRequest]] = {"Project": Project, "DeployRequest": DeployRequest}
 
 
 def parsed(model: type[M], data: str, key: str) -> M | None:

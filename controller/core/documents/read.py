@@ -11,11 +11,9 @@ from pydantic import ValidationError
 from controller.core.documents import rules
 from controller.core.documents.codes import Code
 from controller.core.documents.diagnostics import Problem, did_you_mean
-from controller.core.documents.spec import API_VERSION, DeployRequest, Document, Project
+from controller.core.documents.spec import API_VERSION, KINDS, Document
 from controller.core.documents.wording import Judge, place_of
 from controller.core.documents.yaml_tree import Broken, Loc
-
-KINDS: Mapping[str, type[Project | DeployRequest]] = {"Project": Project, "DeployRequest": DeployRequest}
 
 _CHECKS: Mapping[str, Callable[[dict[str, Any]], Iterator[Problem]]] = {
     "Project": rules.project,

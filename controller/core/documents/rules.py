@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from controller.core.documents import quantity
+from controller.core.documents import quantity, strategy
 from controller.core.documents.codes import Code
 from controller.core.documents.diagnostics import Problem
 from controller.core.documents.yaml_tree import Loc
@@ -86,16 +86,13 @@ def _overlap(stage: dict[str, Any], spec: dict[str, Any], at: Loc) -> Iterator[P
     most = stage.get("maxInstances")
     if not isinstance(most, int) or isinstance(most, bool) or most <= 1:
         return
-    strategy = stage.get("strategy", spec.get("strategy"))
-    writable = [item for item in _list(spec.get("volumes")) if item.get("readOnly") is not True]
-    if strategy == "Recreate":
-        why = "with strategy Recreate containers never overlap"
-    elif strategy is None and writable:
-        why = f"volume '{writable[0].get('name')}' is writable, so containers never overlap"
-    else:
-        return
-    help = "write maxInstances: 1, or strategy: BlueGreen if the app may share its data"
-    yield Problem((*at, "maxInstances"), Code.RECREATE, why, help)
+    declared = stage.get("strategy", spec.get("strategy"))
+    volumes = _list(spec.get("volumes"))
+    writable = (f"volume '{volume.get('name')}'" for volume in volumes if volume.get("readOnly") is not True)
+    found, why = strategy.strategy_of(declared, next(writable, ""))
+    if found == "Recreate":
+        reason = f"{why}, so" if declared is None else "with strategy Recreate"
+        yield Problem((*at, "maxInstances"), Code.RECREATE, f"{reason} containers never overlap", strategy.HELP)
 
 
 def _shared(block: dict[str, Any], port: Any, at: Loc) -> Iterator[Problem]:

@@ -8,7 +8,9 @@ from pydantic_core import ErrorDetails
 
 from controller.core.documents.codes import Code
 from controller.core.documents.diagnostics import Problem, did_you_mean, escape, path_text, suggest
-from controller.core.documents.vocabulary import FORMS, Field, Form, correction, field_at, fits, owner_of
+from controller.core.documents.forms import FORMS, Form, correction, fits
+from controller.core.documents.model_fields import Field, field_at, owner_of
+from controller.core.documents.shared_rules import EXACTLY_ONE, NOT_YET
 from controller.core.documents.yaml_tree import Broken, Implicit, Loc
 
 HABITS: Mapping[str, str] = {
@@ -148,7 +150,7 @@ _HELP = {
 }
 """What to write instead, by the kind of bound."""
 
-_OWN = {"not_yet": Code.NOT_YET, "exactly_one": Code.EXACTLY_ONE}
+_OWN = {NOT_YET: Code.NOT_YET, EXACTLY_ONE: Code.EXACTLY_ONE}
 """Errors that the models raise themselves, with their help in the context."""
 
 

@@ -6,7 +6,7 @@ from controller.intake.sources.files import FilesSource
 from controller.interfaces import Source
 
 if TYPE_CHECKING:
-    from controller.settings.model import Source as Entry
+    from controller.settings.blocks import Source as Entry
 
 
 def source(entry: "Entry") -> Source:
