@@ -5,22 +5,14 @@ from typing import assert_never
 
 from controller.core.model.actions import (
     Action,
-    CheckDigest,
     Connect,
     Create,
-    DeleteRoute,
-    Gate,
     MarkPassed,
-    Pull,
+    Operation,
+    QuickCall,
     Remove,
-    Restart,
-    RunPreDeploy,
-    SetRoute,
     Start,
-    Stop,
     Unpause,
-    Verify,
-    Watch,
 )
 from controller.core.model.desired import SecretRef, StageKey
 from controller.core.model.errors import HoldfastError
@@ -54,34 +46,18 @@ class Applier:
 
         A quick call that fails becomes a fact under its key: the other actions of the pass still run.
         """
-        match action:
-            case (
-                Pull()
-                | Start()
-                | RunPreDeploy()
-                | Gate()
-                | Watch()
-                | CheckDigest()
-                | SetRoute()
-                | DeleteRoute()
-                | Verify()
-                | Stop()
-                | Restart()
-            ):
-                self._operations.start(stage, action)
-                return False
-            case Create() | MarkPassed() | Unpause() | Connect() | Remove():
-                try:
-                    await self._call(action)
-                except HoldfastError as error:
-                    self._operations.note_failure(stage, action.key, error)
-                else:
-                    self._operations.forget(stage, action.key)
-                finally:
-                    self._changed(stage)
-                return True
-            case _:
-                assert_never(action)
+        if isinstance(action, Operation):
+            self._operations.start(stage, action)
+            return False
+        try:
+            await self._call(action)
+        except HoldfastError as error:
+            self._operations.note_failure(stage, action.key, error)
+        else:
+            self._operations.forget(stage, action.key)
+        finally:
+            self._changed(stage)
+        return True
 
     async def give_back(self, stage: StageKey, actions: Sequence[Action]) -> None:
         """Start, connect and unpause containers that passed: that needs no stored intent, and they may be serving."""
@@ -89,7 +65,7 @@ class Applier:
             if isinstance(action, Start | Connect | Unpause) and action.container.passed:
                 await self.apply(stage, action)
 
-    async def _call(self, action: Create | MarkPassed | Unpause | Connect | Remove) -> None:
+    async def _call(self, action: QuickCall) -> None:
         match action:
             case Create(spec=spec):
                 refs = [entry.value for entry in spec.env if isinstance(entry.value, SecretRef)]

@@ -9,19 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from controller.core.model.actions import (
-    CheckDigest,
-    DeleteRoute,
-    Gate,
-    Pull,
-    Restart,
-    RunPreDeploy,
-    SetRoute,
-    Start,
-    Stop,
-    Verify,
-    Watch,
-)
+from controller.core.model.actions import Operation
 from controller.core.model.backoff import delay
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import Failure, HoldfastError, WorldBad
@@ -29,9 +17,6 @@ from controller.core.model.observed import Fact, Key
 from controller.interfaces import Clock
 from controller.telemetry import log
 
-Operation = Pull | Start | RunPreDeploy | Gate | Watch | CheckDigest | SetRoute | DeleteRoute | Verify | Stop | Restart
-CANCELLABLE = (Pull, Gate, Watch, CheckDigest, Verify)
-"""Operations that are cancelled as soon as no stage needs them; all others run to their end once they have begun."""
 FREE_REPEATS = 3
 """How often a key may succeed and be started again at once, before the repeats are slowed down."""
 REPEAT_WINDOW_S = 2.0
@@ -45,6 +30,7 @@ Notify = Callable[[StageKey], None]
 class _Entry:
     fact: Fact
     kind: type
+    cancellable: bool = False
     owners: set[StageKey] = field(default_factory=set)
     """Stages that need it."""
     former: set[StageKey] = field(default_factory=set)
@@ -57,7 +43,7 @@ class _Entry:
     @property
     def is_cancellable(self) -> bool:
         """True while cancelling it leaves nothing half done."""
-        return self.is_waiting or self.kind in CANCELLABLE
+        return self.is_waiting or self.cancellable
 
 
 class Progress:
@@ -129,7 +115,7 @@ class Operations:
         before = self._entries.get(key)
         now = self._clock.now()
         fact = Fact(key, "failed", now, failures=before.fact.failures if before else 0)
-        entry = _Entry(_failed(fact, error, now), type(None), before.owners if before else set())
+        entry = _Entry(_failed(fact, error, now), type(None), owners=before.owners if before else set())
         self._entries[key] = entry
         self._own(stage, key, entry)
 
@@ -184,7 +170,7 @@ class Operations:
 
     def _begin(self, stage: StageKey, action: Operation, before: _Entry | None) -> None:
         now = self._clock.now()
-        entry = _Entry(Fact(action.key, "running", now), type(action))
+        entry = _Entry(Fact(action.key, "running", now), type(action), action.cancellable)
         if before is not None:
             entry.fact = replace(entry.fact, failures=before.fact.failures, data=before.fact.data)
             entry.owners = before.owners

@@ -9,6 +9,7 @@ from controller.core.model.actions import (
     CheckDigest,
     DeleteRoute,
     Gate,
+    Operation,
     Pull,
     Restart,
     RunPreDeploy,
@@ -23,7 +24,7 @@ from controller.core.model.observed import RouteChange
 from controller.interfaces import Clock, Prober, Runtime, Secrets
 from controller.work.gate import Gatekeeper
 from controller.work.liveness import LivenessWatcher
-from controller.work.operations import Operation, Progress
+from controller.work.operations import Progress
 from controller.work.predeploy import PreDeployer
 from controller.work.route_writer import RouteWriter
 from controller.work.wakeups import Wakeups

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.core.forecast.forecast import forecast
-from controller.core.forecast.simulate import play
+from controller.core.forecast.simulate import simulate
 from controller.core.model.actions import Action
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Key, Observed
@@ -60,7 +60,7 @@ def told(case: Mapping[str, Any]) -> Iterator[str]:
     yield f"  goes by {', '.join(kept) or 'nothing'}"
     if found.wake is not None:
         yield f"  comes back after {found.wake - plan_cases.NOW:g} s"
-    (way,) = play([(stage, seen)], rules, plan_cases.NOW)
+    (way,) = simulate([(stage, seen)], rules, plan_cases.NOW)
     yield f"  on the way {', '.join(map(plan_cases.words, way.actions)) or 'nothing'}"
     yield f"  in the end {way.plan.status.reason}"
     (ahead,) = forecast([(stage, seen)], rules, plan_cases.NOW, "catalog").stages

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from controller.core.model.actions import CheckDigest, Pull, Start, Stop, Watch
+from controller.core.model.actions import CheckDigest, Operation, Pull, Start, Stop, Watch
 from controller.core.model.desired import Check
 from controller.core.model.errors import RevisionBad, WorldBad
 from controller.core.model.observed import Container, Key
-from controller.work.operations import Operation, Operations, Progress
+from controller.work.operations import Operations, Progress
 from tests.sim.clock import SimClock, later, run_virtual
 
 A, B = "shop/dev", "shop/prod"
@@ -289,9 +289,9 @@ def test_a_bug_becomes_a_failure_of_the_world(capsys: pytest.CaptureFixture[str]
         assert (failure.reason, failure.revision_bad) == ("Bug", False)
 
     run_virtual(main)
-    told = capsys.readouterr().err
-    assert "ZeroDivisionError: oops" in told
-    assert "Traceback" in told
+    logged = capsys.readouterr().err
+    assert "ZeroDivisionError: oops" in logged
+    assert "Traceback" in logged
 
 
 def test_repeats_of_what_succeeds_in_vain_are_slowed_down() -> None:

@@ -66,6 +66,7 @@ class NpmSession:
         self._refused: tuple[float, WorldBad] | None = None
         # Every change makes NPM reload the nginx that this very connection goes through, and cut it: none is kept.
         self._client = httpx.AsyncClient(
+            verify=not self.url.lower().startswith("http:"),  # plain HTTP need not load the trusted authorities
             trust_env=False,
             follow_redirects=False,
             limits=httpx.Limits(max_keepalive_connections=0),

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from controller.core.planning.selection import Selection
     from controller.core.planning.tag_state import Slot
 
-UNCHECKED = ("Watch", "CheckDigest")
-"""Actions that look and change nothing: a stage with only these going on is at rest."""
-
 
 @dataclass
 class View:

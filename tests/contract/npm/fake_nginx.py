@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.contract import npm_http
-from tests.contract.npm_http import Request
+from tests.contract.npm import http
+from tests.contract.npm.http import Request
 
-RELOAD = 0.1
-"""Seconds from a reload to its effect."""
+RELOAD_S = 0.03
+"""Seconds from a reload to its effect; a real one takes 0.1 and more."""
 KNOWN = {
     *("add_header", "proxy_hide_header", "proxy_method", "proxy_set_header", "proxy_pass", "location", "limit_except"),
     *("auth_basic", "auth_basic_user_file", "auth_request", "allow", "deny", "return", "ssl_password_file"),
@@ -108,7 +108,8 @@ class Nginx:
     def __init__(self, exists: Callable[[str], bool]) -> None:
         self.files: dict[int, Server] = {}
         self.live: dict[int, Server] = {}
-        self.reloads = 0
+        self.pending = 0
+        """Reloads that have not taken effect."""
         self._exists = exists
 
     def test(self) -> None:
@@ -137,11 +138,12 @@ class Nginx:
     def reload(self) -> None:
         """`nginx -t` and `nginx -s reload`: effective a moment later. Raises `Bad`."""
         self.test()
-        self.reloads += 1
+        self.pending += 1
         snapshot = dict(self.files)
-        asyncio.get_running_loop().call_later(RELOAD, self._take, snapshot)
+        asyncio.get_running_loop().call_later(RELOAD_S, self._take, snapshot)
 
     def _take(self, snapshot: dict[int, Server]) -> None:
+        self.pending -= 1
         self.live = snapshot
 
     def find(self, hostname: str, tls: bool = False) -> Server | None:
@@ -161,19 +163,19 @@ class Nginx:
     async def _serve(self, request: Request, tls: bool) -> bytes:
         server = self.find(request.host, tls)
         if server is None:
-            return npm_http.answer(404, b"<html>default site</html>")
+            return http.answer(404, b"<html>default site</html>")
         if server.tls and server.row["ssl_forced"] and not tls:
             where = (("Location", f"https://{request.host}{request.path}"),)
-            return npm_http.answer(301, b"", where)
+            return http.answer(301, b"", where)
         around = server.extra
         for item in around:
             if item.words == ["location", "=", request.path]:
                 return await _location(server, item.inner, around, request)
         access = server.access
         if access is not None and (refusal := _refused(access, request)):
-            return npm_http.answer(refusal, b"")
+            return http.answer(refusal, b"")
         if _value(around, "auth_basic", "off") != "off":
-            return npm_http.answer(401, b"")
+            return http.answer(401, b"")
         # NPM's `location /` adds a header of its own, so those of the server around it are not inherited.
         hidden = [item.words[1].lower() for item in around if item.name == "proxy_hide_header"]
         return await _proxied(server, request, request.path, hidden, (("X-Served-By", request.host),))
@@ -184,11 +186,11 @@ async def _location(server: Server, inside: list[Statement], around: list[Statem
     added = tuple((item.words[1], item.words[2]) for item in (own or [a for a in around if a.name == "add_header"]))
     limits = [item for item in inside if item.name == "limit_except"]
     if any(request.method not in item.words[1:] for item in limits):
-        return npm_http.answer(403, b"", added)
+        return http.answer(403, b"", added)
     if _value(inside, "auth_basic", _value(around, "auth_basic", "off")) != "off":
-        return npm_http.answer(401, b"", added)
+        return http.answer(401, b"", added)
     if not any(item.name == "proxy_pass" for item in inside):
-        return npm_http.answer(404, b"", added)
+        return http.answer(404, b"", added)
     hiding = [item for item in inside if item.name == "proxy_hide_header"] or around
     hidden = [item.words[1].lower() for item in hiding if item.name == "proxy_hide_header"]
     target = _value(inside, "proxy_pass", "")
@@ -210,9 +212,9 @@ async def _proxied(
     lines += [f"{name}: {value}" for name, value in request.headers.items() if name not in (*drop, "host")]
     try:
         target = str(row["forward_host"]).strip("[]")
-        reply = await npm_http.forwarded(target, row["forward_port"], ("\r\n".join(lines) + "\r\n\r\n").encode())
+        reply = await http.forwarded(target, row["forward_port"], ("\r\n".join(lines) + "\r\n\r\n").encode())
     except OSError:
-        return npm_http.answer(502, b"<html>502 Bad Gateway</html>", added)
+        return http.answer(502, b"<html>502 Bad Gateway</html>", added)
     top, _, body = reply.partition(b"\r\n\r\n")
     first, *headers = top.decode("latin-1").split("\r\n")
     kept = [line for line in headers if line.partition(":")[0].lower() not in (*hidden, "connection")]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +14,9 @@ from controller.core.model.desired import Options
 from controller.core.model.errors import WorldBad
 from controller.core.model.observed import Route
 from controller.interfaces import Answer
-from tests.contract import npm_schema, npm_site
-from tests.contract.npm_site import Npm, Site, kinds, route, until
+from tests.contract.npm import schemas
+from tests.contract.npm.site import PREFIX, Npm, Site, route, site, until
 from tests.contract.upstream import Upstream
-
-
-@pytest.fixture(params=kinds())
-async def npm(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Npm]:
-    """The fake, and a real one where there is one."""
-    async with npm_site.npm(request.param, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def home(npm: Npm) -> AsyncIterator[Site]:
-    """One controller on it."""
-    async with npm_site.site(npm) as found:
-        yield found
-
-
-@pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[Site]:
-    """One controller on a fake, for what cannot be had of a real one."""
-    async with (
-        npm_site.npm("fake", tmp_path) as world,
-        npm_site.site(world, await world.bot(certificates="manage")) as it,
-    ):
-        yield it
 
 
 async def test_a_route_reads_back_as_it_was_written(home: Site) -> None:
@@ -53,7 +28,7 @@ async def test_a_route_reads_back_as_it_was_written(home: Site) -> None:
         Route(home.npm.name("name"), "a/b", "1", "default", "d" * 64, "shop-1.0_x", 80, Options(verify="/up?deep=1")),
     ]
     await home.set(*routes)
-    async with npm_site.site(home.npm) as again:
+    async with site(home.npm) as again:
         table = await again.proxy.read()
     for item in routes:
         found = table.routes[item.hostname]
@@ -70,7 +45,7 @@ async def test_the_marker_proves_which_configuration_answers(home: Site) -> None
         assert (await answered(home, before)).status == 500
         await home.set(after)
         assert (await answered(home, after)).status == 200
-        await asyncio.sleep(0.3)
+        await home.npm.reloaded()
         assert {(await home.npm.get(after.hostname)).text for _ in range(20)} == {"new\n"}
     gone = await home.proxy.ask(after)
     assert (gone.marker, gone.status) == (after.marker, 502)
@@ -106,7 +81,7 @@ async def test_a_header_of_the_whole_host_would_prove_nothing(home: Site) -> Non
         text = (await home.npm.rows())[wanted.hostname]["advanced_config"]
         await home.npm.edit(wanted.hostname, advanced_config="add_header Of-The-Server x always;\n" + text)
         assert await home.proven(wanted)
-        await asyncio.sleep(0.4)
+        await home.npm.reloaded()
         reply = await home.npm.get(wanted.hostname)
         assert reply.text == "app\n"
         assert "X-Served-By" in reply.headers
@@ -154,7 +129,7 @@ async def test_a_route_with_a_certificate_is_asked_by_tls(home: Site, tmp_path: 
 async def test_settings_speak_for_every_route(npm: Npm, tmp_path: Path) -> None:
     """Certificate, access list and websockets of the settings; a route's own options come first."""
     number, listed = await npm.certificate(tmp_path, "*.hf.test"), await npm.access_list()
-    async with npm_site.site(
+    async with site(
         npm, certificate=npm.name("certificate"), force_tls=True, access_list=npm.name("list"), websockets=False
     ) as home:
         await home.set(route(npm.name("a"), 9), route(npm.name("b"), 9, options=Options(force_tls=False)))
@@ -163,7 +138,7 @@ async def test_settings_speak_for_every_route(npm: Npm, tmp_path: Path) -> None:
         forced = [bool(rows[npm.name(name)]["ssl_forced"]) for name in "ab"]
         assert forced == [True, False]
         assert not rows[npm.name("a")]["allow_websocket_upgrade"]
-    async with npm_site.site(npm) as bare:
+    async with site(npm) as bare:
         assert (await bare.proxy.read()).routes[npm.name("a")].marker == ""
         await bare.set(route(npm.name("a"), 9))
         row = (await npm.rows())[npm.name("a")]
@@ -174,7 +149,7 @@ async def test_settings_speak_for_every_route(npm: Npm, tmp_path: Path) -> None:
 async def test_names_need_the_permission_to_list_them(npm: Npm, tmp_path: Path, permission: str) -> None:
     """Without it there are words for what to do, and the id always works."""
     number = await npm.certificate(tmp_path, "*.hf.test")
-    async with npm_site.site(npm, await npm.bot(certificates=permission, visibility="all")) as home:
+    async with site(npm, await npm.bot(certificates=permission, visibility="all")) as home:
         by_id = route(npm.name("id"), 9, options=Options(certificate=str(number)))
         await home.set(by_id)
         by_name = route(npm.name(), 9, options=Options(certificate=npm.name("certificate")))
@@ -191,7 +166,7 @@ async def test_a_user_that_sees_only_its_own_is_enough(npm: Npm) -> None:
     """Least privilege: visibility `user`, certificates and access lists hidden."""
     await npm.host(npm.name("person"))
     bot = await npm.bot(visibility="user", certificates="hidden", access_lists="hidden")
-    async with npm_site.site(npm, bot) as home:
+    async with site(npm, bot) as home:
         wanted = route(npm.name(), 8080)
         await home.set(wanted)
         await home.set(route(wanted.hostname, 8081, "b"))
@@ -202,83 +177,83 @@ async def test_a_user_that_sees_only_its_own_is_enough(npm: Npm) -> None:
         assert list(await npm.rows()) == [npm.name("person")]
 
 
-async def test_a_certificate_is_requested_on_a_host_that_serves(fake: Site) -> None:
+async def test_a_certificate_is_requested_on_a_host_that_serves(certifying: Site) -> None:
     """It takes its time beside everything else, comes in one call with its flags, and is asked for once."""
-    hosts = fake.npm.fake and fake.npm.fake.hosts
-    assert hosts
+    hosts = certifying.npm.server.hosts
     hosts.certbot_seconds = 0.6
     options = Options(certificate="letsencrypt", force_tls=True)
     async with Upstream("app") as app:
-        wanted, other = route(fake.npm.name(), app.port, options=options), route(fake.npm.name("other"), app.port)
-        await fake.set(wanted)
-        assert await fake.proven(wanted)
-        assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
-        await asyncio.wait_for(fake.set(other), 0.5)
+        wanted, other = (
+            route(certifying.npm.name(), app.port, options=options),
+            route(certifying.npm.name("other"), app.port),
+        )
+        await certifying.set(wanted)
+        assert await certifying.proven(wanted)
+        assert (await certifying.proxy.read()).routes[wanted.hostname] == wanted
+        await asyncio.wait_for(certifying.set(other), 0.5)
         assert hosts.certbot_runs == 1
         for _ in range(3):
-            await fake.proxy.ask(wanted)
-            fake.clock.passed += 60
-        assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
+            await certifying.proxy.ask(wanted)
+            certifying.clock.passed += 60
+        assert (await certifying.proxy.read()).routes[wanted.hostname] == wanted
         assert hosts.certificates == {}
         await until(lambda: any(row["ssl_forced"] for row in hosts.rows.values()))
-        assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
-        assert await fake.proven(wanted)
-        assert (await fake.npm.get(wanted.hostname, tls=True)).text == "app\n"
-        await fake.set(wanted)
-        assert await fake.proven(wanted)
-        await _idle(fake)
+        assert (await certifying.proxy.read()).routes[wanted.hostname] == wanted
+        assert await certifying.proven(wanted)
+        assert (await certifying.npm.get(wanted.hostname, tls=True)).text == "app\n"
+        await certifying.set(wanted)
+        assert await certifying.proven(wanted)
+        await _idle(certifying)
         assert hosts.certbot_runs == 1
 
 
-async def test_a_certificate_that_is_refused_leaves_the_host_as_it_was(fake: Site) -> None:
+async def test_a_certificate_that_is_refused_leaves_the_host_as_it_was(certifying: Site) -> None:
     """It serves on; the next try comes late, after a restart at once, and each is one request."""
-    hosts = fake.npm.fake and fake.npm.fake.hosts
-    assert hosts
+    hosts = certifying.npm.server.hosts
     hosts.certbot_fails, hosts.certbot_seconds = True, 0.05
     async with Upstream("app") as app:
-        wanted = route(fake.npm.name(), app.port, options=Options(certificate="letsencrypt"))
-        await fake.set(wanted)
-        assert await fake.proven(wanted)
-        assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
-        await _idle(fake)
+        wanted = route(certifying.npm.name(), app.port, options=Options(certificate="letsencrypt"))
+        await certifying.set(wanted)
+        assert await certifying.proven(wanted)
+        assert (await certifying.proxy.read()).routes[wanted.hostname] == wanted
+        await _idle(certifying)
         await until(lambda: hosts.nginx.live == hosts.nginx.files)
-        assert await fake.proven(wanted)
-        assert (await fake.npm.get(wanted.hostname)).text == "app\n"
+        assert await certifying.proven(wanted)
+        assert (await certifying.npm.get(wanted.hostname)).text == "app\n"
         for _ in range(3):
-            assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
-            await fake.set(wanted)
+            assert (await certifying.proxy.read()).routes[wanted.hostname] == wanted
+            await certifying.set(wanted)
         assert hosts.certbot_runs == 1
-        fake.clock.passed += issuer.FIRST_PAUSE_S + 1
-        assert (await fake.proxy.read()).routes[wanted.hostname].marker == ""
-        fake.tap.changes()
+        certifying.clock.passed += issuer.FIRST_PAUSE_S + 1
+        assert (await certifying.proxy.read()).routes[wanted.hostname].marker == ""
+        certifying.tap.changes()
         hosts.certbot_fails = False
-        await fake.set(wanted)
-        await _idle(fake)
-        assert [call.body["certificate_id"] for call in fake.tap.changes()] == ["new"]
-        assert (await fake.proxy.read()).routes[wanted.hostname] == wanted
+        await certifying.set(wanted)
+        await _idle(certifying)
+        assert [call.body["certificate_id"] for call in certifying.tap.changes()] == ["new"]
+        assert (await certifying.proxy.read()).routes[wanted.hostname] == wanted
         assert hosts.certbot_runs == 2
 
 
-async def test_certificates_are_requested_one_at_a_time(fake: Site) -> None:
+async def test_certificates_are_requested_one_at_a_time(certifying: Site) -> None:
     """NPM runs one certbot; a second would fail on its lock."""
-    hosts = fake.npm.fake and fake.npm.fake.hosts
-    assert hosts
+    hosts = certifying.npm.server.hosts
     options = Options(certificate="letsencrypt")
-    routes = [route(fake.npm.name(f"h{number}"), 9, options=options) for number in range(3)]
-    await fake.set(*routes)
-    await asyncio.sleep(0.2)
+    routes = [route(certifying.npm.name(f"h{number}"), 9, options=options) for number in range(3)]
+    await certifying.set(*routes)
+    await certifying.npm.reloaded()
     assert hosts.certbot_runs == 0
     for item in routes:
-        await fake.proxy.ask(item)
-    await asyncio.sleep(0.05)
+        await certifying.proxy.ask(item)
+    await until(lambda: hosts.certbot_runs > 0)
     assert hosts.certbot_runs == 1
-    await _idle(fake)
+    await _idle(certifying)
     assert len(hosts.certificates) == 3
 
 
-async def _idle(site: Site) -> None:
+async def _idle(home: Site) -> None:
     """Wait until no request for a certificate is under way."""
-    await until(lambda: not site.proxy._issuer._tasks)
+    await until(lambda: not home.proxy._issuer._tasks)
 
 
 async def test_the_fake_refuses_what_the_schema_refuses(npm: Npm) -> None:
@@ -296,18 +271,18 @@ async def test_what_npm_answers_has_the_form_of_its_schema(npm: Npm) -> None:
     await npm.host(npm.name())
     row = await npm.edit(npm.name(), forward_port=10)
     rows = [row, *(await npm.rows()).values(), await npm.do("GET", f"/nginx/proxy-hosts/{row['id']}")]
-    schemas: list[Any] = [npm_schema.ROW]
-    if path := os.environ.get(npm_site.PREFIX + "OPENAPI"):
+    forms: list[Any] = [schemas.ROW]
+    if path := os.environ.get(PREFIX + "OPENAPI"):
         paths = json.loads(await asyncio.to_thread(Path(path).read_text))["paths"]
-        schemas.append(_answer(paths["/nginx/proxy-hosts"]["get"], "200")["items"])
-        for (method, name), ours in npm_schema.REQUESTS.items():
+        forms.append(_answer(paths["/nginx/proxy-hosts"]["get"], "200")["items"])
+        for (method, name), ours in schemas.REQUESTS.items():
             theirs = paths[name][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
             assert _bare(theirs) == ours, name
-    for schema in schemas:
+    for form in forms:
         for found in rows:
             # Real ones have `locations: null`, which their own document does not allow.
             told = {key: [] if key == "locations" else value for key, value in found.items() if key != "owner"}
-            jsonschema.validate(told, schema)
+            jsonschema.validate(told, form)
 
 
 def _answer(operation: Any, status: str) -> Any:

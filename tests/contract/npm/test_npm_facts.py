@@ -6,7 +6,6 @@ Every test fails when what handles its fact is switched off.
 import asyncio
 import dataclasses
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,24 +14,9 @@ from controller.core.model.desired import Options
 from controller.core.model.errors import Conflict, OutcomeUnknown, RevisionBad, WorldBad
 from controller.core.model.observed import RouteChange
 from controller.work.route_writer import RouteWriter
-from tests.contract import npm_site
 from tests.contract.conftest import RealClock
-from tests.contract.npm_site import Npm, Site, kinds, route
+from tests.contract.npm.site import Npm, Site, route, site
 from tests.contract.upstream import Upstream
-
-
-@pytest.fixture(params=kinds())
-async def npm(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Npm]:
-    """The fake, and a real one where there is one."""
-    async with npm_site.npm(request.param, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def home(npm: Npm) -> AsyncIterator[Site]:
-    """One controller on it."""
-    async with npm_site.site(npm) as found:
-        yield found
 
 
 async def test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done(home: Site, tmp_path: Path) -> None:
@@ -54,7 +38,7 @@ async def test_fact_2_a_change_that_takes_a_host_offline_is_taken_back(home: Sit
         number = await home.npm.certificate(tmp_path, "x", files=False)
         with pytest.raises(WorldBad, match=r"cannot load certificate.*former configuration is back"):
             await home.set(route(before.hostname, new.port, "b", Options(certificate=str(number))))
-        await asyncio.sleep(0.4)
+        await home.npm.reloaded()
         assert (await home.npm.get(before.hostname)).text == "old\n"
         assert (await home.proxy.read()).routes[before.hostname] == before
 
@@ -123,7 +107,7 @@ async def test_fact_3_a_500_to_a_deletion_leaves_no_ghost(home: Site) -> None:
             with pytest.raises(WorldBad):
                 await home.delete(wanted.hostname)
         await home.delete(wanted.hostname)
-        await asyncio.sleep(0.4)
+        await home.npm.reloaded()
         assert "app" not in (await home.npm.get(wanted.hostname)).text
         assert wanted.hostname not in (await home.proxy.read()).routes
         assert wanted.hostname not in await home.npm.rows()
@@ -138,7 +122,7 @@ async def test_fact_3_a_controller_that_knows_nothing_finds_it_out(home: Site) -
         async with home.npm.broken():
             with pytest.raises(WorldBad):
                 await home.set(wanted)
-        async with npm_site.site(home.npm) as again:
+        async with site(home.npm) as again:
             assert (await again.proxy.read()).routes[wanted.hostname] == wanted
             assert (await again.proxy.ask(wanted)).marker == ""
             again.clock.passed += 60
@@ -156,7 +140,7 @@ async def test_fact_3_a_wrong_address_is_not_answered_with_writes(home: Site) ->
     wanted = route(home.npm.name(), 9)
     async with Upstream("somebody else") as other:
         home.npm.address = f"127.0.0.1:{other.port}"
-        async with npm_site.site(home.npm) as lost:
+        async with site(home.npm) as lost:
             await lost.set(wanted)
             lost.tap.changes()
             for _ in range(5):
@@ -212,7 +196,7 @@ async def test_fact_4_a_clash_with_somebody_elses_bad_host_is_got_over(home: Sit
     mine = [row for name, row in rows.items() if name.startswith("h")]
     assert [row["meta"]["nginx_online"] for row in mine] == [True] * 8
     for number in range(8):
-        assert await home.proven_at_all(route(home.npm.name(f"h{number}"), 9000 + number))
+        assert await home.proven(route(home.npm.name(f"h{number}"), 9000 + number), behind=False)
 
 
 async def test_fact_5_nothing_is_written_when_nothing_differs(home: Site) -> None:
@@ -258,6 +242,7 @@ async def test_fact_7_enabling_keeps_the_access_list(home: Site) -> None:
         number = (await home.npm.edit(wanted.hostname, access_list_id=await home.npm.access_list()))["id"]
         await home.npm.until(wanted.hostname, "401")
         await home.npm.do("POST", f"/nginx/proxy-hosts/{number}/disable")
+        await home.npm.reloaded()
         await home.set(wanted)
         assert await home.proven(wanted)
         assert (await home.npm.get(wanted.hostname)).status_code == 401
@@ -286,7 +271,7 @@ async def test_fact_8_tls_flags_come_with_a_certificate_only(home: Site, tmp_pat
 
 async def test_fact_8_a_host_without_certificate_is_not_asked_to_force_tls(npm: Npm) -> None:
     """Settings that force TLS wait until a certificate is there: NPM would keep the flag or drop it, as it comes."""
-    async with npm_site.site(npm, force_tls=True) as home:
+    async with site(npm, force_tls=True) as home:
         for wanted in (route(npm.name(), 9), route(npm.name(), 10, "b")):
             await home.set(wanted)
             assert (await home.proxy.read()).routes[wanted.hostname] == wanted

@@ -13,16 +13,15 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import jsonschema
 
-from tests.contract import npm_http, npm_schema
-from tests.contract.npm_certificate import make_certificate
-from tests.contract.npm_fake_hosts import Failed, Hosts, Row
-from tests.contract.npm_http import Request
+from tests.contract.npm import http, schemas
+from tests.contract.npm.certificate import any_certificate
+from tests.contract.npm.fake_hosts import Failed, Hosts, Row
+from tests.contract.npm.http import Request
 
 ADMIN = "admin@example.com"
 PASSWORD = "admin's password"
@@ -39,23 +38,23 @@ class FakeNpm:
         self.users: list[Row] = []
         self.down = False
         self.newer = False
+        self.clock_ahead_s = 0.0
+        """Seconds that its clock is ahead of the machine's."""
         self.url = self.address = self.tls_address = ""
         permissions = dict.fromkeys(("proxy_hosts", "certificates", "access_lists", "redirection_hosts"), "manage")
         self._user(ADMIN, ["admin"], PASSWORD, {"visibility": "all", "dead_hosts": "manage", **permissions})
 
     @contextlib.asynccontextmanager
-    async def running(self, folder: Path) -> AsyncIterator["FakeNpm"]:
+    async def running(self) -> AsyncIterator["FakeNpm"]:
         """Listen on free ports until the end."""
-        await make_certificate(folder / "any.pem", folder / "any.key", "any")
         secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        secure.load_cert_chain(folder / "any.pem", folder / "any.key")
+        secure.load_cert_chain(*await any_certificate())
         secure.sni_callback = self._known_to_tls
         async with contextlib.AsyncExitStack() as stack:
-            api = await stack.enter_async_context(npm_http.serving(self._api))
-            front = await stack.enter_async_context(npm_http.serving(lambda item: self.hosts.nginx.serve(item, False)))
-            tls = await stack.enter_async_context(
-                npm_http.serving(lambda item: self.hosts.nginx.serve(item, True), secure)
-            )
+            api = await stack.enter_async_context(http.serving(self._api))
+            nginx = self.hosts.nginx
+            front = await stack.enter_async_context(http.serving(lambda request: nginx.serve(request, False)))
+            tls = await stack.enter_async_context(http.serving(lambda request: nginx.serve(request, True), secure))
             self.url, self.address, self.tls_address = (
                 f"http://127.0.0.1:{api}",
                 f"127.0.0.1:{front}",
@@ -65,9 +64,12 @@ class FakeNpm:
 
     def token(self, user: Row, seconds: float) -> str:
         """A token as NPM makes them, of this lifetime."""
-        now = time.time()
+        now = self._now()
         parts = [_part({"alg": "RS256"}), _part({"attrs": {"id": user["id"]}, "iat": now, "exp": now + seconds})]
         return ".".join([*parts, _signature(parts)])
+
+    def _now(self) -> float:
+        return time.time() + self.clock_ahead_s
 
     def _known_to_tls(self, _: Any, name: str | None, __: Any) -> int | None:
         found = self.hosts.nginx.find(name or "", tls=True)
@@ -75,7 +77,7 @@ class FakeNpm:
 
     async def _api(self, request: Request) -> bytes:
         if self.down:
-            return npm_http.answer(502, HTML)
+            return http.answer(502, HTML)
         path = request.path.removeprefix("/api")
         try:
             if len(request.body) > 102_400:
@@ -86,14 +88,14 @@ class FakeNpm:
             if error.message == "Token has expired":
                 told["message_i18n"] = {"name": "TokenExpiredError"}
             status, body = error.status, {"error": told}
-        return npm_http.answer(status, body)
+        return http.answer(status, body)
 
     async def _route(self, request: Request, path: str) -> tuple[int, Any]:
         data = self._json(request)
         if path == "/":
             return 200, {"status": "OK", "setup": True, "version": {"major": 2, "minor": 15, "revision": 1}}
         if (request.method, path) == ("POST", "/tokens"):
-            self._valid(data, npm_schema.TOKEN)
+            self._valid(data, schemas.TOKEN)
             return 200, await self._login(data)
         user = self._bearer(request)
         if path == "/tokens":
@@ -107,9 +109,9 @@ class FakeNpm:
     async def _proxy_hosts(self, request: Request, path: str, data: Any, user: Row | None) -> tuple[int, Any]:
         number, _, action = path.removeprefix("/nginx/proxy-hosts").strip("/").partition("/")
         if request.method == "POST" and not action:
-            self._valid(data, npm_schema.CREATE)
+            self._valid(data, schemas.CREATE)
         if request.method == "PUT":
-            self._valid(data, npm_schema.UPDATE)
+            self._valid(data, schemas.UPDATE)
         found = self._may(user, "proxy_hosts", request, path)
         expand = parse_qs(request.query).get("expand", [""])[0]
         if set(expand.split(",")) - {"", "owner", "certificate", "access_list"}:
@@ -204,7 +206,7 @@ class FakeNpm:
         if len(parts) != 2 or signature != _signature(parts):
             raise Failed(500)
         told = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        if told["exp"] < time.time():
+        if told["exp"] < self._now():
             raise Failed(400, "Token has expired")
         user = self.users[told["attrs"]["id"] - 1]
         return None if user["is_disabled"] else user

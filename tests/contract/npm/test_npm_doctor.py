@@ -1,6 +1,5 @@
 """What `doctor` says of Nginx Proxy Manager: its user's permissions, and whether it reaches what it is to serve."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,8 @@ from controller.cli.doctor import npm as doctor_npm
 from controller.cli.doctor.machine import Finding
 from controller.settings import Settings
 from controller.settings.load import parse
-from tests.contract import npm_site
-from tests.contract.npm_site import Npm, kinds, route
+from tests.contract.npm.site import Npm, route, site
 from tests.contract.upstream import Upstream
-
-
-@pytest.fixture(params=kinds())
-async def npm(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Npm]:
-    """The fake, and a real one where there is one."""
-    async with npm_site.npm(request.param, tmp_path) as found:
-        yield found
 
 
 def settings(npm: Npm, more: str = "") -> Settings:
@@ -47,7 +38,7 @@ async def test_doctor_names_what_the_user_lacks_and_what_it_has_too_much(
 ) -> None:
     """Least privilege: what is missing fails, what is not needed is a note."""
     usual = dict.fromkeys(("redirection_hosts", "dead_hosts", "streams"), "hidden")
-    async with npm_site.site(npm, await npm.bot(**{**usual, **permissions})) as home:
+    async with site(npm, await npm.bot(**{**usual, **permissions})) as home:
         found = doctor_npm.permissions(settings(npm, more), await home.proxy.session.me())
     assert _text(found).startswith(words.split(maxsplit=1)[0])
     assert words.partition(" ")[2] in _text(found)
@@ -55,7 +46,7 @@ async def test_doctor_names_what_the_user_lacks_and_what_it_has_too_much(
 
 async def test_doctor_notes_an_administrator(npm: Npm) -> None:
     """It works, and is more than needed."""
-    async with npm_site.site(npm, (npm.identity, npm.secret)) as home:
+    async with site(npm, (npm.identity, npm.secret)) as home:
         found = doctor_npm.permissions(settings(npm), await home.proxy.session.me())
     assert _text(found).startswith("note")
     assert "administrator" in _text(found)
@@ -63,7 +54,7 @@ async def test_doctor_notes_an_administrator(npm: Npm) -> None:
 
 async def test_doctor_tries_a_route(npm: Npm) -> None:
     """How NPM reaches the containers is tried on what is there: good, in vain, and through the wrong door."""
-    async with npm_site.site(npm) as home:
+    async with site(npm) as home:
         said = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]
         assert "not tried yet" in said[-1]
         async with Upstream("app") as app:
@@ -75,7 +66,7 @@ async def test_doctor_tries_a_route(npm: Npm) -> None:
             assert f"{npm.name()} answers through" in good[-1]
             assert any("TLS address" in text and text.startswith("ok ") for text in good)
             npm.address = f"127.0.0.1:{app.port}"
-            async with npm_site.site(npm) as lost:
+            async with site(npm) as lost:
                 away = [_text(item) async for item in doctor_npm.npm(settings(npm), lost.proxy)]
             assert "proxy.address" in away[-1]
         bad = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]

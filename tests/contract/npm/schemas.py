@@ -1,6 +1,6 @@
 """What NPM 2.15.1 accepts, for the calls that are used: the request schemas of its OpenAPI document, in short.
 
-`test_npm_fake.py` holds them against the whole document where HOLDFAST_TEST_NPM_OPENAPI names a copy of it.
+`test_npm_routes.py` holds them against the whole document where HOLDFAST_TEST_NPM_OPENAPI names a copy of it.
 """
 
 from typing import Any

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.contract import npm_http
-from tests.contract.npm_http import Request
+from tests.contract.npm import http
+from tests.contract.npm.http import Request
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head></html>"
 CLASH = 'nginx: [emerg] unknown directive "bogus" in /data/nginx/proxy_host/999999999.conf:9'
@@ -48,7 +48,7 @@ class Tap:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Tap"]:
         """Listen on a free port until the end."""
-        async with npm_http.serving(self._serve) as port:
+        async with http.serving(self._serve) as port:
             self.url = f"http://127.0.0.1:{port}"
             yield self
 
@@ -65,18 +65,18 @@ class Tap:
         self.calls.append(call)
         fault = self.faults.pop(0) if call.changes and self.faults else ""
         if fault == "html":
-            return npm_http.answer(502, HTML)
+            return http.answer(502, HTML)
         if fault == "request":
             return b""
         plain = re.sub(rb"(?i)\r\naccept-encoding:[^\r]*", b"", request.raw, count=1)
         self._under_way += call.changes
         self.most = max(self.most, self._under_way)
         try:
-            reply = await npm_http.forwarded(*self._target, plain)
+            reply = await http.forwarded(*self._target, plain)
         finally:
             self._under_way -= call.changes
         if fault == "clash":
             told = json.loads(reply.partition(b"\r\n\r\n")[2])
             told["meta"] = {**told["meta"], "nginx_online": False, "nginx_err": CLASH}
-            return npm_http.answer(200, told)
+            return http.answer(200, told)
         return b"" if fault == "reply" else reply

@@ -6,8 +6,8 @@ import json
 import time
 from typing import Any
 
-from tests.contract.npm_certificate import common_name
-from tests.contract.npm_fake_nginx import Bad, Nginx, Server
+from tests.contract.npm.certificate import common_name
+from tests.contract.npm.fake_nginx import Bad, Nginx, Server
 
 Row = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Failed(Exception):
 
 
 class Hosts:
-    """The database and what it makes of nginx. `certbot`: seconds that it takes, and whether it fails."""
+    """The database and what it makes of nginx. `certbot_…`: seconds that it takes, whether it fails or is running."""
 
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
@@ -53,6 +53,7 @@ class Hosts:
         self.certbot_seconds = 0.1
         self.certbot_fails = False
         self.certbot_runs = 0
+        self.certbot_busy = False
         self.nginx = Nginx(self._exists)
         self._serial = 0
 
@@ -228,8 +229,11 @@ class Hosts:
         self.nginx.files.pop(row["id"], None)
         await self._reload()
         self.certbot_runs += 1
-        await asyncio.sleep(self.certbot_seconds)
-        if self.certbot_fails:
+        locked, self.certbot_busy = self.certbot_busy, True
+        if not locked:
+            await asyncio.sleep(self.certbot_seconds)
+            self.certbot_busy = False
+        if self.certbot_fails or locked:
             self._generate(row)
             await self._reload()
             raise Failed(500)

@@ -1,7 +1,18 @@
 """Certificates for tests, by the openssl command."""
 
 import asyncio
+import tempfile
 from pathlib import Path
+
+_folder = tempfile.TemporaryDirectory(prefix="hf-certificate-")
+_any = (Path(_folder.name) / "any.pem", Path(_folder.name) / "any.key")
+
+
+async def any_certificate() -> tuple[Path, Path]:
+    """Certificate and key of no name in particular, made once in this process."""
+    if not _any[1].exists():
+        await make_certificate(*_any, "any")
+    return _any
 
 
 async def make_certificate(pem: Path, key: Path, common_name: str) -> None:
@@ -12,8 +23,8 @@ async def make_certificate(pem: Path, key: Path, common_name: str) -> None:
 
 async def common_name(pem: bytes) -> str:
     """The name that a certificate is made out to."""
-    told = await openssl("x509", "-noout", "-subject", "-nameopt", "multiline", given=pem)
-    return told.partition("commonName")[2].partition("=")[2].strip()
+    subject = await openssl("x509", "-noout", "-subject", "-nameopt", "multiline", given=pem)
+    return subject.partition("commonName")[2].partition("=")[2].strip()
 
 
 async def openssl(*words: str, given: bytes = b"") -> str:

@@ -5,7 +5,6 @@ Numbers are those of the list that was gathered from NPM's issues; 1 and 2 are f
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,31 +13,9 @@ from controller.clients.npm.session import MAX_BODY_BYTES
 from controller.core.model.desired import Options
 from controller.core.model.errors import Conflict, Unreachable, WorldBad
 from controller.telemetry import configure
-from tests.contract import npm_site
-from tests.contract.npm_schema import HOST
-from tests.contract.npm_site import Npm, Site, kinds, route, until
+from tests.contract.npm.schemas import HOST
+from tests.contract.npm.site import Npm, Site, route, site, until
 from tests.contract.upstream import Upstream
-
-
-@pytest.fixture(params=kinds())
-async def npm(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Npm]:
-    """The fake, and a real one where there is one."""
-    async with npm_site.npm(request.param, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def home(npm: Npm) -> AsyncIterator[Site]:
-    """One controller on it."""
-    async with npm_site.site(npm) as found:
-        yield found
-
-
-@pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[Npm]:
-    """The fake, for what a real one cannot be made to do from outside."""
-    async with npm_site.npm("fake", tmp_path) as found:
-        yield found
 
 
 async def test_pitfall_3_locations_are_a_persons(home: Site) -> None:
@@ -117,11 +94,11 @@ async def test_a_conflict_with_another_kind_of_host_is_named(home: Site) -> None
     """Redirection hosts take hostnames too; who may not see them is told so."""
     body = {"domain_names": [home.npm.name()], "forward_domain_name": "x.test", "forward_http_code": 301}
     made = await home.npm.do("POST", "/nginx/redirection-hosts", {**body, "forward_scheme": "auto"})
-    async with npm_site.site(home.npm, await home.npm.bot(redirection_hosts="view")) as seeing:
+    async with site(home.npm, await home.npm.bot(redirection_hosts="view")) as seeing:
         with pytest.raises(Conflict, match=f"redirection host {made['id']} of") as failed:
             await seeing.set(route(home.npm.name(), 9))
         assert failed.value.reason == "HostnameTaken"
-    async with npm_site.site(home.npm, await home.npm.bot(redirection_hosts="hidden")) as blind:
+    async with site(home.npm, await home.npm.bot(redirection_hosts="hidden")) as blind:
         with pytest.raises(Conflict, match="may not see"):
             await blind.set(route(home.npm.name(), 9))
 
@@ -129,7 +106,7 @@ async def test_a_conflict_with_another_kind_of_host_is_named(home: Site) -> None
 async def test_foreign_hosts_stay_byte_for_byte(home: Site) -> None:
     """Another controller's and a person's, through everything that we do beside them."""
     await home.npm.host(home.npm.name("person"), 9, advanced_config="# mine\n", meta={"x": 1})
-    async with npm_site.site(home.npm, controller=home.npm.controller + "-other") as other:
+    async with site(home.npm, controller=home.npm.controller + "-other") as other:
         await other.set(route(home.npm.name("other"), 9))
         before = await home.npm.rows()
         wanted = route(home.npm.name(), 8080)
@@ -160,18 +137,17 @@ async def test_html_while_npm_starts_is_nobody_there(home: Site) -> None:
 
 async def test_npm_may_restart_in_the_middle_of_a_change(fake: Npm) -> None:
     """It is waited for, and then the world decides."""
-    server = fake.fake
-    assert server
-    async with npm_site.site(fake) as home:
+    async with site(fake) as home:
         wanted = route(fake.name(), 8080)
         await home.proxy.read()
         home.tap.faults = ["reply"]
         writing = asyncio.create_task(home.set(wanted))
-        await until(lambda: bool(server.hosts.rows))
-        server.down = True
-        await asyncio.sleep(1)
+        await until(lambda: bool(fake.server.hosts.rows))
+        fake.server.down = True
+        before = home.clock.passed
+        await until(lambda: home.clock.passed >= before + 5)
         assert not writing.done()
-        server.down = False
+        fake.server.down = False
         await writing
         assert (await home.proxy.read()).routes[wanted.hostname] == wanted
 
@@ -208,7 +184,7 @@ async def test_secrets_in_answers_are_told_to_nobody(
 ) -> None:
     """Private keys and passwords come with NPM's answers; neither log nor errors have a word of them."""
     configure(json=False, level="debug")
-    async with npm_site.site(npm) as home:
+    async with site(npm) as home:
         number = await npm.certificate(tmp_path, "*.hf.test")
         key = "".join((tmp_path / f"{number}.key").read_text().splitlines()[1:3])
         listed = await npm.access_list()
@@ -248,7 +224,7 @@ async def test_a_person_may_edit_our_hosts(home: Site, tmp_path: Path) -> None:
 
 async def test_deadlines_grow_with_the_number_of_hosts(npm: Npm) -> None:
     """NPM tests the whole of nginx's configuration at each change: with thousands of hosts that takes its time."""
-    async with npm_site.site(npm) as home:
+    async with site(npm) as home:
         api = home.proxy._api
         few = api.write_deadline
         api.count = 2000

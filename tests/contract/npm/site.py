@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,21 +24,22 @@ from controller.core.model.digests import with_marker
 from controller.core.model.errors import WorldBad
 from controller.core.model.observed import Route, RouteChange
 from tests.contract.conftest import RealClock
-from tests.contract.npm_certificate import make_certificate
-from tests.contract.npm_fake import ADMIN, PASSWORD, FakeNpm
-from tests.contract.npm_tap import Tap
+from tests.contract.npm.certificate import make_certificate
+from tests.contract.npm.fake import ADMIN, PASSWORD, FakeNpm
+from tests.contract.npm.tap import Tap
 
 DEFAULTS = Options()
 PREFIX = "HOLDFAST_TEST_NPM_"
+PACE = 0.06
+"""How much shorter than for a real NPM a client waits for the fake, whose reloads are as much shorter."""
 _serial = itertools.count(1)
 _bots: dict[str, tuple[str, str]] = {}
 
 
 def kinds() -> list[str]:
     """The NPMs of this run."""
-    return (
-        ["fake", "real"] if all(os.environ.get(PREFIX + name) for name in ("URL", "IDENTITY", "SECRET")) else ["fake"]
-    )
+    real = all(os.environ.get(PREFIX + name) for name in ("URL", "IDENTITY", "SECRET"))
+    return ["fake", "real"] if real else ["fake"]
 
 
 class StoppedClock(RealClock):
@@ -46,7 +47,7 @@ class StoppedClock(RealClock):
 
     def __init__(self, pace: float) -> None:
         self.passed = 0.0
-        self._pace = pace
+        self.pace = pace
 
     def monotonic(self) -> float:
         """Seconds that the test let pass, and those that were slept."""
@@ -55,7 +56,7 @@ class StoppedClock(RealClock):
     async def sleep(self, seconds: float) -> None:
         """Wait, and see it."""
         self.passed += seconds
-        await asyncio.sleep(seconds * self._pace)
+        await asyncio.sleep(seconds * self.pace)
 
 
 @dataclass
@@ -74,7 +75,14 @@ class Npm:
         self.suffix, self.controller = f"{number}.hf.test", f"home-{number}"
         self.client = httpx.AsyncClient(trust_env=False, verify=False, timeout=60, headers={"Connection": "close"})
         self.made: list[tuple[str, int]] = []
+        self.poll_s = 0.05 if self.fake is None else 0.005
         self._token = ""
+
+    @property
+    def server(self) -> FakeNpm:
+        """The fake, in tests that are played on it alone."""
+        assert self.fake is not None
+        return self.fake
 
     def name(self, word: str = "shop") -> str:
         """A hostname of this test alone."""
@@ -104,15 +112,14 @@ class Npm:
 
     async def host(self, hostname: str, port: int = 9, **fields: Any) -> dict[str, Any]:
         """A host that a person made."""
-        base = {"domain_names": [hostname], "forward_scheme": "http", "forward_host": "127.0.0.1", "forward_port": port}
-        found: dict[str, Any] = await self.do("POST", "/nginx/proxy-hosts", {**base, **fields})
-        return found
+        target = {"forward_scheme": "http", "forward_host": "127.0.0.1", "forward_port": port}
+        body = {"domain_names": [hostname], **target, **fields}
+        return dict(await self.do("POST", "/nginx/proxy-hosts", body))
 
     async def edit(self, hostname: str, **fields: Any) -> dict[str, Any]:
         """A person's change of a host of this test."""
         number = (await self.rows())[hostname]["id"]
-        found: dict[str, Any] = await self.do("PUT", f"/nginx/proxy-hosts/{number}", fields)
-        return found
+        return dict(await self.do("PUT", f"/nginx/proxy-hosts/{number}", fields))
 
     async def access_list(self, name: str = "") -> int:
         """An access list that nobody passes without a password."""
@@ -170,14 +177,29 @@ class Npm:
     async def until(self, hostname: str, text: str, tls: bool = False) -> None:
         """Wait for a reload to take effect. Raises `AssertionError` after some seconds."""
         last = ""
-        for _ in range(100):
+
+        async def answers() -> bool:
+            nonlocal last
             with contextlib.suppress(httpx.HTTPError):
                 reply = await self.get(hostname, tls=tls)
                 last = f"{reply.status_code} {reply.text}"
-                if text in last:
-                    return
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"{hostname} does not answer {text!r}: {last}")
+            return text in last
+
+        assert await eventually(answers, self.poll_s), f"{hostname} does not answer {text!r}: {last}"
+
+    async def reloaded(self) -> None:
+        """Wait until the last reload has taken effect, in every worker of nginx."""
+        if self.fake is None:
+            await asyncio.sleep(0.4)
+        else:
+            await until(lambda: self.server.hosts.nginx.pending == 0)
+
+    async def pass_seconds(self, seconds: float) -> None:
+        """Let time pass for NPM: for real, or by its clock."""
+        if self.fake is None:
+            await asyncio.sleep(seconds)
+        else:
+            self.fake.clock_ahead_s += seconds
 
     async def clean(self) -> None:
         """Remove what the test made."""
@@ -196,7 +218,7 @@ class Site:
     def __init__(self, npm: Npm, tap: Tap, bot: tuple[str, str], options: Mapping[str, Any], name: str) -> None:
         self.npm = npm
         self.tap = tap
-        self.clock = StoppedClock(0.2 if npm.fake is not None else 1.0)
+        self.clock = StoppedClock(PACE if npm.fake is not None else 1.0)
         self.secret = bot[1]
         site = hosts.Site(name, **options)
         addresses = (npm.address, npm.tls_address)
@@ -213,32 +235,24 @@ class Site:
         """Delete the routes of these hostnames."""
         await self.proxy.write([RouteChange(name, None) for name in hostnames])
 
-    async def proven_at_all(self, route: Route) -> bool:
-        """True when the route answers with its marker, whatever is behind it."""
-        for _ in range(60):
-            with contextlib.suppress(WorldBad):
-                if (await self.proxy.ask(route)).marker == route.marker:
-                    return True
-            await asyncio.sleep(0.05)
-        return False
+    async def proven(self, route: Route, *, behind: bool = True) -> bool:
+        """True when the route answers with its marker within some seconds; `behind` False: by nginx alone."""
 
-    async def proven(self, route: Route, seconds: float = 5.0) -> bool:
-        """True when the route answers with its marker within so long."""
-        for _ in range(int(seconds / 0.05)):
+        async def answers() -> bool:
             with contextlib.suppress(WorldBad):
                 answer = await self.proxy.ask(route)
-                if answer.marker == route.marker and answer.status not in range(502, 505):
-                    return True
-            await asyncio.sleep(0.05)
-        return False
+                return answer.marker == route.marker and not (behind and answer.status in range(502, 505))
+            return False
+
+        return await eventually(answers, self.npm.poll_s)
 
 
 @contextlib.asynccontextmanager
-async def npm(kind: str, folder: Path) -> AsyncIterator[Npm]:
+async def opened(kind: str) -> AsyncIterator[Npm]:
     """The NPM of a test."""
     async with contextlib.AsyncExitStack() as stack:
         if kind == "fake":
-            fake = await stack.enter_async_context(FakeNpm().running(folder))
+            fake = await stack.enter_async_context(FakeNpm().running())
             found = Npm(fake.url, fake.address, fake.tls_address, ADMIN, PASSWORD, fake)
         else:
             url, identity, secret = (os.environ[PREFIX + name] for name in ("URL", "IDENTITY", "SECRET"))
@@ -261,6 +275,17 @@ async def site(world: Npm, bot: tuple[str, str] | None = None, **options: Any) -
             yield found
         finally:
             await found.proxy.close()
+
+
+async def eventually(true: Callable[[], Awaitable[bool]], pause: float, seconds: float = 5.0) -> bool:
+    """Ask until it is so, for at most so long."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not await true():
+        if loop.time() > end:
+            return False
+        await asyncio.sleep(pause)
+    return True
 
 
 async def until(true: Callable[[], bool]) -> None:

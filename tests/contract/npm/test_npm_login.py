@@ -3,36 +3,10 @@
 Every test fails when what handles it is switched off.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from controller.core.model.errors import WorldBad
-from tests.contract import npm_site
-from tests.contract.npm_site import Npm, Site, kinds, route
-
-
-@pytest.fixture(params=kinds())
-async def npm(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Npm]:
-    """The fake, and a real one where there is one."""
-    async with npm_site.npm(request.param, tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-async def home(npm: Npm) -> AsyncIterator[Site]:
-    """One controller on it."""
-    async with npm_site.site(npm) as found:
-        yield found
-
-
-@pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[Npm]:
-    """The fake, for what a real one cannot be made to do from outside."""
-    async with npm_site.npm("fake", tmp_path) as found:
-        yield found
+from tests.contract.npm.site import Npm, Site, route, site
 
 
 async def test_fact_1_an_expired_token_costs_one_login(home: Site) -> None:
@@ -41,7 +15,7 @@ async def test_fact_1_an_expired_token_costs_one_login(home: Site) -> None:
     for change in (False, True):
         await home.proxy.read()
         home.proxy.session._token = await _short_token(home)
-        await asyncio.sleep(2.1)
+        await home.npm.pass_seconds(2.1)
         home.tap.calls.clear()
         if change:
             await home.set(wanted)
@@ -78,7 +52,7 @@ async def test_fact_1_a_missing_permission_is_named(home: Site) -> None:
     """NPM says 404 to a list and 500 to a change; the person reads which permission to give."""
     wanted = route(home.npm.name(), 9)
     for level in ("hidden", "view"):
-        async with npm_site.site(home.npm, await home.npm.bot(proxy_hosts=level)) as weak:
+        async with site(home.npm, await home.npm.bot(proxy_hosts=level)) as weak:
             if level == "hidden":
                 with pytest.raises(WorldBad, match="permission for proxy hosts is hidden; set it to manage") as failed:
                     await weak.proxy.read()
@@ -91,11 +65,9 @@ async def test_fact_1_a_missing_permission_is_named(home: Site) -> None:
 
 async def test_pitfall_7_a_second_factor_is_asked_of_nobody(fake: Npm) -> None:
     """A login that wants a code ends with what to do instead."""
-    server = fake.fake
-    assert server
     bot = await fake.bot(visibility="user")
-    server.users[-1]["two_factor"] = True
-    async with npm_site.site(fake, bot) as home:
+    fake.server.users[-1]["two_factor"] = True
+    async with site(fake, bot) as home:
         with pytest.raises(WorldBad, match="second factor: give Holdfast a user without one") as failed:
             await home.proxy.read()
         assert failed.value.reason == "ProxyLogin"
@@ -117,10 +89,8 @@ async def test_pitfall_7_a_wrong_password_is_said_and_not_hammered(home: Site) -
 
 async def test_pitfall_7_later_releases_say_403(fake: Npm) -> None:
     """They mean the same by it."""
-    server = fake.fake
-    assert server
-    server.newer = True
-    async with npm_site.site(fake, await fake.bot(proxy_hosts="view")) as weak:
+    fake.server.newer = True
+    async with site(fake, await fake.bot(proxy_hosts="view")) as weak:
         await weak.proxy.read()
         with pytest.raises(WorldBad, match="proxy hosts is view; set it to manage"):
             await weak.set(route(fake.name(), 9))
