@@ -20,6 +20,7 @@ from controller.clients.probe import HttpProber
 from controller.clients.secrets import FileSecrets
 from controller.clients.state.json_notes import ConfirmedNote, PulledNote
 from controller.clients.state.lock import StateLock
+from controller.clients.state.reader import ReadOnlyStore, StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.catalog.safeguards import Limits
 from controller.core.catalog.types import CatalogRules
@@ -29,7 +30,7 @@ from controller.core.model.status import StageStatus
 from controller.intake.guard import Confirmed, Guard
 from controller.intake.intake import Intake
 from controller.intake.sources import factory
-from controller.interfaces import Clock, Prober, Proxy, Runtime, Secrets, Source, Store
+from controller.interfaces import Clock, Prober, Proxy, Reads, Runtime, Secrets, Source, Store
 from controller.loop import Pieces
 from controller.reconcile import Reconciler
 from controller.stage_registry import StageRegistry
@@ -59,6 +60,8 @@ class Clients:
     prober: Prober
     secrets: Secrets
     store: Store
+    stored: Reads
+    """The content of the state folder, for showing."""
     sources: Sequence[Source]
     clock: Clock
     earlier: Mapping[StageKey, StageStatus] = field(default_factory=dict)
@@ -159,6 +162,7 @@ def compose(clients: Clients, config: Config) -> Pieces:
         clock=clock,
         resync=config.resync,
         events=runtime.events,
+        stored=clients.stored,
         housekeeper=housekeeper,
         notify=clients.notify,
         keep_lock=clients.keep_lock,
@@ -196,8 +200,10 @@ async def opened(
             stack.callback(state_lock.release)
         clock = SystemClock()
         history = settings.state.history
-        store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else SqliteStore.reader(folder)
-        stack.callback(store.close)
+        stored = StateReader(folder)
+        store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else None
+        if store is not None:
+            stack.callback(store.close)
         runtime = chosen_runtime(settings)
         stack.push_async_callback(runtime.close)
         secrets = FileSecrets(settings.policy.secret_roots, os.environ, folder / SECRET_KEY)
@@ -212,12 +218,13 @@ async def opened(
             proxy=proxy,
             prober=prober,
             secrets=secrets,
-            store=store,
+            store=store or ReadOnlyStore(folder),
+            stored=stored,
             sources=sources,
             clock=clock,
-            earlier=await to_thread(store.statuses),
+            earlier=await to_thread(stored.statuses),
             confirmed=ConfirmedNote(folder),
-            notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if lock else None,
+            notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if store else None,
             housekeeper=Housekeeper(runtime, PulledNote(folder), settings.limits.image_history) if lock else None,
             keep_lock=state_lock.keep if state_lock is not None else None,
         )

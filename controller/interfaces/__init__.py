@@ -12,6 +12,7 @@ from controller.interfaces.control import Control
 from controller.interfaces.diagnosable import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer
 from controller.interfaces.probe import Probe, Prober
 from controller.interfaces.proxy import Answer, Proxy
+from controller.interfaces.reads import Reads
 from controller.interfaces.runtime import Runtime, RuntimeEvent
 from controller.interfaces.secrets import Secrets
 from controller.interfaces.source import Delivery, Source
@@ -30,6 +31,7 @@ __all__ = [
     "Probe",
     "Prober",
     "Proxy",
+    "Reads",
     "Runtime",
     "RuntimeEvent",
     "Secrets",

@@ -73,7 +73,7 @@ def history(db: sqlite3.Connection, prefix: str | None, limit: int) -> list[Hist
     return [HistoryRow.model_validate(dict(zip(names, row, strict=True))) for row in rows]
 
 
-def begun(db: sqlite3.Connection) -> float | None:
+def oldest_record(db: sqlite3.Connection) -> float | None:
     """When the oldest log line that is kept was written; None without any."""
     found = db.execute("SELECT time FROM line ORDER BY id LIMIT 1").fetchone()
     return float(found[0]) if found is not None else None
