@@ -1,211 +1,86 @@
-"""The controller at work: passes, Docker's events, resyncs and sources, beside each other in one event loop.
+"""What runs for ever: passes, Docker's events, resyncs, sources, notifications and the clean-up of images.
 
-This is the only place with a broad `except`: what gets here and is no error of `core.errors` is a bug, which is logged
-with its traceback and never ends the controller.
+This is the only place with a broad `except`: an exception that is no error of `core.model.errors` is a bug, which is
+logged with its traceback and never ends the controller.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
-from controller.core.catalog.types import incumbents
 from controller.core.model.backoff import delay
 from controller.core.model.desired import StageKey
-from controller.core.model.errors import HoldfastError, InvalidInput, WorldBad
-from controller.core.model.observed import Container
-from controller.core.model.status import StageStatus
-from controller.intake.guard import Guard
+from controller.core.model.errors import HoldfastError, WorldBad
 from controller.intake.intake import Intake
-from controller.interfaces import Source
-from controller.reconcile import Listener, Reconciler, World
+from controller.interfaces import Clock, Reads, RuntimeEvent, Source
+from controller.reconcile import Reconciler
+from controller.stage_registry import StageRegistry
 from controller.telemetry import log
-from controller.wiring import Parts
-from controller.work.apply import Applier
-from controller.work.container_snapshot import ContainerSnapshot
+from controller.work.housekeeping import Housekeeper
 from controller.work.operations import Operations
-from controller.work.perform import Performer
 from controller.work.queue import WorkQueue
-from controller.work.route_writer import RouteWriter
 from controller.work.wakeups import Wakeups
 
 WORKERS = 8
-PROGRESS = 1.0
-"""Seconds after which a pass shows the progress of an operation."""
-LOCK_LOOK = 2.0
-"""Seconds between two looks at the lock: somebody who deleted the state folder may start a second controller."""
-GOODBYE = 8.0
+LOCK_CHECK_INTERVAL_S = 2.0
+"""Somebody who deletes the state folder lets a second controller start; this notices it."""
+SHUTDOWN_S = 8.0
 """Seconds that calls in flight get when the controller ends."""
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """The ready pieces of one controller, made by `wiring`."""
+
+    id: str
+    intake: Intake
+    registry: StageRegistry
+    queue: WorkQueue
+    reconciler: Reconciler
+    operations: Operations
+    wakeups: Wakeups
+    clock: Clock
+    resync: float
+    """Seconds between two looks at everything."""
+    events: Callable[[], AsyncIterator[RuntimeEvent]]
+    """Docker's hints, for ever."""
+    stored: Reads
+    """The content of the state folder, for showing."""
+    housekeeper: Housekeeper | None
+    notify: Callable[[asyncio.Event], Awaitable[None]] | None
+    """Delivers notifications until the event is set."""
+    keep_lock: Callable[[], None] | None
+    """Makes sure that the state folder is still ours alone. Raises `Locked` when it is not."""
+
+
 class Loop:
-    """Everything that runs by itself. Its owner is the manager."""
+    """Runs the pieces beside each other in one event loop. Its owner is the manager."""
 
-    def __init__(self, parts: Parts, listener: Listener) -> None:
-        self._parts = parts
-        self._stopping = False
-        self._wakeups = Wakeups()
-        self._snapshot = ContainerSnapshot(parts.runtime, parts.clock)
-        self._route_writer = RouteWriter(parts.proxy, parts.clock)
-        performer = Performer(
-            parts.runtime,
-            parts.prober,
-            self._route_writer,
-            parts.secrets,
-            parts.clock,
-            wakeups=self._wakeups,
-            starts=parts.limits.starts,
-            pulls=parts.limits.pulls,
-            pulled=parts.housekeeper.pulled if parts.housekeeper is not None else None,
-        )
-        self.operations = Operations(performer.perform, parts.clock, self._ended, self._progressed)
-        guard = Guard(parts.store, [source.name for source in parts.sources], parts.limits.guard_percent, parts.prune)
-        keep = parts.prune and parts.writes
-        self.intake = Intake(parts.sources, guard, parts.catalog_rules, parts.confirmed, keep=keep)
-        world = World(
-            snapshot=self._snapshot,
-            route_writer=self._route_writer,
-            operations=self.operations,
-            secrets=parts.secrets,
-            store=parts.store,
-            applier=Applier(parts.runtime, parts.secrets, self.operations, self._snapshot.mark_changed),
-            clock=parts.clock,
-            rules=parts.rules,
-            known=parts.known,
-        )
-        self.reconciler = Reconciler(world, self.intake.desired, lambda: self._stopping, listener)
-        self._queue = WorkQueue(self._pass, parts.clock, self._failed)
-        self._rebuilding = asyncio.Lock()
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
         self._resync = asyncio.Event()
-        self._left: set[StageKey] = set()
-        self._remembered = set(parts.known)
-        self._follows = False
-        self._containers: tuple[Container, ...] = ()
-        self._cleaning: asyncio.Task[None] | None = None
         self._bugs: set[str] = set()
-        self.news = asyncio.Event()
-        """Set after each pass and each change of the catalog."""
-        self.seen = False
-        """True once Docker, the proxy and the sources have all been looked at."""
-
-    @property
-    def statuses(self) -> Mapping[StageKey, StageStatus]:
-        """Newest status of each stage that had a pass."""
-        return self.reconciler.statuses
-
-    def stages(self) -> tuple[StageKey, ...]:
-        """All declared stages, and undeclared ones that still have something of ours."""
-        return tuple(sorted({*self.intake.catalog.stages, *self._left}))
-
-    def cared_for(self) -> tuple[StageKey, ...]:
-        """The stages that get passes: undeclared ones only when every source has said what it declares."""
-        return self.stages() if self._prunes else tuple(sorted(self.intake.catalog.stages))
-
-    def enqueue(self, *keys: StageKey) -> None:
-        """Ask for a pass of these stages."""
-        for key in keys:
-            if self._prunes or key in self.intake.catalog.stages:
-                self._queue.add(key)
-
-    # Looks at the world
-
-    async def first_look(self, *, strict: bool) -> None:
-        """Read the sources and look at everything. Raises `Unreachable`, and `InvalidInput` when `strict`."""
-        await self.intake.restore()
-        wrong = await self.intake.load_all()
-        if strict and wrong:
-            raise InvalidInput(list(wrong))
-        await self.look()
+        """Bugs whose traceback was logged."""
 
     async def until_seen(self) -> None:
-        """The first look, tried until it succeeds."""
-        await self._forever("first look", partial(self.first_look, strict=False))
-
-    async def rebuild(self) -> None:
-        """Make the catalog anew from what the sources delivered and what runs, and enqueue what changed by it."""
-        async with self._rebuilding:
-            self._containers = await self._snapshot.list_all()
-            table = await self._route_writer.table()
-            self._remembered = set(await self._parts.store.stages())
-            memories = {key: await self._parts.store.memory(key) for key in self._requested()}
-            routes = table.routes.values()
-            changed = await self.intake.rebuild(incumbents(self._containers, routes, memories), table)
-            here = {item.stage for item in self._containers} | {route.stage for route in routes}
-            self._left = (here | self._remembered) - set(self.intake.catalog.stages)
-            for key in sorted(changed):
-                self.operations.outdate(key)
-                self.enqueue(key)
-            self.seen = True
-            self.news.set()
-
-    async def look(self) -> None:
-        """One list of all containers and one read of the routes, for the passes of all stages. Raises `WorldBad`."""
-        before = {item.id for item in self._containers}
-        self._route_writer.forget()
-        try:
-            await self.rebuild()
-        finally:
-            self.enqueue(*self.stages())
-        if not before <= {item.id for item in self._containers}:
-            self._clean()
-
-    def _requested(self) -> list[StageKey]:
-        """Stages for which it is remembered when a DeployRequest was first seen."""
-        stages = self.intake.catalog.stages
-        asked = {key for key, stage in stages.items() if any(item.request for item in stage.instances)}
-        return sorted(asked if stages else self._remembered)
-
-    @property
-    def _prunes(self) -> bool:
-        return self._parts.prune and self.intake.complete
-
-    # Passes
-
-    async def _pass(self, key: StageKey) -> float | None:
-        try:
-            return await self.reconciler.reconcile(key)
-        except HoldfastError as error:
-            await self.reconciler.unseen(key, error)
-            raise
-        except Exception as error:
-            self._bug("pass", error, stage=key)
-            failed = WorldBad(f"{type(error).__name__} in a pass; see the controller's log", reason="Bug")
-            await self.reconciler.unseen(key, failed)
-            raise failed from error
-        finally:
-            if key not in self.intake.catalog.stages and key not in self.statuses:
-                self._left.discard(key)
-                self._remembered.discard(key)
-            self.news.set()
-
-    def _failed(self, key: StageKey, error: HoldfastError, seconds: float) -> None:
-        again = f"{min(seconds, self._parts.limits.resync):.1f}s"  # a resync asks for a pass of every stage
-        log.warning("pass failed", stage=key, reason=error.reason, message=error.message, again=again)
-
-    def _ended(self, stage: StageKey) -> None:
-        self._snapshot.mark_changed(stage)
-        self._queue.add(stage)
-
-    def _progressed(self, stage: StageKey) -> None:
-        self._queue.add_after(stage, PROGRESS)
-
-    # The parts that run for ever
+        """The first look at everything, tried until it succeeds."""
+        await self._forever("first look", partial(self._pieces.registry.first_look, strict=False))
 
     async def serve(self, stop: asyncio.Event, *, follow: bool) -> None:
         """Work until `stop` is set, then end within ten seconds. `follow`: take up changes of the sources.
 
         Raises `Locked` when the state folder was deleted and somebody else has the new one.
         """
-        working = asyncio.create_task(self._forever("passes", partial(self._queue.run, WORKERS)))
-        looking = [
-            asyncio.create_task(self._forever("events", self._listen)),
-            asyncio.create_task(self._forever("resync", self._resyncs)),
-        ]
-        self._follows = follow
+        pieces = self._pieces
+        looking = [self._begin("events", self._listen), self._begin("resync", partial(self._resyncs, follow))]
         if follow:
-            for source in self.intake.sources:
-                looking.append(asyncio.create_task(self._forever(source.name, partial(self._follow, source))))
-        notify = self._parts.notify
-        telling = asyncio.create_task(self._forever("notifications", partial(notify, stop) if notify else _nothing))
+            looking += [self._begin(source.name, partial(self._follow, source)) for source in pieces.intake.sources]
+        if pieces.housekeeper is not None:
+            looking.append(self._begin("housekeeping", self._housekeep))
+        working = [self._begin("passes", partial(pieces.queue.run, self._pass, self._failed, WORKERS))]
+        if pieces.notify is not None:
+            working.append(self._begin("notifications", partial(pieces.notify, stop)))
         stopping = asyncio.create_task(stop.wait())
         locking = asyncio.create_task(self._keep_lock())
         try:
@@ -216,34 +91,19 @@ class Loop:
             stopping.cancel()
             locking.cancel()
             stop.set()
-            await self._end(working, looking, telling)
+            await self._end(working, looking)
 
-    async def _keep_lock(self) -> None:
-        """Hold the lock of the state folder, whatever becomes of the folder. Ends with `Locked` only."""
-        keep = self._parts.keep_lock or await asyncio.Future[Callable[[], None]]()
-        while True:
-            await self._parts.clock.sleep(min(LOCK_LOOK, self._parts.limits.resync))
+    async def tidy(self) -> None:
+        """Remove images that are not needed any more; what fails is left for the next time."""
+        housekeeper = self._pieces.housekeeper
+        if housekeeper is not None and housekeeper.is_due:
             try:
-                await asyncio.to_thread(keep)
-            except WorldBad as error:
-                log.warning("state folder not locked", reason=error.reason, message=error.message)
+                await housekeeper.clean(await self._pieces.registry.digests_in_use())
+            except HoldfastError as error:
+                log.warning("images not cleaned", reason=error.reason, message=error.message)
 
-    async def _end(
-        self, working: "asyncio.Task[None]", looking: "list[asyncio.Task[None]]", telling: "asyncio.Task[None]"
-    ) -> None:
-        """Begin nothing more; await calls in flight for a while, so that as little as possible stays unknown."""
-        self._stopping = True
-        self._queue.stop()
-        if self._cleaning is not None:
-            looking.append(self._cleaning)
-        for task in looking:
-            task.cancel()
-        closing = asyncio.create_task(self.operations.close(GOODBYE))
-        rest = {working, telling, closing, *looking}
-        _, late = await asyncio.wait(rest, timeout=GOODBYE + 0.5)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+    def _begin(self, name: str, work: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":
+        return asyncio.create_task(self._forever(name, work))
 
     async def _forever(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run a part until it ends by itself; begin it anew after an error."""
@@ -255,73 +115,90 @@ class Loop:
             except HoldfastError as error:
                 log.warning("part failed", part=name, reason=error.reason, message=error.message)
             except Exception as error:
-                self._bug(name, error)
+                self._log_bug(name, error)
             failures += 1
-            await self._parts.clock.sleep(min(delay(failures, name), self._parts.limits.resync))
+            await self._pieces.clock.sleep(min(delay(failures, name), self._pieces.resync))
+
+    async def _pass(self, key: StageKey) -> float | None:
+        reconciler = self._pieces.reconciler
+        try:
+            return await reconciler.reconcile(key)
+        except HoldfastError as error:
+            await reconciler.report_failure(key, error)
+            raise
+        except Exception as error:
+            self._log_bug("pass", error, stage=key)
+            failed = WorldBad(f"{type(error).__name__} in a pass; see the controller's log", reason="Bug")
+            await reconciler.report_failure(key, failed)
+            raise failed from error
+        finally:
+            self._pieces.registry.note_pass(key, gone=key not in reconciler.statuses)
+
+    def _failed(self, key: StageKey, error: HoldfastError, seconds: float) -> None:
+        again = f"{min(seconds, self._pieces.resync):.1f}s"  # a resync asks for a pass of every stage
+        log.warning("pass failed", stage=key, reason=error.reason, message=error.message, again=again)
 
     async def _listen(self) -> None:
-        async for event in self._parts.runtime.events():
+        async for event in self._pieces.events():
             if event.container:
-                self._wakeups.wake(event.container)
+                self._pieces.wakeups.wake(event.container)
             if event.stage is None:
                 self._resync.set()
-                continue
-            self._snapshot.mark_changed(event.stage)
-            if event.stage not in self.intake.catalog.stages:
-                self._left.add(event.stage)
-            self.enqueue(event.stage)
+            else:
+                self._pieces.registry.note_event(event.stage)
 
-    async def _resyncs(self) -> None:
+    async def _resyncs(self, follow: bool) -> None:
         while True:
             try:
-                async with asyncio.timeout(self._parts.limits.resync):
+                async with asyncio.timeout(self._pieces.resync):
                     await self._resync.wait()
             except TimeoutError:
                 pass
             self._resync.clear()
-            if self._follows:
-                await self.intake.load_all()
-            await self.look()
+            if follow:
+                await self._pieces.intake.load_all()
+            await self._pieces.registry.resync()
 
     async def _follow(self, source: Source) -> None:
         """Take up each change of a source. What comes while this is being begun anew is found by the next resync."""
         async for _ in source.changes():
-            await self.intake.load(source)
+            await self._pieces.intake.load(source)
             try:
-                await self.rebuild()
+                await self._pieces.registry.rebuild()
             except WorldBad:
                 self._resync.set()
                 raise
 
-    def _clean(self) -> None:
-        if self._parts.housekeeper is not None and (self._cleaning is None or self._cleaning.done()):
-            self._cleaning = asyncio.create_task(self._forever("housekeeping", self._clean_once))
+    async def _housekeep(self) -> None:
+        while True:
+            await self._pieces.clock.sleep(self._pieces.resync)
+            await self.tidy()
 
-    async def tidy(self) -> None:
-        """Remove images that are not needed any more; what fails is left for the next time."""
-        try:
-            self._containers = await self._snapshot.list_all()
-            await self._clean_once()
-        except HoldfastError as error:
-            log.warning("images not cleaned", reason=error.reason, message=error.message)
+    async def _keep_lock(self) -> None:
+        """Hold the lock of the state folder, whatever becomes of the folder. Ends with `Locked` only."""
+        keep = self._pieces.keep_lock or await asyncio.Future[Callable[[], None]]()
+        while True:
+            await self._pieces.clock.sleep(min(LOCK_CHECK_INTERVAL_S, self._pieces.resync))
+            try:
+                await asyncio.to_thread(keep)
+            except WorldBad as error:
+                log.warning("state folder not locked", reason=error.reason, message=error.message)
 
-    async def _clean_once(self) -> None:
-        used: dict[str, set[str]] = {}
-        for key, stage in self.intake.catalog.stages.items():
-            memory = await self._parts.store.memory(key)
-            used.setdefault(stage.template.image, set()).update(one.digest for one in memory.instances.values())
-        for digests in used.values():
-            digests.update(item.digest for item in self._containers)
-        if self._parts.housekeeper is not None:
-            await self._parts.housekeeper.clean(used)
+    async def _end(self, working: "list[asyncio.Task[None]]", looking: "list[asyncio.Task[None]]") -> None:
+        """Begin nothing more; await calls in flight for a while, so that as little as possible stays unknown."""
+        self._pieces.queue.stop()
+        for task in looking:
+            task.cancel()
+        closing = asyncio.create_task(self._pieces.operations.close(SHUTDOWN_S))
+        rest = {*working, *looking, closing}
+        _, late = await asyncio.wait(rest, timeout=SHUTDOWN_S + 0.5)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
-    def _bug(self, where: str, error: Exception, **names: str) -> None:
+    def _log_bug(self, where: str, error: Exception, **named: str) -> None:
         """Log a bug, with its traceback the first time."""
         text = f"{where}: {type(error).__name__}: {error}"
-        known = text in self._bugs
+        traceback = {} if text in self._bugs else {"exc_info": error}
         self._bugs.add(text)
-        log.error("bug", where=where, error=text, **names, **({} if known else {"exc_info": error}))
-
-
-async def _nothing() -> None:
-    """Nobody wants to be told."""
+        log.error("bug", where=where, error=text, **named, **traceback)

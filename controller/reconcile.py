@@ -1,14 +1,15 @@
 """One pass over one stage. Read this first: everything else is a detail of one of its six steps.
 
-A pass gets a name, never an event, and is right on its first run after a week off. It never waits for long work: it
-issues what is safe now, and says when to come back. The rollout is nowhere a call stack; it is what the plan says next.
+A pass is given a stage's name, never an event, and is right on its first run after a week off. It never waits for long
+work: it issues what is safe now, and says when to come back. The rollout is nowhere a call stack; it is what the next
+plan says.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from controller.core.model.backoff import delay
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import DesiredStage, StageKey
 from controller.core.model.errors import HoldfastError, WorldBad
@@ -23,177 +24,178 @@ from controller.work.container_snapshot import ContainerSnapshot
 from controller.work.operations import Operations
 from controller.work.route_writer import RouteWriter
 
-AT_ONCE = 10
-"""Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""
-JUMP, STALE = 2.0, 2.0
-"""Seconds from which on the clock did not drift but was set, and after which a pass was decided on too old a look."""
-
-
-@dataclass(frozen=True)
-class World:
-    """What a pass works with. `known`: the last statuses of an earlier process; they say since when things are so."""
-
-    snapshot: ContainerSnapshot
-    route_writer: RouteWriter
-    operations: Operations
-    secrets: Secrets
-    store: Store
-    applier: Applier
-    clock: Clock
-    rules: Rules
-    known: Mapping[StageKey, StageStatus]
+OBSERVATION_MAX_AGE_S = 2.0
+"""A pass issues no further action after so many seconds: it was decided on an observation that is too old by then."""
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is told what passes report: each status, and each transition with its stage."""
+    """Gets what passes report: each status, and each transition with its stage."""
 
     status: Callable[[StageStatus], None]
     transition: Callable[[StageKey, Transition], None]
 
 
+@dataclass(kw_only=True, eq=False)
 class Reconciler:
-    """Runs passes. `desired` gives a stage as it is declared now; `stopping` becomes true when nothing may begin."""
+    """Runs passes; made by `wiring`, called by the loop."""
 
-    def __init__(
-        self,
-        world: World,
-        desired: Callable[[StageKey], DesiredStage],
-        stopping: Callable[[], bool],
-        listener: Listener,
-    ) -> None:
-        self._world = world
-        self._desired = desired
-        self._stopping = stopping
-        self._listener = listener
-        self._locks: dict[StageKey, asyncio.Lock] = {}
-        self._rows: dict[StageKey, int] = {}
-        self._ahead: dict[StageKey, float] = {}
-        """By how much the wall clock was ahead of the monotonic one in the last pass of each stage."""
-        self.statuses: dict[StageKey, StageStatus] = {}
-        """The newest status of each stage that is declared or has something left."""
+    desired: Callable[[StageKey], DesiredStage]
+    """A stage as it is declared now."""
+    snapshot: ContainerSnapshot
+    route_writer: RouteWriter
+    operations: Operations
+    applier: Applier
+    secrets: Secrets
+    store: Store
+    clock: Clock
+    rules: Rules
+    is_stopping: Callable[[], bool]
+    """True when no further action may be issued."""
+    earlier: Mapping[StageKey, StageStatus]
+    """The last statuses of an earlier process; they say since when conditions hold."""
+    statuses: dict[StageKey, StageStatus] = field(default_factory=dict)
+    """The newest status of each stage that is declared or has something left."""
+    _listeners: list[Listener] = field(default_factory=list)
+    _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)
+    _clock_offsets: dict[StageKey, float] = field(default_factory=dict)
+    """How far the wall clock was ahead of the monotonic one in the last recorded pass of each stage."""
 
     async def reconcile(self, key: StageKey) -> float | None:
-        """One pass; returns in how many seconds to come back, None: at the next event or resync.
+        """Run one pass; returns in how many seconds to come back, None: at the next event or resync.
 
-        Raises `Unreachable` when something could not be looked at, and `WorldBad` when the intent could not be stored;
-        nothing new was begun then.
+        Raises `Unreachable` when something could not be observed, and `WorldBad` when the intent could not be stored;
+        no action was issued then.
         """
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            desired = self._desired(key)
+        async with self._lock(key):
+            desired = self.desired(key)
             observed = await self.observe(desired)
-            now, stored = self._world.clock.now(), observed.memory
-            ahead = now - self._world.clock.monotonic()
-            jump = ahead - self._ahead.get(key, ahead)
-            if abs(jump) > JUMP:
-                observed = replace(observed, memory=stored.carried(jump))
-            decided = plan.plan(desired, observed, self._world.rules, now)
-            await self._record(key, stored, decided, now)
-            self._ahead[key] = ahead
-            at_once = await self._apply(desired, decided)
+            decided = self._plan(desired, observed)
+            await self._record(key, observed.memory, decided)
+            look_again = await self._apply(desired, decided)
             await self._report(desired, observed, decided)
-        return self._again(key, decided, at_once)
+        return 0.0 if look_again else self._seconds_until(decided.wake)
 
     async def observe(self, desired: DesiredStage) -> Observed:
-        """Everything the plan decides on.
+        """Collect everything that the plan decides on.
 
-        Facts come first: what ends while we look is seen as still running. What changes fastest comes last, so that a
-        proxy that keeps us waiting does not make the look at Docker an old one.
+        Facts come first: an operation that ends meanwhile is still seen as running. What changes fastest comes last, so
+        that a slow proxy does not make the list of containers an old one.
         """
-        world = self._world
-        facts = dict(world.operations.facts(desired.key))
-        memory = await world.store.memory(desired.key)
-        secrets = await world.secrets.look(desired.template.secrets)
-        routes = await world.route_writer.table()
-        containers = await world.snapshot.of_stage(desired.key)
+        facts = dict(self.operations.facts(desired.key))
+        memory = await self.store.memory(desired.key)
+        secrets = await self.secrets.look(desired.template.secrets)
+        routes = await self.route_writer.table()
+        containers = await self.snapshot.of_stage(desired.key)
         return Observed(containers=containers, routes=routes, facts=facts, secrets=secrets, memory=memory)
 
-    async def remember(self, key: StageKey, change: Callable[[StageMemory], StageMemory]) -> StageMemory:
-        """Change by hand what is remembered of a stage, never in the middle of a pass; durable when it returns."""
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            known = await self._world.store.memory(key)
-            changed = change(known)
-            if changed != known:
-                await self._world.store.record(key, changed, (), self._world.clock.now())
-            return changed
+    def _plan(self, desired: DesiredStage, observed: Observed) -> Plan:
+        """Decide. When somebody set the clock, what is being waited for lasts as long as before."""
+        offset = self._clock_offset()
+        memory = observed.memory.carried(offset - self._clock_offsets.get(desired.key, offset))
+        return plan.plan(desired, replace(observed, memory=memory), self.rules, self.clock.now())
 
-    def outdate(self) -> None:
-        """Take every status for one of before now: whoever waits for an outcome must not be given an old one."""
-        self.statuses = {key: item.model_copy(update={"observed_at": 0.0}) for key, item in self.statuses.items()}
-
-    async def unseen(self, key: StageKey, error: HoldfastError) -> None:
-        """Report that a pass failed: what runs is left alone, and nothing is known of it."""
-        known = self.statuses.get(key) or StageStatus(key=key)
-        conditions = (
-            Condition(type="Ready", status="Unknown", reason=error.reason, message=error.message),
-            Condition(type="Reconciling", status="True", reason=error.reason, message="will be tried again"),
-        )
-        changes = {"conditions": conditions, "reason": error.message, "observed_at": self._world.clock.now()}
-        await self._publish(known.model_copy(update=changes))
-
-    async def _record(self, key: StageKey, stored: StageMemory, decided: Plan, now: float) -> None:
+    async def _record(self, key: StageKey, stored: StageMemory, decided: Plan) -> None:
+        """Store what is to be remembered, before its effects. What has passed gets on without that."""
+        offset, now = self._clock_offset(), decided.status.observed_at
         if decided.memory != stored or decided.transitions:
             try:
-                await self._world.store.record(key, decided.memory, decided.transitions, now)
+                await self.store.record(key, decided.memory, decided.transitions, now)
             except WorldBad:
-                await self._world.applier.give_back(key, decided.actions)
+                await self.applier.give_back(key, decided.actions)
                 raise
+        self._clock_offsets[key] = offset
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
-        """Carry out the actions until something newer is declared, or a call kept us waiting; True: a look is due."""
-        key, clock = desired.key, self._world.clock
-        self._world.operations.keep(key, decided.keep)
-        quick, began = False, clock.monotonic()
+        """Carry out the actions until something newer is declared or too much time has passed.
+
+        Returns True when the stage has to be observed again at once.
+        """
+        key, begun = desired.key, self.clock.monotonic()
+        self.operations.keep(key, decided.keep)
+        called = False
         for action in decided.actions:
-            if self._stopping() or self._desired(key) != desired or clock.monotonic() - began > STALE:
+            is_old = self.clock.monotonic() - begun > OBSERVATION_MAX_AGE_S
+            if is_old or self.is_stopping() or self.desired(key) != desired:
                 return True
-            quick = await self._world.applier.apply(key, action) or quick
-        return quick
+            called = await self.applier.apply(key, action) or called
+        return called
 
     async def _report(self, desired: DesiredStage, observed: Observed, decided: Plan) -> None:
         for transition in decided.transitions:
             _log(desired.key, transition)
-            self._listener.transition(desired.key, transition)
-        if self._desired(desired.key) != desired:
+            for listener in self._listeners:
+                listener.transition(desired.key, transition)
+        if self.desired(desired.key) != desired:
             return  # a status of what is no longer declared would mislead whoever waits for the new one
-        if _nothing_left(desired, observed, decided):
+        if _is_gone(desired, observed, decided):
             await self._forget(desired.key)
         else:
             await self._publish(decided.status)
 
+    async def report_failure(self, key: StageKey, error: HoldfastError) -> None:
+        """Publish that a pass failed: what runs was left alone, and nothing is known of it."""
+        conditions = (
+            Condition(type="Ready", status="Unknown", reason=error.reason, message=error.message),
+            Condition(type="Reconciling", status="True", reason=error.reason, message="will be tried again"),
+        )
+        changes = {"conditions": conditions, "reason": error.message, "observed_at": self.clock.now()}
+        await self._publish((self.statuses.get(key) or StageStatus(key=key)).model_copy(update=changes))
+
+    async def change_memory(self, key: StageKey, change: Callable[[StageMemory], StageMemory]) -> None:
+        """Change what is remembered of a stage, never in the middle of a pass; durable when it returns."""
+        async with self._lock(key):
+            stored = await self.store.memory(key)
+            changed = change(stored)
+            if changed != stored:
+                await self.store.record(key, changed, (), self.clock.now())
+
+    def outdate_statuses(self) -> None:
+        """Mark every status as not observed yet, so that nobody who waits for an outcome is given an old one."""
+        for key, status in self.statuses.items():
+            self.statuses[key] = status.model_copy(update={"observed_at": 0.0})
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Add a listener; returns the function that removes it."""
+        self._listeners.append(listener)
+        return partial(self._listeners.remove, listener)
+
     async def _publish(self, status: StageStatus) -> None:
-        known = self.statuses.get(status.key)
-        self.statuses[status.key] = status = status.dated(known or self._world.known.get(status.key))
-        if known is None or known.reason != status.reason:
+        before = self.statuses.get(status.key)
+        self.statuses[status.key] = status = status.dated(before or self.earlier.get(status.key))
+        if before is None or before.reason != status.reason:
             log.info("pass", stage=status.key, reason=status.reason)
-        self._listener.status(status)
+        for listener in self._listeners:
+            listener.status(status)
         try:
-            await self._world.store.report(status)
+            await self.store.report(status)
         except WorldBad as error:
             log.warning("status not stored", stage=status.key, error=error.message)
 
     async def _forget(self, key: StageKey) -> None:
         self.statuses.pop(key, None)
-        self._world.operations.keep(key, frozenset())
+        self.operations.keep(key, frozenset())
         log.info("stage is gone", stage=key)
-        await self._world.store.forget(key)
+        await self.store.forget(key)
 
-    def _again(self, key: StageKey, decided: Plan, at_once: bool) -> float | None:
-        seconds = None if decided.wake is None else max(0.0, decided.wake - self._world.clock.now())
-        if not at_once and seconds != 0.0:
-            self._rows.pop(key, None)
-            return seconds
-        self._rows[key] = self._rows.get(key, 0) + 1
-        return delay(self._rows[key] - AT_ONCE, key)
+    def _clock_offset(self) -> float:
+        return self.clock.now() - self.clock.monotonic()
+
+    def _seconds_until(self, when: float | None) -> float | None:
+        return None if when is None else max(0.0, when - self.clock.now())
+
+    def _lock(self, key: StageKey) -> asyncio.Lock:
+        return self._locks.setdefault(key, asyncio.Lock())
 
 
-def _nothing_left(desired: DesiredStage, observed: Observed, decided: Plan) -> bool:
+def _is_gone(desired: DesiredStage, observed: Observed, decided: Plan) -> bool:
+    """True when the stage is not declared and nothing of it is left."""
     routed = any(route.stage == desired.key for route in observed.routes.routes.values())
-    going = any(fact.status == "running" for fact in observed.facts.values())
-    return not (desired.declared or observed.containers or routed or decided.actions or going)
+    running = any(fact.status == "running" for fact in observed.facts.values())
+    return not (desired.declared or observed.containers or routed or decided.actions or running)
 
 
 def _log(key: StageKey, transition: Transition) -> None:
     write = {"info": log.info, "warning": log.warning, "error": log.error}[transition.level]
-    more = {name: value for name, value in (("tag", transition.tag), ("reason", transition.reason)) if value}
-    write(transition.step, stage=key, kind=transition.kind, **more, message=transition.message)
+    named = {name: value for name, value in (("tag", transition.tag), ("reason", transition.reason)) if value}
+    write(transition.step, stage=key, kind=transition.kind, **named, message=transition.message)

@@ -1,4 +1,7 @@
-"""What a manager works with, and how it is made from the settings."""
+"""The composition root: makes the clients from the settings, and every piece of a controller from its clients.
+
+The manager, the commands that need only clients, and the tests' simulator all compose here.
+"""
 
 import os
 from asyncio import Event, to_thread
@@ -17,79 +20,193 @@ from controller.clients.probe import HttpProber
 from controller.clients.secrets import FileSecrets
 from controller.clients.state.json_notes import ConfirmedNote, PulledNote
 from controller.clients.state.lock import StateLock
+from controller.clients.state.reader import ReadOnlyStore, StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.catalog.types import CatalogRules
 from controller.core.model.decision import Rules
 from controller.core.model.desired import StageKey
 from controller.core.model.status import StageStatus
-from controller.intake.intake import Confirmed
+from controller.intake.guard import Guard
+from controller.intake.intake import Confirmed, Intake
 from controller.intake.sources.files import FilesSource
-from controller.interfaces import Clock, Prober, Proxy, Runtime, Secrets, Source, Store
+from controller.interfaces import Clock, Prober, Proxy, Reads, Runtime, Secrets, Source, Store
+from controller.loop import Pieces
+from controller.reconcile import Reconciler
+from controller.stage_registry import StageRegistry
+from controller.work.apply import Applier
+from controller.work.container_snapshot import ContainerSnapshot
 from controller.work.housekeeping import Housekeeper
+from controller.work.operations import Operations
+from controller.work.perform import Performer
+from controller.work.queue import WorkQueue
+from controller.work.route_writer import RouteWriter
+from controller.work.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from controller.settings import Settings
 
 SECRET_KEY = "secret.key"
+PROGRESS_DELAY_S = 1.0
+"""Seconds after which a pass shows the progress of an operation."""
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How much happens at a time, and how often everything is looked at."""
-
-    starts: int = 4
-    pulls: int = 2
-    resync: float = 30.0
-    guard_percent: float = 25.0
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The clients and rules of one controller. The manager neither makes nor closes them."""
+class Clients:
+    """What a controller reaches the world and its state folder by. Who made them closes them."""
 
     runtime: Runtime
     proxy: Proxy
     prober: Prober
     secrets: Secrets
     store: Store
+    stored: Reads
+    """The content of the state folder, for showing."""
     sources: Sequence[Source]
     clock: Clock
-    rules: Rules
-    catalog_rules: CatalogRules
-    limits: Limits = Limits()
-    prune: bool = True
-    """False: stages that no document declares are left alone, and what is accepted is not remembered as last good."""
-    writes: bool = True
-    """False: only for a forecast, the state folder belongs to somebody else."""
-    known: Mapping[StageKey, StageStatus] = field(default_factory=dict)
-    """Statuses of before the start, for the names of stages."""
+    earlier: Mapping[StageKey, StageStatus] = field(default_factory=dict)
+    """The last statuses of an earlier process."""
     confirmed: Confirmed | None = None
     """Remembers which mass change somebody allowed."""
     notify: Callable[[Event], Awaitable[None]] | None = None
-    """Delivers notifications until the event is set."""
     housekeeper: Housekeeper | None = None
     keep_lock: Callable[[], None] | None = None
-    """Makes sure that the state folder is still ours alone. Raises `Locked` when it is not."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What of the settings and of the command the pieces go by."""
+
+    rules: Rules
+    catalog_rules: CatalogRules
+    starts: int = 4
+    """Container starts at a time."""
+    pulls: int = 2
+    """Pulls at a time."""
+    resync: float = 30.0
+    """Seconds between two looks at everything."""
+    guard_percent: float = 25.0
+    prune: bool = True
+    """False: undeclared stages are left alone, and what is accepted is not remembered as last good."""
+    writes: bool = True
+    """False: only for a forecast, the state folder belongs to another process."""
+
+
+def compose(clients: Clients, config: Config) -> Pieces:
+    """Make every piece of one controller, and connect them."""
+    clock, runtime, housekeeper = clients.clock, clients.runtime, clients.housekeeper
+    queue, wakeups = WorkQueue(clock), Wakeups()
+    snapshot, route_writer = ContainerSnapshot(runtime, clock), RouteWriter(clients.proxy, clock)
+
+    def ended(stage: StageKey) -> None:
+        snapshot.mark_changed(stage)
+        queue.add(stage)
+
+    def progressed(stage: StageKey) -> None:
+        queue.add_after(stage, PROGRESS_DELAY_S)
+
+    performer = Performer(
+        runtime,
+        clients.prober,
+        route_writer,
+        clients.secrets,
+        clock,
+        wakeups=wakeups,
+        starts=config.starts,
+        pulls=config.pulls,
+        pulled=housekeeper.note_pull if housekeeper is not None else _ignore,
+    )
+    operations = Operations(performer.perform, clock, ended, progressed)
+    applier = Applier(
+        runtime,
+        clients.secrets,
+        operations,
+        snapshot.mark_changed,
+        housekeeper.note_removal if housekeeper is not None else _ignore,
+    )
+    names = tuple(source.name for source in clients.sources)
+    intake = Intake(
+        clients.sources,
+        Guard(clients.store, names, config.guard_percent, config.prune),
+        replace(config.catalog_rules, sources=names),
+        clients.confirmed,
+        keep=config.prune and config.writes,
+    )
+    registry = StageRegistry(
+        intake,
+        snapshot,
+        route_writer,
+        operations,
+        queue=queue,
+        store=clients.store,
+        prune=config.prune,
+        earlier=clients.earlier,
+    )
+    reconciler = Reconciler(
+        desired=intake.desired,
+        snapshot=snapshot,
+        route_writer=route_writer,
+        operations=operations,
+        applier=applier,
+        secrets=clients.secrets,
+        store=clients.store,
+        clock=clock,
+        rules=config.rules,
+        is_stopping=lambda: queue.is_stopped,
+        earlier=clients.earlier,
+    )
+    return Pieces(
+        id=config.catalog_rules.controller_id,
+        intake=intake,
+        registry=registry,
+        queue=queue,
+        reconciler=reconciler,
+        operations=operations,
+        wakeups=wakeups,
+        clock=clock,
+        resync=config.resync,
+        events=runtime.events,
+        stored=clients.stored,
+        housekeeper=housekeeper,
+        notify=clients.notify,
+        keep_lock=clients.keep_lock,
+    )
+
+
+def configured(settings: "Settings", *, prune: bool = True, writes: bool = True) -> Config:
+    """The part of the settings that the pieces go by."""
+    limits = settings.limits
+    return Config(
+        rules=settings.rules(),
+        catalog_rules=settings.catalog_rules(),
+        starts=2 * (os.cpu_count() or 1) if limits.starts == "auto" else limits.starts,
+        pulls=limits.pulls,
+        resync=limits.resync,
+        guard_percent=limits.guard_percent,
+        prune=prune,
+        writes=writes,
+    )
 
 
 @asynccontextmanager
 async def opened(
-    settings: "Settings", sources: Sequence[Source] | None = None, *, lock: bool = True, prune: bool = True
-) -> AsyncIterator[Parts]:
-    """Make the real parts and close them at the end. `sources` replace those of the settings.
+    settings: "Settings", sources: Sequence[Source] | None = None, *, lock: bool = True
+) -> AsyncIterator[Clients]:
+    """Make the clients, and close them at the end. `sources` replace those of the settings.
 
     `lock` False opens everything for reading only. Raises `Locked`, `WorldBad`.
     """
     async with AsyncExitStack() as stack:
         folder = settings.state.path
-        guarded = StateLock(folder) if lock else None
-        if guarded is not None:
-            guarded.acquire()
-            stack.callback(guarded.release)
+        state_lock = StateLock(folder) if lock else None
+        if state_lock is not None:
+            state_lock.acquire()
+            stack.callback(state_lock.release)
         clock = SystemClock()
         history = settings.state.history
-        store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else SqliteStore.reader(folder)
-        stack.callback(store.close)
+        stored = StateReader(folder)
+        store = SqliteStore.open(folder, history.max_age, history.max_count) if lock else None
+        if store is not None:
+            stack.callback(store.close)
         runtime = chosen_runtime(settings)
         stack.push_async_callback(runtime.close)
         secrets = FileSecrets(settings.policy.secret_roots, os.environ, folder / SECRET_KEY)
@@ -97,33 +214,22 @@ async def opened(
         stack.push_async_callback(proxy.close)
         prober = HttpProber()
         stack.push_async_callback(prober.close)
-        starts = settings.limits.starts
-        own = [FilesSource(source.files.path, source.name) for source in settings.sources]
-        chosen = own if sources is None else sources
-        rules = replace(settings.catalog_rules(), sources=tuple(source.name for source in chosen))
-        yield Parts(
+        if sources is None:
+            sources = [FilesSource(source.files.path, source.name) for source in settings.sources]
+        yield Clients(
             runtime=runtime,
             proxy=proxy,
             prober=prober,
             secrets=secrets,
-            store=store,
-            sources=chosen,
+            store=store or ReadOnlyStore(folder),
+            stored=stored,
+            sources=sources,
             clock=clock,
-            rules=settings.rules(),
-            catalog_rules=rules,
-            limits=Limits(
-                starts=2 * (os.cpu_count() or 1) if starts == "auto" else starts,
-                pulls=settings.limits.pulls,
-                resync=settings.limits.resync,
-                guard_percent=settings.limits.guard_percent,
-            ),
-            prune=prune,
-            writes=lock,
-            known=await to_thread(store.statuses),
+            earlier=await to_thread(stored.statuses),
             confirmed=ConfirmedNote(folder),
-            notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if lock else None,
+            notify=Notifier(store, settings.notifications, secrets, clock, settings.id).run if store else None,
             housekeeper=Housekeeper(runtime, PulledNote(folder), settings.limits.image_history) if lock else None,
-            keep_lock=guarded.keep if guarded is not None else None,
+            keep_lock=state_lock.keep if state_lock is not None else None,
         )
 
 
@@ -150,3 +256,7 @@ def chosen_proxy(settings: "Settings", secrets: Secrets, clock: Clock) -> CaddyP
     return NpmProxy(
         chosen.url, chosen.identity, password, addresses=(chosen.address, chosen.tls_address), site=site, clock=clock
     )
+
+
+def _ignore(*_: object) -> None:
+    """Nobody cleans up images."""

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 import hmac
 import os
-import re
 import secrets
 import stat
 import threading
@@ -17,7 +16,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from controller.clients.state import folder as state_folder
-from controller.core.model.desired import SecretRef
+from controller.core.documents.forms import SECRET_VARIABLE_PATTERN, fits
+from controller.core.model.desired import SECRET_VARIABLE_PREFIX, SecretRef
 from controller.core.model.errors import WorldBad
 from controller.core.model.observed import SecretsSeen
 from controller.telemetry import log
@@ -25,7 +25,6 @@ from controller.telemetry import log
 MAX_BYTES = 64 * 1024
 """Size of a secret file."""
 KEY_BYTES = 32
-VARIABLE = re.compile(r"HOLDFAST_SECRET_[A-Za-z0-9_]+")
 
 
 class Unresolved(Exception):
@@ -84,8 +83,8 @@ class FileSecrets:
         return values, tuple(missing)
 
     def _variable(self, name: str) -> str:
-        if not VARIABLE.fullmatch(name):
-            raise Unresolved("may not be used: the name must begin with HOLDFAST_SECRET_")
+        if not fits(SECRET_VARIABLE_PATTERN, name):
+            raise Unresolved(f"may not be used: the name must begin with {SECRET_VARIABLE_PREFIX}")
         value = self._environ.get(name)
         if value is None:
             raise Unresolved("is not set in the controller's environment")

@@ -7,10 +7,11 @@ when it is gone.
 """
 
 from controller.interfaces.clock import Clock
-from controller.interfaces.control import Control, Hold
+from controller.interfaces.control import Control
 from controller.interfaces.diagnosable import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer
 from controller.interfaces.probe import Probe, Prober
 from controller.interfaces.proxy import Answer, Proxy
+from controller.interfaces.reads import Hold, Reads
 from controller.interfaces.runtime import Runtime, RuntimeEvent
 from controller.interfaces.secrets import Secrets
 from controller.interfaces.source import Delivery, Source
@@ -29,6 +30,7 @@ __all__ = [
     "Probe",
     "Prober",
     "Proxy",
+    "Reads",
     "Runtime",
     "RuntimeEvent",
     "Secrets",

@@ -14,8 +14,10 @@ from pydantic import BaseModel
 
 from controller.core.documents.diagnostics import did_you_mean, path_text
 from controller.core.documents.yaml_tree import Loc
+from controller.core.model.desired import SECRET_VARIABLE_PREFIX
 from controller.core.model.errors import Diagnostic
-from controller.settings.model import Block, Settings
+from controller.settings.base import Block
+from controller.settings.model import Settings
 
 PREFIX = "HOLDFAST_"
 PLACE = "environment"
@@ -23,7 +25,7 @@ PLACE = "environment"
 UNKNOWN_VARIABLE = "E0301"
 UNREADABLE_VARIABLE = "E0302"
 
-_NOT_SETTINGS = re.compile(r"HOLDFAST_(SECRET_.*|CONFIG|DEBUG|TEST_.*|SERVICE_.*|PORT(_.*)?)")
+_NOT_SETTINGS = re.compile(rf"{SECRET_VARIABLE_PREFIX}.*|{PREFIX}(CONFIG|DEBUG|TEST_.*|SERVICE_.*|PORT(_.*)?)")
 """Secrets, the program's own switches, and what Kubernetes sets for a Service named holdfast."""
 
 MAX_DEPTH = 16

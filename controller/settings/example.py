@@ -72,6 +72,8 @@ limits:
   resync: 30s                     # everything is looked at this often, even when nothing seems to happen
   guardPercent: 25                # a change that loses more of what runs waits for `holdfast confirm`
   imageHistory: 3                 # unused images kept per repository
+  digestInterval: 1h              # the registry is asked this often what a tag points to
+  trackInterval: 5m               # the same for tags that are followed (trackDigest)
 
 api:                              # reads only: /healthz, /readyz, /api/v1/status; `api: null` switches it off
   listen: 127.0.0.1:8420

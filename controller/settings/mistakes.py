@@ -1,7 +1,7 @@
-"""What is wrong with the settings, in words for a person; what documents share with them `core.wording` says."""
+"""Mistakes in the settings, in words for a person. What documents have in common with them, `wording` says."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,53 +10,45 @@ from pydantic_core import ErrorDetails
 
 from controller.core.documents.codes import Code
 from controller.core.documents.diagnostics import Problem, did_you_mean
-from controller.core.documents.wording import Judge
+from controller.core.documents.shared_rules import NOT_YET
+from controller.core.documents.wording import ErrorTranslator
 from controller.core.documents.yaml_tree import Broken, Implicit, Loc
+from controller.core.model.desired import SECRET_VARIABLE_PREFIX
+from controller.settings.base import REFERENCE_HELP, Block, Reference
+from controller.settings.blocks import FILES_HELP
 from controller.settings.environment import block_of
-from controller.settings.model import Block, Reference, Settings
-from controller.settings.values import Bad
+from controller.settings.model import Settings
+from controller.settings.values import InvalidValue
 
 _NEEDED = {
     "id": "write a name for this controller, such as id: home-1",
     "domain": "write the domain of the hostnames, such as domain: example.com",
-    "files": "write files: {path: ./desired}",
+    "files": FILES_HELP,
     "path": "write path: ./desired",
-    "url": "write url: https://HOST/PATH, or url: {env: HOLDFAST_SECRET_NAME}",
+    "url": f"write url: https://HOST/PATH, or url: {{env: {SECRET_VARIABLE_PREFIX}NAME}}",
 }
 
 
 def problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]:
     """One problem per mistake."""
-    judge = Judge(Settings, lambda loc: None)
-    found = [_problem(item, data, judge) for item in error.errors(include_url=False) if not _follows(item)]
-    return list(dict.fromkeys(found))
+    judge = ErrorTranslator(Settings, lambda loc: None)
+    errors = error.errors(include_url=False)
+    refused = {item["loc"][:-1] for item in errors if item["type"] == NOT_YET}
+    return list(dict.fromkeys(_problem(item, data, judge) for item in errors if not _follows(item, refused)))
 
 
-def not_yet(data: dict[str, Any]) -> tuple[list[Problem], dict[str, Any]]:
-    """What is planned but cannot be used yet, and the data without it."""
-    found: list[Problem] = []
-    rest = dict(data)
-    sources = rest.get("sources")
-    for number, source in enumerate(sources if isinstance(sources, list) else []):
-        for kind in ("git", "kubernetes"):
-            if isinstance(source, dict) and kind in source:
-                message = f"a source of kind {kind} cannot be used yet"
-                found.append(Problem(("sources", number, kind), Code.NOT_YET, message, _NEEDED["files"], True))
-                rest.pop("sources", None)
-    return found, rest
+def _follows(item: ErrorDetails, refused: Collection[Loc]) -> bool:
+    """Whether this only follows from a mistake that is reported elsewhere. `refused`: blocks with a key for later."""
+    kind, value = item["type"], item["input"]
+    absent = kind == "missing" and item["loc"][:-1] in refused
+    return absent or isinstance(value, Broken) or (kind == "too_short" and bool(value))
 
 
-def _follows(item: ErrorDetails) -> bool:
-    """True for what only follows from a mistake that is reported elsewhere."""
-    value = item["input"]
-    return isinstance(value, Broken) or (item["type"] == "too_short" and bool(value))
-
-
-def _problem(item: ErrorDetails, data: dict[str, Any], judge: Judge) -> Problem:
+def _problem(item: ErrorDetails, data: dict[str, Any], judge: ErrorTranslator) -> Problem:
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     loc = _place(item["loc"], data, kind)
     error = context.get("error")
-    if isinstance(error, Bad):
+    if isinstance(error, InvalidValue):
         return Problem((*loc, error.at) if error.at else loc, Code.FORM, str(error), error.help)
     if kind == "missing":
         return Problem(loc, Code.MISSING_FIELD, f"'{loc[-1]}' is missing", _NEEDED.get(str(loc[-1]), ""))
@@ -73,7 +65,7 @@ def _problem(item: ErrorDetails, data: dict[str, Any], judge: Judge) -> Problem:
 def _keys(loc: Loc) -> str:
     block = _block(loc)
     if block is Reference:
-        return "write {file: NAME}, a file below policy.secretRoots, or {env: HOLDFAST_SECRET_NAME}"
+        return REFERENCE_HELP
     return "its keys are " + ", ".join(block.keys()) if block is not None else ""
 
 

@@ -1,88 +1,74 @@
-"""One action → one quick call made now, or one operation started. Long work never keeps a pass waiting."""
+"""Carries out one action: a quick call is made now, an operation is started. A pass never waits for long work."""
 
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from controller.core.model.actions import (
     Action,
-    CheckDigest,
     Connect,
     Create,
-    DeleteRoute,
-    Gate,
     MarkPassed,
-    Pull,
+    Operation,
+    QuickCall,
     Remove,
-    Restart,
-    RunPreDeploy,
-    SetRoute,
     Start,
-    Stop,
     Unpause,
-    Verify,
-    Watch,
 )
 from controller.core.model.desired import SecretRef, StageKey
 from controller.core.model.errors import HoldfastError
+from controller.core.model.observed import Container
 from controller.interfaces import Runtime, Secrets
 from controller.work.operations import Operations
 
 
 class Applier:
-    """Carries out the actions of a pass. `touched` is told of each call that may have changed a stage's containers."""
+    """Carries out the actions of a pass.
+
+    `changed` is called after each call that may have changed a stage's containers, `removed` after each removal.
+    """
 
     def __init__(
-        self, runtime: Runtime, secrets: Secrets, operations: Operations, touched: Callable[[StageKey], None]
+        self,
+        runtime: Runtime,
+        secrets: Secrets,
+        operations: Operations,
+        changed: Callable[[StageKey], None],
+        removed: Callable[[Container], None] = lambda container: None,
     ) -> None:
         self._runtime = runtime
         self._secrets = secrets
         self._operations = operations
-        self._touched = touched
+        self._changed = changed
+        self._removed = removed
 
     async def apply(self, stage: StageKey, action: Action) -> bool:
-        """Carry out one action; True when it was a quick call, so that a look shows something new.
+        """Carry out one action; returns True for a quick call: the stage then has to be observed again.
 
-        The failure of a quick call becomes a fact under its key: the other actions of the pass still run.
+        A quick call that fails becomes a fact under its key: the other actions of the pass still run.
         """
-        match action:
-            case (
-                Pull()
-                | Start()
-                | RunPreDeploy()
-                | Gate()
-                | Watch()
-                | CheckDigest()
-                | SetRoute()
-                | DeleteRoute()
-                | Verify()
-                | Stop()
-                | Restart()
-            ):
-                self._operations.start(stage, action)
-                return False
-            case Create() | MarkPassed() | Unpause() | Connect() | Remove():
-                try:
-                    await self._call(action)
-                except HoldfastError as error:
-                    self._operations.note_failure(stage, action.key, error)
-                else:
-                    self._operations.clear(stage, action.key)
-                finally:
-                    self._touched(stage)
-                return True
-            case _:
-                assert_never(action)
+        if isinstance(action, Operation):
+            self._operations.start(stage, action)
+            return False
+        try:
+            await self._call(action)
+        except HoldfastError as error:
+            self._operations.note_failure(stage, action.key, error)
+        else:
+            self._operations.forget(stage, action.key)
+        finally:
+            self._changed(stage)
+        return True
 
     async def give_back(self, stage: StageKey, actions: Sequence[Action]) -> None:
-        """Start, connect and unpause what has passed: no intent needs to be stored for that, and it may be serving."""
+        """Start, connect and unpause containers that passed: that needs no stored intent, and they may be serving."""
         for action in actions:
             if isinstance(action, Start | Connect | Unpause) and action.container.passed:
                 await self.apply(stage, action)
 
-    async def _call(self, action: Create | MarkPassed | Unpause | Connect | Remove) -> None:
+    async def _call(self, action: QuickCall) -> None:
         match action:
             case Create(spec=spec):
-                refs = [item.value for item in spec.env if isinstance(item.value, SecretRef)]
+                refs = [entry.value for entry in spec.env if isinstance(entry.value, SecretRef)]
                 await self._runtime.create(spec, await self._secrets.resolve(refs) if refs else {})
             case MarkPassed(container=container, passed=passed):
                 await self._runtime.mark(container, passed)
@@ -92,5 +78,6 @@ class Applier:
                 await self._runtime.connect(container)
             case Remove(container=container):
                 await self._runtime.remove(container)
+                self._removed(container)
             case _:
                 assert_never(action)

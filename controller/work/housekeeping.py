@@ -1,6 +1,6 @@
-"""Removes images that nothing needs any more: only such as this controller pulled, and never the newest few.
+"""The clean-up of images: removes those that nothing needs any more, that this controller pulled, never the newest few.
 
-It runs after something was removed, beside everything else, and nothing depends on it.
+The loop runs it beside everything else once a container was removed. Nothing depends on it.
 """
 
 import asyncio
@@ -8,7 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from controller.core.model.errors import HoldfastError
+from controller.core.model.observed import Container
 from controller.telemetry import log
+
+CLEANINGS = 2
+"""How often a repository is cleaned after a removal: the first time the stage may still remember what has left."""
 
 
 class ImageHere(Protocol):
@@ -21,7 +25,7 @@ class ImageHere(Protocol):
 
 
 class Images(Protocol):
-    """The part of the Engine that knows images."""
+    """The part of the Engine's client for images."""
 
     async def images(self, repository: str) -> Sequence[ImageHere]:
         """Images of this repository that are here with a digest."""
@@ -33,7 +37,7 @@ class Images(Protocol):
 
 
 class Pulled(Protocol):
-    """Remembers what this controller pulled; losing it means that those images stay."""
+    """Remembers what this controller pulled. When it is lost those images stay."""
 
     def load(self) -> Mapping[str, Sequence[str]]:
         """Digests by repository, oldest pull first."""
@@ -45,31 +49,48 @@ class Pulled(Protocol):
 
 
 class Housekeeper:
-    """Keeps the `keep` newest unused images of each repository."""
+    """Keeps the `keep` newest unused images of each repository that this controller pulled from."""
 
     def __init__(self, images: Images, record: Pulled, keep: int) -> None:
         self._images = images
         self._record = record
         self._keep = keep
         self._pulled: dict[str, list[str]] = {name: list(digests) for name, digests in record.load().items()}
+        self._due: dict[str, int] = dict.fromkeys(self._pulled, 1)
+        """How often a repository is still to be cleaned; after a start all are due once."""
         self._cleaning = asyncio.Lock()
 
-    def pulled(self, repository: str, digest: str) -> None:
+    @property
+    def is_due(self) -> bool:
+        """True when there may be images that nothing needs any more."""
+        return bool(self._due)
+
+    def note_pull(self, repository: str, digest: str) -> None:
         """A pull succeeded: from now on the image is ours to remove."""
-        known = self._pulled.setdefault(repository, [])
-        if known[-1:] != [digest]:
-            self._pulled[repository] = [item for item in known if item != digest] + [digest]
+        before = self._pulled.setdefault(repository, [])
+        if before[-1:] != [digest]:
+            self._pulled[repository] = [other for other in before if other != digest] + [digest]
             self._save()
 
-    async def clean(self, used: Mapping[str, Collection[str]]) -> None:
-        """Remove what is beyond the limit in these repositories. `used`: digests in use or pinned, by repository."""
+    def note_removal(self, container: Container) -> None:
+        """A container was removed: its image may be needed no longer."""
+        repositories = [container.image] if container.image else [*self._pulled]
+        self._due.update(dict.fromkeys(repositories, CLEANINGS))
+
+    async def clean(self, used: Collection[str]) -> None:
+        """Remove what is beyond the limit in the repositories that are due. `used`: digests in use or pinned."""
         async with self._cleaning:
-            for repository, needed in sorted(used.items()):
-                if repository in self._pulled:
-                    try:
-                        await self._clean(repository, needed)
-                    except HoldfastError as error:
-                        log.warning("images not cleaned", repository=repository, error=error.message)
+            due, self._due = self._due, {}
+            for repository, times in sorted(due.items()):
+                left = times
+                try:
+                    if repository in self._pulled:
+                        await self._clean(repository, used)
+                    left -= 1
+                except HoldfastError as error:
+                    log.warning("images not cleaned", repository=repository, error=error.message)
+                if left > 0:
+                    self._due.setdefault(repository, left)
 
     async def _clean(self, repository: str, used: Collection[str]) -> None:
         here = {image.digest for image in await self._images.images(repository)}

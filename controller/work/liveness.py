@@ -1,4 +1,4 @@
-"""Watches what serves: one probe every `check.liveness` seconds, for as long as the container is there."""
+"""Probes a serving container every `check.liveness` seconds, for as long as it is there."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from controller.interfaces import Clock, Probe, Prober, Runtime
 from controller.work.operations import Progress
 
 
-class Watcher:
+class LivenessWatcher:
     """Carries out `Watch` actions."""
 
     def __init__(self, runtime: Runtime, prober: Prober, clock: Clock) -> None:
@@ -18,7 +18,10 @@ class Watcher:
         self._clock = clock
 
     async def watch(self, action: Watch, progress: Progress) -> Mapping[str, str]:
-        """Probe until the container is gone or does not run; wakes the stage when the result turns or is final."""
+        """Probe until the container is gone or does not run.
+
+        It asks for a pass of the stage when the result turns, and when as many probes in a row failed as may.
+        """
         failed = 0
         container: Container | None = action.container
         while True:
@@ -28,13 +31,13 @@ class Watcher:
                 if container is None or container.state in ("exited", "dead", "removing"):
                     return {"ok": "false", "failed": str(failed)}
                 if container.address != action.container.address and container.running:
-                    probe = await self._probe(action, container)  # it was attached anew and has another address
-            turned = probe.ok == (failed > 0)
+                    probe = await self._probe(action, container)  # connected anew: it has another address
+            has_turned = probe.ok == (failed > 0)
             failed = 0 if probe.ok else failed + 1
             data = {"ok": "true" if probe.ok else "false", "failed": str(failed)}
-            progress.found(data, probe.detail, wake=turned or failed == action.check.retries)
+            progress.report_result(data, probe.detail, wake=has_turned or failed == action.check.retries)
             if action.check.liveness <= 0:
-                await asyncio.Event().wait()  # nothing more is asked; called off with the container
+                await asyncio.Event().wait()  # probed once; cancelled with the container
             await self._clock.sleep(action.check.liveness)
 
     async def _probe(self, action: Watch, container: Container) -> Probe:

@@ -1,4 +1,4 @@
-"""What each operation does: one client call with a deadline, or a loop in a module of its own."""
+"""Performs each operation: one client call with a deadline, or a loop in a module of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,6 +9,7 @@ from controller.core.model.actions import (
     CheckDigest,
     DeleteRoute,
     Gate,
+    Operation,
     Pull,
     Restart,
     RunPreDeploy,
@@ -22,23 +23,23 @@ from controller.core.model.errors import OutcomeUnknown, WorldBad
 from controller.core.model.observed import RouteChange
 from controller.interfaces import Clock, Prober, Runtime, Secrets
 from controller.work.gate import Gatekeeper
-from controller.work.liveness import Watcher
-from controller.work.operations import Operation, Progress
+from controller.work.liveness import LivenessWatcher
+from controller.work.operations import Progress
 from controller.work.predeploy import PreDeployer
 from controller.work.route_writer import RouteWriter
 from controller.work.wakeups import Wakeups
 
-START = 60.0
-STOP_MARGIN = 75.0
-ROUTE = 45.0
-VERIFY = 15.0
-RESOLVE = 30.0
-"""Deadlines in seconds: a start, a stop beyond its grace period, a route write once its turn has come, its proof, a
-digest."""
+START_DEADLINE_S = 60.0
+STOP_DEADLINE_S = 75.0
+"""This comes on top of the grace period."""
+ROUTE_DEADLINE_S = 45.0
+"""This begins when the turn of the change has come."""
+VERIFY_DEADLINE_S = 15.0
+RESOLVE_DEADLINE_S = 30.0
 
 
 class Performer:
-    """Carries out operations; at most `starts` container starts and `pulls` pulls at a time."""
+    """Performs operations; at most `starts` container starts and `pulls` pulls at a time."""
 
     def __init__(
         self,
@@ -51,9 +52,9 @@ class Performer:
         wakeups: Wakeups,
         starts: int,
         pulls: int,
-        pulled: Callable[[str, str], None] | None = None,
+        pulled: Callable[[str, str], None],
     ) -> None:
-        """`pulled` is told of each image that was pulled: repository and digest."""
+        """`pulled` is called after each pull with repository and digest."""
         self._runtime = runtime
         self._route_writer = route_writer
         self._clock = clock
@@ -61,11 +62,11 @@ class Performer:
         self._starts = asyncio.Semaphore(starts)
         self._pulls = asyncio.Semaphore(pulls)
         self._gate = Gatekeeper(runtime, prober, clock, wakeups)
-        self._watcher = Watcher(runtime, prober, clock)
+        self._watcher = LivenessWatcher(runtime, prober, clock)
         self._pre_deploy = PreDeployer(runtime, secrets, clock, wakeups, self._starts)
 
     async def perform(self, action: Operation, progress: Progress) -> Mapping[str, str]:
-        """Do it; what it found is the fact's data. Raises an error of `core.errors`."""
+        """Perform an operation; returns the data of its fact. Raises an error of `core.model.errors`."""
         match action:
             case Pull():
                 return await self._pull(action, progress)
@@ -78,52 +79,53 @@ class Performer:
             case RunPreDeploy():
                 await self._pre_deploy.run(action, progress)
             case Start():
-                async with self._turn(progress), _deadline(START, f"starting {action.container.name}"):
+                async with self._turn(progress), _deadline(START_DEADLINE_S, f"starting {action.container.name}"):
                     await self._runtime.start(action.container)
             case Restart():
                 doing = f"restarting {action.container.name}"
-                async with self._turn(progress), _deadline(START + action.grace, doing):
+                async with self._turn(progress), _deadline(START_DEADLINE_S + action.grace, doing):
                     await self._runtime.restart(action.container, action.grace)
             case Stop():
-                async with _deadline(STOP_MARGIN + action.grace, f"stopping {action.container.name}"):
+                async with _deadline(STOP_DEADLINE_S + action.grace, f"stopping {action.container.name}"):
                     await self._runtime.stop(action.container, action.grace)
             case SetRoute():
-                progress.waits()
-                async with _deadline(self._route_writer.patience + ROUTE, f"setting the route {action.route.hostname}"):
-                    await self._route_writer.change(RouteChange(action.route.hostname, action.route), progress.begins)
+                await self._change_route(RouteChange(action.route.hostname, action.route), "setting", progress)
             case DeleteRoute():
-                progress.waits()
-                async with _deadline(self._route_writer.patience + ROUTE, f"deleting the route {action.hostname}"):
-                    await self._route_writer.change(RouteChange(action.hostname, None), progress.begins)
+                await self._change_route(RouteChange(action.hostname, None), "deleting", progress)
             case Verify():
-                await self._route_writer.verify(action.route, VERIFY)
+                await self._route_writer.verify(action.route, VERIFY_DEADLINE_S)
             case _:
                 assert_never(action)
         return {}
 
     @asynccontextmanager
     async def _turn(self, progress: Progress) -> AsyncIterator[None]:
-        """The turn among the container starts."""
-        progress.waits()
+        """Wait for one of the container starts that may be made at a time."""
+        progress.mark_waiting()
         async with self._starts:
-            progress.begins()
+            progress.mark_begun()
             yield
+
+    async def _change_route(self, change: RouteChange, doing: str, progress: Progress) -> None:
+        progress.mark_waiting()
+        seconds = self._route_writer.patience + ROUTE_DEADLINE_S
+        async with _deadline(seconds, f"{doing} the route {change.hostname}"):
+            await self._route_writer.change(change, progress.mark_begun)
 
     async def _pull(self, action: Pull, progress: Progress) -> Mapping[str, str]:
         if self._pulls.locked():
-            progress.say("waits for other pulls")
+            progress.report("waits for other pulls")
         async with self._pulls:
-            digest = await self._runtime.pull(action.image, action.tag, action.digest, progress.say)
-        if self._pulled is not None:
-            self._pulled(action.image, digest)
+            digest = await self._runtime.pull(action.image, action.tag, action.digest, progress.report)
+        self._pulled(action.image, digest)
         return {"digest": digest, "image": action.image}
 
     async def _check_digest(self, action: CheckDigest) -> Mapping[str, str]:
         try:
-            async with asyncio.timeout(RESOLVE):
+            async with asyncio.timeout(RESOLVE_DEADLINE_S):
                 return {"digest": await self._runtime.resolve(action.image, action.tag)}
         except TimeoutError as error:
-            message = f"the registry of {action.image} did not answer within {RESOLVE:g} s"
+            message = f"the registry of {action.image} did not answer within {RESOLVE_DEADLINE_S:g} s"
             raise WorldBad(message, reason="RegistryTimeout") from error
 
 

@@ -64,7 +64,7 @@ class Front(ABC):
         async def proven() -> bool:
             return (await self.proxy.ask(route)).marker == route.marker
 
-        await until(proven, 10)
+        await until(proven, 10, 0.01)
 
     @abstractmethod
     async def app(self, status: int = 200) -> Target:

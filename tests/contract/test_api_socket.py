@@ -6,12 +6,13 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 
 from controller.api.server import serve
 from controller.cli.control import Client
 from controller.core.model.errors import Conflict, Diagnostic
-from controller.core.model.status import StageStatus
+from controller.core.model.status import LogLine, StageStatus
 from controller.interfaces import Hold
 
 
@@ -54,6 +55,11 @@ class Memory:
     def stages(self) -> tuple[str, ...]:
         return ("shop/dev",)
 
+    def lines(self, prefix: str | None, rollout: str | None, limit: int, after: int) -> Sequence[LogLine]:
+        assert (prefix, rollout) == (None, None)
+        fields = {"level": "info", "key": "shop/dev", "tag": "", "rollout": "", "step": "pull", "message": "m"}
+        return [LogLine(id=number, time=1.0, **fields) for number in range(after + 1, 4)]
+
 
 async def test_the_command_line_reaches_a_controller_and_nobody_else_does(tmp_path: Path) -> None:
     """Every call works through a socket of mode 0600, which is gone after the stop."""
@@ -62,7 +68,7 @@ async def test_the_command_line_reaches_a_controller_and_nobody_else_does(tmp_pa
     stale.bind(str(path))
     stale.close()
     assert Client.find(path) is None
-    serving = asyncio.create_task(serve(control, path, stop))
+    serving = asyncio.create_task(serve(control, control, path, stop))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     try:
         await asyncio.to_thread(_talk, path, control)
@@ -76,16 +82,21 @@ def _talk(path: Path, control: Memory) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     client = Client.find(path)
     assert client is not None
-    assert client.status()["statuses"]["shop/dev"]["reason"] == "all well"
-    assert client.status()["notices"] == ["a request for nothing"]
-    assert client.status()["diagnostics"][0]["line"] == 3
-    assert client.post("reload")["diagnostics"][0]["line"] == 3
+    status = client.status()
+    assert status.statuses == control.statuses()
+    assert status.stages == ["shop/dev"]
+    assert status.holds == control.held
+    assert status.notices == ["a request for nothing"]
+    assert status.diagnostics == [*control.diagnostics()]
+    assert client.reload() == status.diagnostics
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://holdfast") as http:
+        assert [line["id"] for line in http.get("/api/v1/lines?after=1").json()["lines"]] == [2, 3]
     assert client.post("reconcile", keys=[]) == {"keys": ["shop/dev"]}
     assert client.post("retry", key="shop/dev") == {"keys": ["shop/dev/1.0"]}
     client.post("suspend", key="shop/dev")
     assert control.suspended == {"shop/dev"}
     client.post("confirm", digest="d1")
-    assert client.status()["holds"] == []
+    assert client.status().holds == []
     with pytest.raises(Conflict, match="nothing is held back"):
         client.post("confirm", digest="d1")
     with pytest.raises(Conflict, match="no stage"):

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from controller.clients.caddy import config as caddy_config
+from controller.clients.caddy import servers
 from controller.core.model.desired import Options
 from controller.core.model.errors import RevisionBad, WorldBad
 from controller.core.model.observed import RouteChange
@@ -154,7 +155,7 @@ def test_the_configuration_for_a_public_authority_is_valid(tmp_path: Path, email
     program = find_caddy()
     if program is None:
         pytest.skip("caddy is not installed (Debian: apt-get install caddy)")
-    found = caddy_config.Site("holdfast-home-1", ":443", "acme", email)
+    found = servers.Site("holdfast-home-1", ":443", "acme", email)
     config = caddy_config.changed(None, found, {"shop.example.com": route("shop.example.com", 1)})
     [policy] = config["apps"]["tls"]["automation"]["policies"]
     assert policy["issuers"] == [{"module": "acme", "email": email} if email else {"module": "acme"}]

@@ -40,8 +40,9 @@ async def test_a_proxy_without_anything_of_ours_has_no_routes(front: Front) -> N
         {"host": "fd00::7", "port": 65535},
         {"host": "shop-dev-1.0_x"},
         {"options": Options(websockets=False)},
+        {"options": Options(verify="/healthz?deep=1")},
     ],
-    ids=["plain", "instance", "IPv6", "name", "options"],
+    ids=["plain", "instance", "IPv6", "name", "options", "path"],
 )
 @fact
 async def test_a_route_reads_back_as_it_was_written(front: Front, fields: dict[str, Any]) -> None:

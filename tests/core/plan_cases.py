@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from controller.core.model import digests
+from controller.core.model import digests, keys
 from controller.core.model.actions import Action
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import (
@@ -28,10 +28,8 @@ from controller.core.model.desired import (
 )
 from controller.core.model.errors import Failure
 from controller.core.model.memory import StageMemory
-from controller.core.model.observed import Container, Fact, Observed, Route, RouteTable, SecretsSeen
-from controller.core.planning import repair, tag_state
+from controller.core.model.observed import Container, Fact, Key, Observed, Route, RouteTable, SecretsSeen
 from controller.core.planning.plan import plan
-from controller.core.planning.plan_builder import Draft
 
 NOW = 1_000_000.0
 KEY = "shop/dev"
@@ -150,26 +148,14 @@ def _route(name: str, letter: str, containers: tuple[Container, ...], stage: Des
     )
 
 
-def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dict[str, Fact]:
+def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dict[Key, Fact]:
     """Facts under the keys that the plan would use."""
-    draft = Draft(stage, found, Rules(), NOW, found.memory)
     facts = {}
     for subject, short in case.get("facts", {}).items():
         kind, _, name = subject.partition(" ")
-        item = found.container(name * 64) if len(name) == 1 else None
-        route = found.routes.routes.get(name)
-        keys = {
-            "Pull": f"pull:registry.test/shop:{name}@{found.memory.of(name).digest}",
-            "Gate": item and tag_state.gate_key(draft, item),
-            "Watch": item and repair.watch_key(draft, item),
-            "Start": item and f"start:{item.id}:{item.started_at}",
-            "CheckDigest": f"digest:registry.test/shop:{name}",
-            "Stop": item and f"stop:{item.id}:{item.started_at}",
-            "Write": f"route:{name}:another",
-            "Halt": item and f"halt:{item.id}:{item.started_at}",
-            "Verify": route and f"verify:{name}:{route.marker}",
-        }
-        key = str(keys[kind])
+        key = _key(kind, name, stage, found)
+        if key is None:
+            continue  # the case took away what the fact is of
         told: dict[str, Any] = {"status": short} if isinstance(short, str) else dict(short)
         bad = told.pop("bad", None)
         failure = Failure(bad, f"{bad} it is", told.pop("revision", True)) if bad else None
@@ -178,3 +164,22 @@ def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dic
         failures = told.pop("failures", 1 if bad else 0)
         facts[key] = Fact(key, status, NOW - 50, ended, failures=failures, failure=failure, **told)
     return facts
+
+
+def _key(kind: str, name: str, stage: DesiredStage, found: Observed) -> Key | None:
+    container, route = found.container(name * 64), found.routes.routes.get(name)
+    match kind:
+        case "Pull":
+            return keys.pull("registry.test/shop", name, found.memory.of(name).digest)
+        case "CheckDigest":
+            return keys.digest("registry.test/shop", name)
+        case "Write":
+            return Key("route", name, "another")
+        case "Verify":
+            return keys.verify(route) if route else None
+        case "Gate" | "Watch":
+            of_check = keys.gate if kind == "Gate" else keys.watch
+            return of_check(container, stage.check) if container else None
+        case _:
+            of_start = {"Start": keys.start, "Stop": keys.stop, "Halt": keys.halt}[kind]
+            return of_start(container) if container else None

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from controller.core.forecast.forecast import forecast
-from controller.core.forecast.simulate import play
+from controller.core.forecast.simulate import simulate
 from controller.core.model.actions import Action
 from controller.core.model.memory import StageMemory
-from controller.core.model.observed import Observed
+from controller.core.model.observed import Key, Observed
 from controller.core.planning.plan import plan
 from tests.core import plan_cases
 
@@ -60,7 +60,7 @@ def told(case: Mapping[str, Any]) -> Iterator[str]:
     yield f"  goes by {', '.join(kept) or 'nothing'}"
     if found.wake is not None:
         yield f"  comes back after {found.wake - plan_cases.NOW:g} s"
-    (way,) = play([(stage, seen)], rules, plan_cases.NOW)
+    (way,) = simulate([(stage, seen)], rules, plan_cases.NOW)
     yield f"  on the way {', '.join(map(plan_cases.words, way.actions)) or 'nothing'}"
     yield f"  in the end {way.plan.status.reason}"
     (ahead,) = forecast([(stage, seen)], rules, plan_cases.NOW, "catalog").stages
@@ -108,12 +108,12 @@ def flat(data: Mapping[str, Any], owner: str = "the stage", prefix: str = "") ->
     return found
 
 
-def _place(key: str, seen: Observed) -> str:
+def _place(key: Key, seen: Observed) -> str:
     """The name of an operation without its digests, such as gate a."""
-    kind, _, rest = key.partition(":")
+    rest = str(key)
     letters = [item.id[0] for item in seen.containers if item.id in rest]
     names = [name for name in (*seen.routes.routes, *seen.memory.instances) if f"{name}:" in rest]
-    return " ".join([kind, *(letters or names)[:1]])
+    return " ".join([key.kind, *(letters or names)[:1]])
 
 
 def _short(value: object) -> str:

@@ -1,6 +1,7 @@
 """What of a Caddy configuration is ours, and the narrowest write that changes it: pure, without a Caddy."""
 
 import copy
+import dataclasses
 import json
 from typing import Any
 
@@ -9,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.clients.caddy import config as caddy_config
+from controller.clients.caddy import routes
 from controller.clients.caddy.admin import Edit, smallest
-from controller.clients.caddy.config import Site
+from controller.clients.caddy.servers import Site
+from controller.core.model.desired import Options
 from controller.core.model.digests import with_marker
-from controller.core.model.errors import Conflict
+from controller.core.model.errors import Conflict, RevisionBad
 from controller.core.model.observed import Route, RouteTable
 
 SITE = Site("holdfast-home-1", ":80", "off")
@@ -175,3 +178,13 @@ def test_any_configuration_can_be_read(found: Any) -> None:
         },
     ):
         assert isinstance(caddy_config.table(config, SITE), RouteTable)
+
+
+@pytest.mark.parametrize(
+    "options", [Options(certificate="wild"), Options(access_list="staff"), Options(force_tls=True)]
+)
+def test_options_of_other_proxies_are_refused_in_words(options: Options) -> None:
+    """Nothing is left out in silence."""
+    with pytest.raises(RevisionBad, match=r"a\.test: .*proxy\.") as refused:
+        routes.check(dataclasses.replace(route("a.test"), options=options), tls=False)
+    assert refused.value.reason == "UnsupportedOption"

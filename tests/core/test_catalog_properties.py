@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.core.catalog.types import Incumbents, Sourced
-from controller.core.documents.spec import HOSTNAME_PATTERN
+from controller.core.documents.forms import HOSTNAME_PATTERN
 from controller.core.model import names
 from controller.core.model.desired import StageKey
 from tests.core.catalog_documents import A, B, build, project, request, serving, stage

@@ -9,9 +9,11 @@ import pytest
 
 from controller.clients.state.json_notes import ConfirmedNote, PulledNote
 from controller.core.model.errors import Unreachable, WorldBad
+from controller.core.model.observed import Container
 from controller.work.housekeeping import Housekeeper, beyond
 
 APP = "registry.test/shop"
+LEFT = Container("c" * 64, "shop-dev-1-r1-1", "shop/dev", "1", "r1", "", "", "sha256:1", 1, 0, image=APP)
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,10 @@ def test_images_that_we_did_not_pull_stay() -> None:
     """Neither another repository's images nor those that somebody else pulled are touched."""
     shelf, note = Shelf(app=["theirs", "a", "b"], other=["x", "y"]), Note()
     keeper = Housekeeper(shelf, note, 0)
-    keeper.pulled(APP, "a")
-    keeper.pulled(APP, "b")
-    asyncio.run(keeper.clean({APP: {"b"}}))
+    keeper.note_pull(APP, "a")
+    keeper.note_pull(APP, "b")
+    keeper.note_removal(LEFT)
+    asyncio.run(keeper.clean({"b"}))
     assert shelf.images_of == {APP: ["theirs", "b"], "registry.test/other": ["x", "y"]}
     assert note.saved == {APP: ["b"]}
 
@@ -90,22 +93,62 @@ def test_an_image_that_a_container_uses_stays_and_is_tried_again_later() -> None
     shelf, note = Shelf(app=["a", "b"]), Note()
     keeper = Housekeeper(shelf, note, 0)
     for digest in ("a", "b"):
-        keeper.pulled(APP, digest)
+        keeper.note_pull(APP, digest)
+    keeper.note_removal(LEFT)
     shelf.held = {"a"}
-    asyncio.run(keeper.clean({APP: ()}))
+    asyncio.run(keeper.clean(()))
     assert (shelf.images_of[APP], note.saved) == (["a"], {APP: ["a"]})
     shelf.held = set()
-    asyncio.run(keeper.clean({APP: ()}))
+    asyncio.run(keeper.clean(()))
     assert shelf.images_of[APP] == []
 
 
-def test_a_repository_that_is_no_longer_declared_is_left_alone() -> None:
-    """Only the repositories that are named are cleaned."""
+def test_a_repository_is_cleaned_when_a_container_of_it_has_left() -> None:
+    """Whether a document still names it or not; the other repositories are not looked at."""
+    shelf, note = Shelf(app=["a"], other=["x"]), Note()
+    keeper = Housekeeper(shelf, note, 0)
+    keeper.note_pull(APP, "a")
+    keeper.note_pull("registry.test/other", "x")
+    assert not keeper.is_due
+    asyncio.run(keeper.clean(()))
+    assert shelf.images_of[APP] == ["a"]
+    keeper.note_removal(LEFT)
+    assert keeper.is_due
+    asyncio.run(keeper.clean(()))
+    assert shelf.images_of == {APP: [], "registry.test/other": ["x"]}
+
+
+def test_what_the_stage_still_remembers_at_the_first_cleaning_goes_at_the_second() -> None:
+    """The memory of what has left may end after its container."""
     shelf, note = Shelf(app=["a"]), Note()
     keeper = Housekeeper(shelf, note, 0)
-    keeper.pulled(APP, "a")
-    asyncio.run(keeper.clean({"registry.test/other": ()}))
-    assert shelf.images_of[APP] == ["a"]
+    keeper.note_pull(APP, "a")
+    keeper.note_removal(LEFT)
+    asyncio.run(keeper.clean({"a"}))
+    assert keeper.is_due
+    asyncio.run(keeper.clean(()))
+    assert (shelf.images_of[APP], keeper.is_due) == ([], False)
+
+
+def test_after_a_start_all_repositories_are_cleaned_once() -> None:
+    """What an earlier process left behind is found without another removal."""
+    shelf, note = Shelf(app=["a", "b"]), Note()
+    note.saved = {APP: ["a", "b"]}
+    keeper = Housekeeper(shelf, note, 1)
+    asyncio.run(keeper.clean(()))
+    assert (shelf.images_of[APP], keeper.is_due) == (["b"], False)
+
+
+def test_a_cleaning_that_failed_stays_due() -> None:
+    """The Engine was away: the next cleaning looks again."""
+    shelf, note = Shelf(app=["a"]), Note()
+    note.saved = {APP: ["a"]}
+    shelf.reachable = False
+    keeper = Housekeeper(shelf, note, 0)
+    asyncio.run(keeper.clean(()))
+    shelf.reachable = True
+    asyncio.run(keeper.clean(()))
+    assert (shelf.images_of[APP], keeper.is_due) == ([], False)
 
 
 def test_pulled_again_counts_as_new() -> None:
@@ -113,8 +156,8 @@ def test_pulled_again_counts_as_new() -> None:
     shelf, note = Shelf(app=["a", "b", "c"]), Note()
     keeper = Housekeeper(shelf, note, 1)
     for digest in ("a", "b", "c", "a"):
-        keeper.pulled(APP, digest)
-    asyncio.run(Housekeeper(shelf, note, 1).clean({APP: ()}))
+        keeper.note_pull(APP, digest)
+    asyncio.run(Housekeeper(shelf, note, 1).clean(()))
     assert shelf.images_of[APP] == ["a"]
 
 
@@ -123,8 +166,9 @@ def test_neither_a_full_disk_nor_a_missing_engine_is_in_the_way() -> None:
     shelf, note = Shelf(app=["a"]), Note()
     note.full, shelf.reachable = True, False
     keeper = Housekeeper(shelf, note, 0)
-    keeper.pulled(APP, "a")
-    asyncio.run(keeper.clean({APP: ()}))
+    keeper.note_pull(APP, "a")
+    keeper.note_removal(LEFT)
+    asyncio.run(keeper.clean(()))
     assert shelf.images_of[APP] == ["a"]
 
 

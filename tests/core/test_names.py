@@ -58,14 +58,3 @@ def test_a_container_name_keeps_revision_and_attempt_whole() -> None:
     cut = names.container_name("shop/dev", "x" * 44, "abcdef01", 1)
     assert len(cut) == 63
     assert cut.endswith("-abcdef01-1")
-
-
-def test_only_the_name_that_the_labels_give_is_ours() -> None:
-    """Safety: a copy or a rename carries our labels and is not ours (S9)."""
-    labels = {names.STAGE: "shop/dev", names.TAG: "1.0", names.REVISION: "abcdef01", names.ATTEMPT: "3"}
-    assert names.name_agrees("shop-dev-1-0-abcdef01-3", labels)
-    assert not names.name_agrees("shop-dev-1-0-abcdef01-4", labels)
-    assert not names.name_agrees("shop-dev-1-0-abcdef01-3-pre", labels)
-    assert names.name_agrees("shop-dev-1-0-abcdef01-3-pre", labels | {names.ROLE: "preDeploy"})
-    assert not names.name_agrees("shop-dev-1-0-abcdef01-3", labels | {names.ATTEMPT: "three"})
-    assert not names.name_agrees("shop-dev-1-0-abcdef01-3", {})

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from controller.core.model.actions import CheckDigest, Pull, Start, Stop, Watch
+from controller.core.model.actions import CheckDigest, Operation, Pull, Start, Stop, Watch
 from controller.core.model.desired import Check
 from controller.core.model.errors import RevisionBad, WorldBad
-from controller.core.model.observed import Container
-from controller.work.operations import Operation, Operations, Progress
+from controller.core.model.observed import Container, Key
+from controller.work.operations import Operations, Progress
 from tests.sim.clock import SimClock, later, run_virtual
 
 A, B = "shop/dev", "shop/prod"
@@ -19,11 +19,12 @@ ITEM = Container(
     id="c" * 64, name="shop-dev-1-r1-1", stage=A, tag="1", revision="r1", template="", secrets="", digest="", attempt=1,
     born=0,
 )  # fmt: skip
-PULL = Pull("registry.test/shop", "1", "", "is declared", "pull:1")
-STOP = Stop(ITEM, 10, "leaves", "stop:1")
-START = Start(ITEM, "is new", "start:1")
-WATCH = Watch(ITEM, Check(), "serves", "watch:1")
-DIGEST = CheckDigest("registry.test/shop", "1", "may move", "digest:1")
+PULL = Pull("registry.test/shop", "1", "", "is declared", Key("pull", "1"))
+STOP = Stop(ITEM, 10, "leaves", Key("stop", "1"))
+START = Start(ITEM, "is new", Key("start", "1"))
+WATCH = Watch(ITEM, Check(), "serves", Key("watch", "1"))
+DIGEST = CheckDigest("registry.test/shop", "1", "may move", Key("digest", "1"))
+CREATED = Key("create", "x")
 
 
 class Bench:
@@ -32,8 +33,8 @@ class Bench:
     def __init__(self, **outcomes: tuple[float, Any]) -> None:
         self.clock = SimClock()
         self.outcomes = outcomes
-        self.begun: list[tuple[str, float]] = []
-        self.completed: list[str] = []
+        self.begun: list[tuple[Key, float]] = []
+        self.completed: list[Key] = []
         self.ended: list[tuple[str, float]] = []
         self.progressed: list[str] = []
         self.operations = Operations(
@@ -46,7 +47,7 @@ class Bench:
     async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         self.begun.append((action.key, self.clock.monotonic()))
         seconds, outcome = self.outcomes[type(action).__name__.lower()]
-        progress.say("under way")
+        progress.report("under way")
         await later(seconds)
         self.completed.append(action.key)
         if isinstance(outcome, BaseException):
@@ -61,10 +62,10 @@ def test_progress_and_result_are_facts() -> None:
         bench = Bench(pull=(5, {"digest": "sha256:1"}))
         bench.operations.start(A, PULL)
         await later(1)
-        fact = bench.operations.facts(A)["pull:1"]
+        fact = bench.operations.facts(A)[PULL.key]
         assert (fact.status, fact.note, fact.ended_at) == ("running", "under way", None)
         await later(10)
-        fact = bench.operations.facts(A)["pull:1"]
+        fact = bench.operations.facts(A)[PULL.key]
         assert (fact.status, fact.data, fact.failures) == ("succeeded", {"digest": "sha256:1"}, 0)
         assert (bench.progressed, bench.ended) == ([A], [(A, 5)])
 
@@ -80,7 +81,7 @@ def test_two_stages_share_one_pull() -> None:
         await later(2)
         bench.operations.start(B, PULL)
         await later(10)
-        assert bench.begun == [("pull:1", 0)]
+        assert bench.begun == [(PULL.key, 0)]
         assert bench.operations.facts(A) == bench.operations.facts(B)
         assert bench.ended == [(A, 5), (B, 5)]
 
@@ -96,9 +97,9 @@ def test_a_shared_pull_goes_on_for_the_stage_that_keeps_it() -> None:
         bench.operations.start(B, PULL)
         bench.operations.keep(A, frozenset())
         await later(10)
-        assert bench.completed == ["pull:1"]
+        assert bench.completed == [PULL.key]
         assert bench.operations.facts(A) == {}
-        assert bench.operations.facts(B)["pull:1"].status == "succeeded"
+        assert bench.operations.facts(B)[PULL.key].status == "succeeded"
 
     run_virtual(main)
 
@@ -111,7 +112,7 @@ def test_failures_are_counted_until_it_succeeds() -> None:
         for count in (1, 2, 3):
             bench.operations.start(A, PULL)
             await later(2)
-            fact = bench.operations.facts(A)["pull:1"]
+            fact = bench.operations.facts(A)[PULL.key]
             assert (fact.status, fact.failures, fact.retry_after) == ("failed", count, 7)
             assert fact.failure is not None
             assert (fact.failure.reason, fact.failure.revision_bad) == (
@@ -121,9 +122,9 @@ def test_failures_are_counted_until_it_succeeds() -> None:
         bench.outcomes["pull"] = (1, {})
         bench.operations.start(A, PULL)
         await later(0.5)
-        assert bench.operations.facts(A)["pull:1"].failures == 3
+        assert bench.operations.facts(A)[PULL.key].failures == 3
         await later(2)
-        assert bench.operations.facts(A)["pull:1"].failures == 0
+        assert bench.operations.facts(A)[PULL.key].failures == 0
 
     run_virtual(main)
 
@@ -151,23 +152,23 @@ def test_what_changes_the_world_runs_to_its_end_and_is_seen_until_then() -> None
         bench.operations.start(A, STOP)
         await later(1)
         bench.operations.keep(A, frozenset())
-        assert bench.operations.facts(A)["stop:1"].status == "running"
+        assert bench.operations.facts(A)[STOP.key].status == "running"
         await later(10)
-        assert bench.completed == ["stop:1"]
+        assert bench.completed == [STOP.key]
         assert bench.operations.facts(A) == {}
         assert bench.ended == [(A, 5)]
 
     run_virtual(main)
 
 
-def one_turn(issued: list[str]) -> Operations:
+def one_turn(issued: list[Key]) -> Operations:
     """Operations of which one begins at a time and takes 5 seconds; `issued` gets the keys of those that have begun."""
     turn = asyncio.Semaphore(1)
 
     async def body(action: Operation, progress: Progress) -> Mapping[str, str]:
-        progress.waits()
+        progress.mark_waiting()
         async with turn:
-            progress.begins()
+            progress.mark_begun()
             issued.append(action.key)
             await later(5)
         return {}
@@ -179,16 +180,16 @@ def test_what_waits_for_its_turn_is_called_off_before_it_begins() -> None:
     """A start that nobody wants any more is not issued when its turn comes; one that has begun goes on."""
 
     async def main() -> None:
-        issued: list[str] = []
+        issued: list[Key] = []
         operations = one_turn(issued)
-        second = replace(START, key="start:2")
+        second = replace(START, key=Key("start", "2"))
         operations.start(A, START)
         operations.start(A, second)
         await later(1)
         operations.keep(A, frozenset())
-        assert set(operations.facts(A)) == {"start:1"}
+        assert set(operations.facts(A)) == {START.key}
         await later(60)
-        assert (issued, operations.facts(A)) == (["start:1"], {})
+        assert (issued, operations.facts(A)) == ([START.key], {})
 
     run_virtual(main)
 
@@ -197,17 +198,17 @@ def test_what_waits_for_its_turn_is_called_off_when_something_newer_is_declared(
     """What has begun goes on and is seen; what was not issued yet is not, until a pass asks for it again."""
 
     async def main() -> None:
-        issued: list[str] = []
+        issued: list[Key] = []
         operations = one_turn(issued)
-        second = replace(START, key="start:2")
+        second = replace(START, key=Key("start", "2"))
         operations.start(A, START)
         operations.start(A, second)
         await later(1)
-        operations.outdate(A)
-        assert set(operations.facts(A)) == {"start:1"}
+        operations.cancel_waiting(A)
+        assert set(operations.facts(A)) == {START.key}
         operations.start(A, second)
         await later(60)
-        assert issued == ["start:1", "start:2"]
+        assert issued == [START.key, Key("start", "2")]
 
     run_virtual(main)
 
@@ -220,9 +221,9 @@ def test_wanted_again_before_its_end() -> None:
         bench.operations.start(A, STOP)
         await later(1)
         bench.operations.keep(A, frozenset())
-        bench.operations.keep(A, frozenset({"stop:1"}))
+        bench.operations.keep(A, frozenset({STOP.key}))
         await later(10)
-        assert bench.operations.facts(A)["stop:1"].status == "succeeded"
+        assert bench.operations.facts(A)[STOP.key].status == "succeeded"
 
     run_virtual(main)
 
@@ -251,9 +252,9 @@ def test_the_same_key_never_runs_twice_at_once() -> None:
         operations.keep(A, frozenset())
         operations.start(A, PULL)
         await later(1)
-        assert (running, operations.facts(A)["pull:1"].status) == (1, "running")
+        assert (running, operations.facts(A)[PULL.key].status) == (1, "running")
         await later(200)
-        assert (most, operations.facts(A)["pull:1"].status) == (1, "succeeded")
+        assert (most, operations.facts(A)[PULL.key].status) == (1, "succeeded")
 
     run_virtual(main)
 
@@ -264,13 +265,13 @@ def test_a_failed_quick_call_is_a_fact_until_it_is_cleared() -> None:
     async def main() -> None:
         bench = Bench()
         for count in (1, 2):
-            bench.operations.note_failure(A, "create:x", RevisionBad("no", reason="PolicyDenied", logs=("line",)))
-            fact = bench.operations.facts(A)["create:x"]
+            bench.operations.note_failure(A, CREATED, RevisionBad("no", reason="PolicyDenied", logs=("line",)))
+            fact = bench.operations.facts(A)[CREATED]
             assert (fact.status, fact.failures) == ("failed", count)
         assert fact.failure is not None
         assert fact.failure.logs == ("line",)
         assert bench.operations.facts(B) == {}
-        bench.operations.clear(A, "create:x")
+        bench.operations.forget(A, CREATED)
         assert bench.operations.facts(A) == {}
 
     run_virtual(main)
@@ -283,14 +284,14 @@ def test_a_bug_becomes_a_failure_of_the_world(capsys: pytest.CaptureFixture[str]
         bench = Bench(pull=(1, ZeroDivisionError("oops")))
         bench.operations.start(A, PULL)
         await later(2)
-        failure = bench.operations.facts(A)["pull:1"].failure
+        failure = bench.operations.facts(A)[PULL.key].failure
         assert failure is not None
         assert (failure.reason, failure.revision_bad) == ("Bug", False)
 
     run_virtual(main)
-    told = capsys.readouterr().err
-    assert "ZeroDivisionError: oops" in told
-    assert "Traceback" in told
+    logged = capsys.readouterr().err
+    assert "ZeroDivisionError: oops" in logged
+    assert "Traceback" in logged
 
 
 def test_repeats_of_what_succeeds_in_vain_are_slowed_down() -> None:
@@ -324,15 +325,15 @@ def test_a_repeat_in_its_own_time_is_not_slowed_down() -> None:
 
 
 def test_digests_are_looked_at_anew() -> None:
-    """`look_again` forgets what ended of one kind, and nothing else."""
+    """`forget_ended` forgets what ended of one kind, and nothing else."""
 
     async def main() -> None:
         bench = Bench(checkdigest=(1, {}), stop=(1, {}))
         bench.operations.start(A, DIGEST)
         bench.operations.start(A, STOP)
         await later(2)
-        bench.operations.look_again(CheckDigest)
-        assert set(bench.operations.facts(A)) == {"stop:1"}
+        bench.operations.forget_ended(CheckDigest)
+        assert set(bench.operations.facts(A)) == {STOP.key}
 
     run_virtual(main)
 
@@ -347,9 +348,9 @@ def test_the_end_awaits_what_changes_the_world_for_a_while() -> None:
         await later(1)
         await bench.operations.close(8)
         assert bench.clock.monotonic() == 9
-        assert bench.completed == ["stop:1"]
+        assert bench.completed == [STOP.key]
         bench.operations.start(A, DIGEST)
         await later(10)
-        assert "digest:1" not in dict(bench.begun)
+        assert DIGEST.key not in dict(bench.begun)
 
     run_virtual(main)

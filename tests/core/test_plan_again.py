@@ -7,7 +7,7 @@ import pytest
 from controller.core.model.actions import Create, Pull
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.errors import Failure
-from controller.core.model.observed import Fact, Observed
+from controller.core.model.observed import Fact, Key, Observed
 from controller.core.planning.plan import plan
 from tests.core import plan_cases
 from tests.core.plan_cases import NOW
@@ -27,7 +27,7 @@ def creation(found: Plan) -> Create:
     return made
 
 
-def failed(observed: Observed, key: str, problem: Failure, ago: float = 100.0) -> Observed:
+def failed(observed: Observed, key: Key, problem: Failure, ago: float = 100.0) -> Observed:
     """The same with a failed call."""
     fact = Fact(key, "failed", NOW - ago, NOW - ago, failures=1, failure=problem)
     return replace(observed, facts={**observed.facts, key: fact})
@@ -77,7 +77,7 @@ def test_an_image_that_somebody_pruned_is_pulled_again() -> None:
     made = creation(first)
     gone = failed(replace(PULLED, memory=first.memory), made.key, Failure("ImageGone", "no such image", False))
     kept = plan(STAGE, gone, Rules(), NOW).keep
-    assert not any(key.startswith("pull:") for key in kept)
+    assert not any(key.kind == "pull" for key in kept)
     after = replace(gone, facts={key: fact for key, fact in gone.facts.items() if key in kept})
     assert [type(action) for action in plan(STAGE, after, Rules(), NOW).actions] == [Pull]
 

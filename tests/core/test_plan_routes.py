@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.core.model import digests
+from controller.core.model import digests, keys
 from controller.core.model.actions import Gate, SetRoute
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import Options
@@ -72,8 +72,7 @@ def test_what_is_as_declared_is_not_written() -> None:
 def test_who_serves_is_remembered_and_nobody_else() -> None:
     """The target of the default route outlives a proxy that lost its routes."""
     proven = {
-        f"verify:{name}:{route.marker}": Fact(f"verify:{name}:{route.marker}", "succeeded", 1.0, 2.0)
-        for name, route in SEEN.routes.routes.items()
+        keys.verify(route): Fact(keys.verify(route), "succeeded", 1.0, 2.0) for route in SEEN.routes.routes.values()
     }
     found = plan(STAGE, replace(SEEN, facts=proven), Rules(), plan_cases.NOW)
     assert found.memory.target == "2.0"

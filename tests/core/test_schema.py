@@ -12,7 +12,8 @@ import yaml
 from controller.cli.generate import files, stale, write
 from controller.cli.output import yaml_text
 from controller.core.documents.cel_rules import RULES
-from controller.core.documents.schema import KINDS, crd, editor_schema
+from controller.core.documents.schema import crd, editor_schema
+from controller.core.documents.spec import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = {

@@ -18,6 +18,7 @@ def test_the_smallest_file_has_the_documented_defaults() -> None:
     found = settings()
     assert found.state.history.max_age == 90 * 86400
     assert found.limits.resync == 30.0
+    assert (found.limits.digest_interval, found.limits.track_interval) == (3600.0, 300.0)
     assert found.limits.starts == "auto"
     assert found.proxy.tls.mode == "off"
     assert found.api is not None
@@ -51,17 +52,18 @@ def test_urls_leave_out_the_usual_port(text: str, url: str) -> None:
 
 
 def test_rules_take_what_plans_and_catalog_need() -> None:
-    """Patterns, names of sources in order, reach and surge arrive where decisions are made."""
+    """Patterns, names of sources in order, reach, surge and intervals arrive where decisions are made."""
     found = settings(
         "hostnames: {default: '{project}.{stage}', instance: '{tag}.{project}.{stage}'}\n"
         "sources: [{files: {path: ./a}}, {files: {path: b.yaml}}]\n"
-        "proxy: {reach: name}\nlimits: {surge: 2}\n"
+        "proxy: {reach: name}\nlimits: {surge: 2, digestInterval: 2h, trackInterval: 90s}\n"
     )
     rules = found.catalog_rules()
     assert (rules.controller_id, rules.domain) == ("home-1", "example.com")
     assert (rules.default_pattern, rules.instance_pattern) == ("{project}.{stage}", "{tag}.{project}.{stage}")
     assert rules.sources == ("files:./a", "files:b.yaml")
     assert (found.rules().reach, found.rules().surge) == ("name", 2)
+    assert (found.rules().digest_interval, found.rules().track_interval) == (7200.0, 90.0)
 
 
 def test_what_belongs_to_the_controller_is_never_bound() -> None:

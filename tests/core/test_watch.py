@@ -4,16 +4,16 @@ from dataclasses import replace
 
 from controller.core.model.actions import Watch
 from controller.core.model.desired import Check
-from controller.core.model.observed import Container
+from controller.core.model.observed import Container, Key
 from controller.interfaces import Probe
-from controller.work.liveness import Watcher
+from controller.work.liveness import LivenessWatcher
 from tests.core.gate_world import BAD, CHECK, NEW, OK, REFUSED, Run, World
 from tests.sim.clock import later, run_virtual
 
 
 def watch(world: World, check: Check = CHECK) -> Run:
-    watcher = Watcher(world, world, world.clock)  # type: ignore[arg-type]
-    return Run(world, watcher.watch, Watch(NEW, check, "serves", "watch:a"))
+    watcher = LivenessWatcher(world, world, world.clock)  # type: ignore[arg-type]
+    return Run(world, watcher.watch, Watch(NEW, check, "serves", Key("watch", "a")))
 
 
 def test_a_watch_wakes_the_stage_when_the_result_turns_and_when_it_is_final() -> None:
@@ -59,8 +59,8 @@ def test_a_watch_follows_a_container_to_its_new_address() -> None:
         probe = world.probe
 
         async def only_there(check: Check, container: Container) -> Probe:
-            found = await probe(check, container)
-            return found if container.address == "10.0.0.9" or world.clock.monotonic() < 20 else REFUSED
+            answer = await probe(check, container)
+            return answer if container.address == "10.0.0.9" or world.clock.monotonic() < 20 else REFUSED
 
         world.probe = only_there  # type: ignore[method-assign]
         run = watch(world)

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 import httpx
 
 from controller.clients.caddy import config as caddy_config
+from controller.clients.caddy import servers
 from controller.clients.state import read
 from controller.clients.state.file import open_reader
 from controller.core.documents.spec import DeployRequest, Document, Project
@@ -60,7 +61,7 @@ class Real:
         self._last = time.monotonic()
         self._documents: tuple[Document, ...] = ()
         self._written: list[dict[str, Any]] = []
-        self._site = caddy_config.Site(f"holdfast-{box.id}", box.caddy.listen, "off")
+        self._site = servers.Site(f"holdfast-{box.id}", box.caddy.listen, "off")
         self.doors = [
             Door("docker", box.engine.url, box.folder, self._docker),
             Door("proxy", box.caddy.admin, box.folder, self._caddy),
@@ -152,7 +153,7 @@ class Real:
 
     def edit_route(self, hostname: str, address: str | None) -> None:
         """Let a third party point a route of ours elsewhere, or delete it."""
-        place = f"{self.sandbox.caddy.admin}/id/{self._site.mark}:{hostname}"
+        place = f"{self.sandbox.caddy.admin}/id/{self._site.name}:{hostname}"
         if address is None:
             httpx.delete(place, trust_env=False).raise_for_status()
         else:

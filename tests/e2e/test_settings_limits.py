@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -109,6 +110,39 @@ def test_what_nobody_tells_is_noticed_at_the_next_resync(sandbox: Sandbox, resyn
         time.sleep(0.1)
 
     assert serves(sandbox, "1.0", host) is back
+
+
+@pytest.mark.setting("limits.digestInterval", "limits.trackInterval")
+@pytest.mark.parametrize(
+    ("often", "seldom"), [("digestInterval", "trackInterval"), ("trackInterval", "digestInterval")]
+)
+def test_a_tag_pushed_again_is_noticed_after_the_interval_of_its_kind(
+    sandbox: Sandbox, often: str, seldom: str
+) -> None:
+    """One stage follows its tag, the other only reports it: each asks the registry in an interval of its own."""
+    words = {"trackInterval": "it is followed", "digestInterval": "the pinned one keeps running"}
+    tags = {"trackInterval": "1.0", "digestInterval": "2.0"}
+    for tag in tags.values():
+        sandbox.push(tag, MESSAGE="first")
+    sandbox.configure(limits={often: "1s", seldom: "1h"})
+    follows = {"name": "follows", "trackDigest": True, "instances": [{"tag": tags["trackInterval"]}]}
+    pinned = {"name": "pinned", "instances": [{"tag": tags["digestInterval"]}]}
+    sandbox.write(sandbox.project("shop", stages=[follows, pinned]))
+    sandbox.start()
+    for tag, stage in (("1.0", "follows"), ("2.0", "pinned")):
+        host = sandbox.host("shop", stage=stage)
+        sandbox.wait(partial(serves, sandbox, tag, host), stage)
+
+    for message in ("second", "third"):  # the first look at the other tag may come after its second push
+        pushed = {name: f"pushed again as {sandbox.push(tag, MESSAGE=message)[:19]}; " for name, tag in tags.items()}
+        sandbox.wait(partial(logged, sandbox, pushed[often] + words[often]), message)
+
+    assert not logged(sandbox, pushed[seldom])
+
+
+def logged(box: Sandbox, text: str) -> bool:
+    """Whether the controller's log holds a text."""
+    return text in box.log.read_text()
 
 
 @pytest.mark.setting("state.history.maxAge", "state.history.maxCount", "state.path")

@@ -103,7 +103,7 @@ BUGS = (
     Bug(
         "labels as ownership",
         "Whatever carries our labels is ours, also a copy under another name.",
-        (Edit("core/model/names.py", "    return name == expected\n", "    return bool(expected)\n"),),
+        (Edit("core/model/identity.py", " and name == identity.name\n", "\n"),),
         red="cell deploy",
         says="something that is not ours changed",
     ),
@@ -113,19 +113,20 @@ BUGS = (
         (
             Edit(
                 "reconcile.py",
-                "await self._world.store.record(key, decided.memory, decided.transitions, now)",
-                "self._known[key] = decided.memory; "
-                "await self._world.store.record(key, StageMemory(), decided.transitions, now)",
+                "await self.store.record(key, decided.memory, decided.transitions, now)",
+                "self._kept[key] = decided.memory; "
+                "await self.store.record(key, StageMemory(), decided.transitions, now)",
             ),
             Edit(
                 "reconcile.py",
-                "await world.store.memory(desired.key)",
-                "self._known.get(desired.key) or await world.store.memory(desired.key)",
+                "await self.store.memory(desired.key)",
+                "self._kept.get(desired.key) or await self.store.memory(desired.key)",
             ),
             Edit(
                 "reconcile.py",
-                "        self._rows: dict[StageKey, int] = {}\n",
-                "        self._rows: dict[StageKey, int] = {}\n        self._known: dict[StageKey, StageMemory] = {}\n",
+                "    _listeners: list[Listener] = field(default_factory=list)\n",
+                "    _listeners: list[Listener] = field(default_factory=list)\n"
+                "    _kept: dict[StageKey, StageMemory] = field(default_factory=dict)\n",
             ),
         ),
         red="cell broken_and_restarted",
@@ -137,8 +138,8 @@ BUGS = (
         (
             Edit(
                 "reconcile.py",
-                "if self._stopping() or self._desired(key) != desired or",
-                "if self._stopping() or",
+                "if is_old or self.is_stopping() or self.desired(key) != desired:",
+                "if is_old or self.is_stopping():",
             ),
         ),
         red="tests/core/test_reconcile.py::test_a_newer_declaration_stops_the_pass_between_two_actions",
@@ -147,7 +148,7 @@ BUGS = (
     Bug(
         "expectations that expire",
         "A list from before one's own call is believed again.",
-        (Edit("work/container_snapshot.py", "if key not in self._touched and self._clock", "if self._clock"),),
+        (Edit("work/container_snapshot.py", "if key not in self._changed and self._clock", "if self._clock"),),
         red="cell deploy",
         says="S6 at",
     ),
@@ -157,7 +158,7 @@ BUGS = (
         (
             Edit(
                 "loop.py",
-                "                async with asyncio.timeout(self._parts.limits.resync):\n"
+                "                async with asyncio.timeout(self._pieces.resync):\n"
                 "                    await self._resync.wait()",
                 "                await self._resync.wait()",
             ),

@@ -9,7 +9,7 @@ BUGS = (
         (
             Edit(
                 "work/gate.py",
-                "            await self._age(watched, max(LEAST_RUN, action.check.start_period), progress)\n",
+                "            await self._wait_for_age(watched, max(RUN_MIN_S, action.check.start_period), progress)\n",
                 "            return\n",
             ),
         ),
@@ -26,14 +26,18 @@ BUGS = (
     Bug(
         "retry after an unknown outcome",
         "A migration whose end was not seen is run again, without a look whether it ran.",
-        (Edit("work/predeploy.py", 'if found.state == "created":', 'if found.state in ("created", "exited"):'),),
+        (
+            Edit(
+                "work/predeploy.py", 'if container.state == "created":', 'if container.state in ("created", "exited"):'
+            ),
+        ),
         red="tests/core/test_pre_deploy.py::test_a_migration_that_already_ran_is_not_run_again",
         says="AssertionError",
     ),
     Bug(
         "no name on create",
         "Docker gives the name, and two calls make two containers.",
-        (Edit("clients/docker/writer.py", 'params={"name": spec.name}', "params={}"),),
+        (Edit("clients/docker/create.py", 'params={"name": spec.name}', "params={}"),),
         red="tests/contract/test_docker_containers.py::test_creating_twice_gives_the_same_container",
         says="AssertionError",
     ),
@@ -42,10 +46,9 @@ BUGS = (
         "Docker's filter by name finds every name that holds the text.",
         (
             Edit(
-                "clients/docker/runtime.py",
-                '        params = {"all": "1", "filters": json.dumps({"label": labels})}\n',
-                '        alike = [stage.replace("/", "-")] if stage is not None else []\n'
-                '        params = {"all": "1", "filters": json.dumps({"label": labels[:1], "name": alike})}\n',
+                "clients/docker/ownership.py",
+                '{"label": label_filters(controller_id, stage)})}\n',
+                '{"label": label_filters(controller_id), "name": [(stage or "").replace("/", "-")]})}\n',
             ),
         ),
         red="tests/contract/test_docker_traps.py::test_a_stage_with_a_longer_name_is_not_taken_for_this_one",
@@ -56,11 +59,9 @@ BUGS = (
         "The 409 of a second removal is taken for a refusal (F18).",
         (
             Edit(
-                "clients/docker/writer.py",
-                '            if error.status == 409 and error.says("already in progress"):\n'
-                "                self._await_gone(target)\n"
-                "            elif error.status != 404:",
-                "            if error.status != 404:",
+                "clients/docker/errors.py",
+                'Outcome(WorldBad, "RemoveFailed", mendable=True)',
+                'Outcome(WorldBad, "RemoveFailed")',
             ),
         ),
         red="tests/contract/test_docker_traps.py::test_a_removal_that_is_under_way_already_is_awaited",
@@ -71,9 +72,9 @@ BUGS = (
         "A pull that Docker let end is one that got the image: the old one of that tag will do (F31).",
         (
             Edit(
-                "clients/docker/pull.py",
-                "            raise StreamError(code if isinstance(code, int) else 0,",
-                "            continue\n            raise StreamError(code if isinstance(code, int) else 0,",
+                "clients/docker/stream.py",
+                "            raise EngineError(code if isinstance(code, int) else 0,",
+                "            continue\n            raise EngineError(code if isinstance(code, int) else 0,",
             ),
             Edit(
                 "clients/docker/pull.py",
@@ -93,7 +94,7 @@ BUGS = (
         (
             Edit(
                 "clients/docker/runtime.py",
-                "async with asyncio.timeout(self._pull_deadline):",
+                "async with asyncio.timeout(self._pull_timeout):",
                 "async with asyncio.timeout(None):",
             ),
         ),
@@ -133,12 +134,12 @@ BUGS = (
         (
             Edit(
                 "clients/npm/writer.py",
-                "            return await self._settle(mine[0].row, route, ids, error)\n"
+                "            return await self._settle(ours[0].row, route, ids, error)\n"
                 "        self._accept(row, route, ids)\n",
-                "            return await self._settle(mine[0].row, route, ids, error)\n",
+                "            return await self._settle(ours[0].row, route, ids, error)\n",
             ),
         ),
-        red="tests/contract/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
+        red="tests/contract/npm/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
         says="DID NOT RAISE",
     ),
     Bug(

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from controller.core.documents.spec import Document, EnvVar, Project, ValueFrom
+from controller.core.documents.spec import Document, Project
+from controller.core.documents.spec_parts import EnvVar, ValueFrom
 from controller.core.model.desired import SecretRef
 
 if TYPE_CHECKING:

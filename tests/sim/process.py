@@ -1,6 +1,6 @@
 """A controller as its host sees it: a process that is started, killed, ended, stopped for a while and started again.
 
-Each life takes the lock of its state folder first, as `parts.opened` does, and a life that ended has given it back.
+Each life takes the lock of its state folder first, as `wiring.opened` does, and a life that ended has given it back.
 """
 
 import asyncio
@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from controller.core.model.errors import Locked
 from controller.manager import Manager
+from controller.wiring import compose
 from tests.sim.call_border import Life
 from tests.sim.clock import owner
 from tests.sim.faults import Crash
 from tests.sim.suspension import Suspendable
-from tests.sim.wiring import parts
+from tests.sim.wiring import clients, config
 
 if TYPE_CHECKING:
     from tests.world import Simulation
@@ -52,7 +53,7 @@ class Process:
         self.life = life
         token = owner.set(life.tasks)
         try:
-            self.manager = Manager(parts(self._sim, life))
+            self.manager = Manager(compose(clients(self._sim, life), config(self._sim)))
             self._running = asyncio.ensure_future(self.manager.run(self._stop))
         finally:
             owner.reset(token)

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from controller.clients.docker.create_body import body
 from controller.clients.docker.images import Image
-from controller.clients.docker.view import number
-from controller.core.model import names
+from controller.core.model import identity
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import SecretRef, StageKey
 from controller.core.model.errors import RevisionBad, Unreachable, WorldBad
@@ -214,16 +213,14 @@ class SimRuntime(Runtime):
             raise Unreachable("no Docker Engine: connection refused")
 
     def _ours(self, box: Box) -> bool:
-        return box.labels.get(names.CONTROLLER) == self._id and names.name_agrees(box.name, box.labels)
+        return identity.is_ours(box.name, box.labels, self._id)
 
     def _same(self, target: Container) -> Box | None:
         self._up()
         box = self._engine.boxes.get(target.id)
         if box is None or not self._ours(box) or box.name != target.name:
             return None
-        seen = (target.stage, target.tag, target.revision, str(target.attempt))
-        keys = (names.STAGE, names.TAG, names.REVISION, names.ATTEMPT)
-        return box if tuple(box.labels[key] for key in keys) == seen else None
+        return box if identity.is_same(target, box.labels) else None
 
     def _list(self, stage: StageKey | None) -> tuple[Container, ...]:
         self._up()
@@ -231,24 +228,14 @@ class SimRuntime(Runtime):
         return tuple(sorted(map(self._view, found), key=lambda item: item.name))
 
     def _view(self, box: Box) -> Container:
-        running, labels = box.state == "running", box.labels
+        running = box.state == "running"
         ended = box.state in ("exited", "dead")
         health = ("healthy" if box.app.health == "healthy" else "unhealthy") if self._engine.ready(box) else "starting"
         return Container(
             id=box.id,
             name=box.name,
-            stage=box.stage,
-            tag=box.tag,
-            revision=labels[names.REVISION],
-            template=labels.get(names.TEMPLATE, ""),
-            secrets=labels.get(names.SECRETS, ""),
-            digest=labels.get(names.DIGEST, ""),
-            attempt=int(labels[names.ATTEMPT]),
-            born=number(labels.get(names.BORN, "")),
-            role="preDeploy" if box.job else "app",
+            **vars(identity.read(box.labels)),
             image=box.image.partition("@")[0],
-            seen=number(labels.get(names.SEEN, "")),
-            source=labels.get(names.SOURCE, ""),
             state=box.state,
             started_at=box.started_at,
             exit_code=box.exit_code if ended else None,

@@ -9,7 +9,7 @@ import pytest
 from controller.core.model.actions import Create, DeleteRoute, MarkPassed, SetRoute, Stop
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import DesiredStage
-from controller.core.model.observed import Fact, Observed
+from controller.core.model.observed import Fact, Key, Observed
 from controller.core.planning import plan as plans
 from tests.sim import scenarios
 from tests.sim.clock import EPOCH
@@ -22,7 +22,7 @@ TRUE: Planner = plans.plan
 
 def switch_before_health(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
     """Believe that a gate has passed as soon as it began."""
-    facts = {key: _passed(fact) if key.startswith("gate:") else fact for key, fact in observed.facts.items()}
+    facts = {key: _passed(fact) if key.kind == "gate" else fact for key, fact in observed.facts.items()}
     return TRUE(desired, replace(observed, facts=facts), rules, now)
 
 
@@ -36,7 +36,7 @@ def stop_before_switch(desired: DesiredStage, observed: Observed, rules: Rules, 
     found = TRUE(desired, observed, rules, now)
     making = any(isinstance(action, Create) for action in found.actions)
     old = [item for item in observed.containers if item.running and item.passed] if making else []
-    return _more(found, [Stop(item, 1.0, "planted", f"planted:{item.id}") for item in old])
+    return _more(found, [Stop(item, 1.0, "planted", Key("stop", item.id, "planted")) for item in old])
 
 
 def delete_before_set(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
@@ -46,7 +46,7 @@ def delete_before_set(desired: DesiredStage, observed: Observed, rules: Rules, n
     moved = [
         item.route.hostname for item in found.actions if isinstance(item, SetRoute) and item.route.hostname in held
     ]
-    actions = tuple(DeleteRoute(name, "planted", f"planted:{name}") for name in moved)
+    actions = tuple(DeleteRoute(name, "planted", Key("unroute", name, "planted")) for name in moved)
     return replace(found, actions=(*actions, *found.actions), keep=found.keep | {item.key for item in actions})
 
 
@@ -59,7 +59,7 @@ def restless(desired: DesiredStage, observed: Observed, rules: Rules, now: float
     """Write in each resync."""
     found = TRUE(desired, observed, rules, now)
     marked = [item for item in observed.containers if item.passed and (now - EPOCH) % 30 < 1]
-    return _more(found, [MarkPassed(item, True, "planted", f"planted:{item.id}") for item in marked])
+    return _more(found, [MarkPassed(item, True, "planted", Key("mark", item.id, "planted")) for item in marked])
 
 
 def forgetful(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
@@ -89,7 +89,7 @@ def by_tag_only(desired: DesiredStage, observed: Observed, rules: Rules, now: fl
 
 def prunes_in_doubt(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
     """Take a stage that serves for one that is gone while its rollout runs."""
-    if any(fact.status == "running" and fact.key.startswith("gate:") for fact in observed.facts.values()):
+    if any(fact.status == "running" and fact.key.kind == "gate" for fact in observed.facts.values()):
         desired = DesiredStage(desired.key, desired.project, desired.stage, declared=False)
     return TRUE(desired, observed, rules, now)
 

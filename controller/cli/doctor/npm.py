@@ -82,7 +82,7 @@ async def reach(settings: "Settings", client: "NpmProxy", route: "Route") -> Fin
     """A route of ours answers with its proof, and NPM got an answer from its container."""
     target = f"{route.host}:{route.port}"
     try:
-        answer = await client.look(route)
+        answer = await client.ask_only(route)
     except HoldfastError as error:
         return Finding("proxy reach", False, error.message, "set proxy.address to where NPM serves", True)
     if answer.marker != route.marker:

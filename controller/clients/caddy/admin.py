@@ -17,14 +17,13 @@ import h11
 
 from controller.core.model.errors import Unreachable
 
-CONNECT = 5.0
-"""Seconds to connect."""
-DEADLINE = 60.0
+CONNECT_DEADLINE_S = 5.0
+DEADLINE_S = 60.0
 """Seconds for one call; a change of 5,000 routes takes Caddy a third of a second on an idle machine."""
-PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)
+READ_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Seconds before a reading whose connection was cut is tried again."""
 ROOT = "/config/"
-"""The place that everything is read from and that every write is guarded on."""
+"""The path that everything is read from, and whose ETag guards every write."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,13 @@ class ReplyLost(Exception):
 
 
 class ConnectionBroke(ReplyLost):
-    """The connection was cut: Caddy does that to who connects while it replaces its admin listener."""
+    """The connection was cut: Caddy cuts those that come while it replaces its admin listener."""
 
 
 class CaddyAdmin:
     """One admin endpoint: `http://host:port` or `unix:///path`."""
 
-    def __init__(self, address: str, deadline: float = DEADLINE) -> None:
+    def __init__(self, address: str, deadline: float = DEADLINE_S) -> None:
         self.address = address
         parts = urlsplit(address)
         self._socket = parts.path if parts.scheme == "unix" else ""
@@ -72,7 +71,7 @@ class CaddyAdmin:
     async def get(self) -> tuple[Any, str]:
         """The whole configuration and its ETag. Raises `Unreachable`, `AdminRefused`."""
         try:
-            for pause in PAUSES:
+            for pause in READ_PAUSES_S:
                 try:
                     return await self._get()
                 except ConnectionBroke:
@@ -114,13 +113,13 @@ class CaddyAdmin:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         try:
-            async with asyncio.timeout(CONNECT):
+            async with asyncio.timeout(CONNECT_DEADLINE_S):
                 if self._socket:
                     reader, writer = await asyncio.open_unix_connection(self._socket)
                 else:
                     reader, writer = await asyncio.open_connection(self._host, self._port)
         except TimeoutError as error:
-            raise Unreachable(f"no Caddy at {self.address}: no connection within {CONNECT:g} s") from error
+            raise Unreachable(f"no Caddy at {self.address}: no connection within {CONNECT_DEADLINE_S:g} s") from error
         except ConnectionResetError as error:
             raise ConnectionBroke(f"the connection broke: {error}") from error
         except OSError as error:
@@ -156,8 +155,8 @@ async def _reply(http: h11.Connection, reader: asyncio.StreamReader) -> tuple[by
 def _words(body: bytes) -> str:
     """Caddy's own words for a refusal, without control characters, at most 500 of them."""
     try:
-        found = json.loads(body)
-        text = str(found["error"]) if isinstance(found, dict) and "error" in found else body.decode(errors="replace")
+        reply = json.loads(body)
+        text = str(reply["error"]) if isinstance(reply, dict) and "error" in reply else body.decode(errors="replace")
     except ValueError:
         text = body.decode(errors="replace")
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()[:500]

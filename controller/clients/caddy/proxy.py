@@ -6,25 +6,36 @@ is remembered between calls: a Caddy that lost its configuration is a Caddy with
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
-import httpx
-
-from controller.clients.caddy import config as caddy_config
-from controller.clients.caddy import routes
+from controller.clients.caddy import config, routes
 from controller.clients.caddy.admin import AdminRefused, CaddyAdmin, ConfigMoved, ConnectionBroke, ReplyLost, smallest
-from controller.clients.caddy.config import Site, Tls
-from controller.core.model.digests import with_marker
+from controller.clients.caddy.servers import Site
+from controller.clients.proxy_question import PublicSide
+from controller.core.model import digests
 from controller.core.model.errors import OutcomeUnknown, WorldBad
 from controller.core.model.observed import Route, RouteChange, RouteTable
 from controller.interfaces import Answer
 
 ATTEMPTS = 20
 """Tries of one write while others change Caddy's configuration at the same time."""
-PAUSE = 0.01
+RETRY_PAUSE_S = 0.01
 """Seconds that each further try waits longer, so that one of several writers comes through."""
-ASK = 10.0
-"""Seconds for one question through the proxy; only the head of the answer is waited for."""
+
+
+class Tls(Protocol):
+    """`proxy.tls` of the settings."""
+
+    @property
+    def mode(self) -> Literal["off", "internal", "acme"]:
+        """off: plain HTTP; internal: certificates of Caddy's own authority; acme: of a public one."""
+        ...
+
+    @property
+    def email(self) -> str | None:
+        """Address for the ACME account."""
+        ...
 
 
 class CaddyProxy:
@@ -36,25 +47,19 @@ class CaddyProxy:
         self._admin = CaddyAdmin(admin)
         self._site = Site(f"holdfast-{controller_id}", listen, tls.mode, tls.email or None)
         self._base = f"{'http' if tls.mode == 'off' else 'https'}://{address}"
-        # Certificates are not what is asked about, and one of Caddy's own authority proves nothing to us.
-        self._client = httpx.AsyncClient(
-            verify=False,
-            trust_env=False,
-            timeout=httpx.Timeout(ASK),
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._public = PublicSide()
 
     async def close(self) -> None:
         """Free what the questions hold."""
-        await self._client.aclose()
+        await self._public.close()
 
     async def read(self) -> RouteTable:
         """All our routes and the hostnames that others hold. Raises `Unreachable`, `WorldBad` (ProxyRefused)."""
         try:
-            config, _ = await self._admin.get()
+            current, _ = await self._admin.get()
         except AdminRefused as error:
             raise self._refused(error) from error
-        return caddy_config.table(config, self._site)
+        return config.table(current, self._site)
 
     async def write(self, changes: Sequence[RouteChange]) -> None:
         """Make these changes in one write and read them back; nothing is written when nothing differs.
@@ -62,23 +67,23 @@ class CaddyProxy:
         Raises `RevisionBad` (UnsupportedOption, InvalidRoute) before anything is asked, `Conflict` (HostnameTaken,
         ListenTaken), `Unreachable`, `OutcomeUnknown`, `WorldBad` (ProxyRefused, ProxyBusy, ProxyUnproven).
         """
-        wanted = {item.hostname: with_marker(item.route) if item.route else None for item in changes}
+        wanted = {change.hostname: digests.with_marker(change.route) if change.route else None for change in changes}
         for route in wanted.values():
             if route is not None:
                 routes.check(route, self._site.mode != "off")
         lost: ReplyLost | None = None
-        for number in range(ATTEMPTS):
-            await asyncio.sleep(number * PAUSE)
+        for attempt in range(ATTEMPTS):
+            await asyncio.sleep(attempt * RETRY_PAUSE_S)
             try:
-                config, etag = await self._admin.get()
-                edit = smallest(config, caddy_config.changed(config, self._site, wanted))
+                current, etag = await self._admin.get()
+                edit = smallest(current, config.changed(current, self._site, wanted))
                 if edit is None:
                     return
                 await self._admin.send(edit, etag)
             except ConfigMoved:
                 continue
             except ConnectionBroke as error:
-                # What it asked for is either there when everything is read again, or refused by its old ETag.
+                # The next read shows what it asked for, or its old ETag is refused.
                 lost = error
                 continue
             except ReplyLost as error:
@@ -94,23 +99,10 @@ class CaddyProxy:
         raise WorldBad(text, reason="ProxyBusy")
 
     async def ask(self, route: Route) -> Answer:
-        """One GET to the hostname through the proxy, on a connection of its own. Raises `WorldBad` (NoAnswer)."""
-        request = self._client.build_request(
-            "GET",
-            self._base + route.options.verify,
-            headers={"Host": route.hostname, "User-Agent": "Holdfast", "Connection": "close"},
-            extensions={"sni_hostname": route.hostname},
-        )
-        try:
-            async with asyncio.timeout(ASK):
-                reply = await self._client.send(request, stream=True)
-                await reply.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
-            why = str(error) or type(error).__name__
-            raise WorldBad(f"no answer from {self._base} for {route.hostname}: {why}", reason="NoAnswer") from error
-        return Answer(reply.headers.get(routes.HEADER, ""), reply.status_code, f"status {reply.status_code}")
+        """One GET to the hostname through the proxy. Raises `WorldBad` (NoAnswer)."""
+        return await self._public.ask("GET", self._base, route.options.verify, route.hostname)
 
-    async def _prove(self, wanted: dict[str, Route | None]) -> None:
+    async def _prove(self, wanted: Mapping[str, Route | None]) -> None:
         """Raise `WorldBad` (ProxyUnproven) unless Caddy now says what was written."""
         table = await self.read()
         wrong = sorted(name for name, route in wanted.items() if table.routes.get(name) != route)

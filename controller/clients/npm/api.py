@@ -1,4 +1,4 @@
-"""The few of NPM's calls that are used, with deadlines that grow with the number of hosts.
+"""The few calls of NPM's API that are used, with deadlines that grow with the number of hosts.
 
 NPM tests and reloads nginx's whole configuration at each change, so a change among thousands of hosts takes ten seconds
 and more. `locations` is never sent, and no call that enables or disables: enabling that way opens a host to everybody.
@@ -10,14 +10,14 @@ from controller.clients.npm.rows import Row
 from controller.clients.npm.session import NpmSession, Refused
 from controller.core.model.errors import WorldBad
 
-WRITE = 60.0
-READ = 30.0
-WRITE_PER_HOST = 0.05
-READ_PER_HOST = 0.01
+WRITE_DEADLINE_S = 60.0
+READ_DEADLINE_S = 30.0
+WRITE_PER_HOST_S = 0.05
+READ_PER_HOST_S = 0.01
 """Seconds that a change and a list may take: at least, and more for each host."""
 EXPAND = "?expand=certificate,access_list"
 HOSTS = "/nginx/proxy-hosts"
-OTHERS = {"redirection host": "/nginx/redirection-hosts", "404 host": "/nginx/dead-hosts"}
+OTHER_KINDS = {"redirection host": "/nginx/redirection-hosts", "404 host": "/nginx/dead-hosts"}
 
 Kind = Literal["certificate", "access list"]
 
@@ -33,34 +33,34 @@ class NpmApi:
     @property
     def write_deadline(self) -> float:
         """Seconds that one change may take."""
-        return WRITE + WRITE_PER_HOST * self.count
+        return WRITE_DEADLINE_S + WRITE_PER_HOST_S * self.count
 
     async def rows(self) -> list[Any]:
         """All proxy hosts that our user sees."""
-        found = await self.session.call("GET", HOSTS + EXPAND, deadline=READ + READ_PER_HOST * self.count)
-        rows = found if isinstance(found, list) else []
+        deadline = READ_DEADLINE_S + READ_PER_HOST_S * self.count
+        rows = await self._list(HOSTS + EXPAND, deadline)
         self.count = len(rows)
         return rows
 
     async def row(self, number: int) -> Row | None:
         """One host as it is now; None when it is gone."""
         try:
-            found = await self.session.call("GET", f"{HOSTS}/{number}{EXPAND}")
+            row = await self.session.call("GET", f"{HOSTS}/{number}{EXPAND}")
         except Refused as error:
             if error.status == 404:
                 return None
             raise
-        return found if isinstance(found, dict) else None
+        return row if isinstance(row, dict) else None
 
     async def create(self, fields: Row) -> int:
-        """Make a host and return its id. Whether nginx took it stands only in a later look."""
-        made = await self.session.call("POST", HOSTS, fields, self.write_deadline)
-        return int(made["id"])
+        """Make a host and return its id. Only a later read shows whether nginx took it."""
+        row = await self.session.call("POST", HOSTS, fields, self.write_deadline)
+        return int(row["id"])
 
     async def update(self, number: int, fields: Row, deadline: float = 0.0) -> Row:
         """Change these fields of a host and return it with nginx's verdict; always reloads nginx."""
-        found = await self.session.call("PUT", f"{HOSTS}/{number}", fields, deadline or self.write_deadline)
-        return dict(found)
+        row = await self.session.call("PUT", f"{HOSTS}/{number}", fields, deadline or self.write_deadline)
+        return dict(row)
 
     async def delete(self, number: int) -> None:
         """Remove a host; gone is success."""
@@ -71,18 +71,18 @@ class NpmApi:
                 raise
 
     async def holder(self, hostname: str) -> str:
-        """Words that name the host that is no proxy host and holds a hostname; empty when our user sees none."""
-        for words, path in OTHERS.items():
+        """Words that name the host of another kind that holds a hostname; empty when our user sees none."""
+        for kind, path in OTHER_KINDS.items():
             try:
-                rows = await self.session.call("GET", path)
+                rows = await self._list(path)
             except Refused:
                 continue
-            for row in rows if isinstance(rows, list) else []:
+            for row in rows:
                 if hostname in [str(name).lower() for name in row.get("domain_names", ())]:
-                    return f"{words} {row.get('id')} of Nginx Proxy Manager"
+                    return f"{kind} {row.get('id')} of Nginx Proxy Manager"
         return ""
 
-    async def named(self, kind: Kind, name: str) -> int:
+    async def id_of(self, kind: Kind, name: str) -> int:
         """The id behind the name of a certificate or an access list; digits are an id already.
 
         A certificate is also found by a hostname of its own, such as *.example.com; of several the one that is valid
@@ -92,21 +92,25 @@ class NpmApi:
             return int(name)
         path = "/nginx/certificates" if kind == "certificate" else "/nginx/access-lists"
         try:
-            rows = await self.session.call("GET", path)
+            rows = await self._list(path)
         except Refused as error:
-            text = f"{self.session.identity} may not list what {path.rpartition('/')[2]} there are"
+            text = f"{self.session.identity} may not list {path.rpartition('/')[2]}"
             remedy = "give it the permission view, or write the id instead of the name"
             raise WorldBad(f"{text}: {remedy}", reason="ProxyForbidden") from error
         # The list holds private keys: nothing of it is kept but these words.
-        found = [
+        candidates = [
             (str(row.get("expires_on") or ""), int(row["id"]))
-            for row in (rows if isinstance(rows, list) else [])
+            for row in rows
             if name.casefold() in [str(word).casefold() for word in _names(row)]
         ]
-        if not found:
+        if not candidates:
             reason = "CertificateMissing" if kind == "certificate" else "AccessListMissing"
             raise WorldBad(f"Nginx Proxy Manager has no {kind} {name!r} that we may see", reason=reason)
-        return max(found)[1]
+        return max(candidates)[1]
+
+    async def _list(self, path: str, deadline: float = READ_DEADLINE_S) -> list[Any]:
+        rows = await self.session.call("GET", path, deadline=deadline)
+        return rows if isinstance(rows, list) else []
 
 
 def _names(row: Row) -> list[Any]:

@@ -9,8 +9,8 @@ protects.
 
 import re
 
-HEADER = "Holdfast-Route"
-"""Response header that carries the marker; one that the application sends is dropped."""
+from controller.clients.route_mark import HEADER
+
 FOLDER = "/.well-known/holdfast/"
 
 _BEGIN = "# >>> Holdfast: written anew whenever it differs; edit above or below"
@@ -29,7 +29,7 @@ location = {folder}{token} {{
   proxy_set_header X-Forwarded-For $remote_addr;
   proxy_pass $forward_scheme://$server:$port{path};
 }}"""
-_KNOWN = re.compile(
+_OUR_LINE = re.compile(
     "|".join(
         re.escape(line)
         for line in _LINES.format(header=HEADER, folder=FOLDER, token="@", marker="@", path="!").split("\n")
@@ -37,41 +37,40 @@ _KNOWN = re.compile(
     .replace("@", "[0-9a-f]+")
     .replace("!", "/[^;]*")
 )
-_TOLD = re.compile(rf"location = {FOLDER}([0-9a-f]+) {{\s*add_header {HEADER} ([0-9a-f]+) always;")
+_PROOF = re.compile(rf"location = {FOLDER}([0-9a-f]+) {{\s*add_header {HEADER} ([0-9a-f]+) always;")
 
 
-def spliced(found: str, token: str, marker: str, path: str = "/") -> str:
+def spliced(text: str, token: str, marker: str, path: str = "/") -> str:
     """The text with our lines for this token, in the place where they are, else at the end; all else is untouched.
 
     `path`: what the application is asked for.
     """
-    before, inside, after = _parts(found)
+    before, ours, after = _parts(text)
     lines = _LINES.format(header=HEADER, folder=FOLDER, token=token, marker=marker, path=path)
-    ours = "\n".join((_BEGIN, lines, _END))
-    if not inside and before and not before.endswith("\n"):
+    if not ours and before and not before.endswith("\n"):
         before += "\n"
-    return f"{before}{ours}\n{after}"
+    return f"{before}{_BEGIN}\n{lines}\n{_END}\n{after}"
 
 
-def without(found: str) -> str:
+def without(text: str) -> str:
     """The text without our lines."""
-    before, _, after = _parts(found)
+    before, _, after = _parts(text)
     return before + after
 
 
-def proof(found: str) -> tuple[str, str]:
-    """Where to ask for the proof, and the marker that is to come back; empty without our lines."""
-    _, inside, _ = _parts(found)
-    told = _TOLD.search(inside)
-    return (f"{FOLDER}{told[1]}", told[2]) if told else ("", "")
+def proof(text: str) -> tuple[str, str]:
+    """The path to ask for the proof, and the marker that is to come back; empty without our lines."""
+    _, ours, _ = _parts(text)
+    match = _PROOF.search(ours)
+    return (f"{FOLDER}{match[1]}", match[2]) if match else ("", "")
 
 
-def _parts(found: str) -> tuple[str, str, str]:
+def _parts(text: str) -> tuple[str, str, str]:
     """What stands before our lines, they themselves, and what stands after; copies of them are dropped.
 
     Where somebody cut the end off, only those lines count as ours that we would write.
     """
-    before, begin, rest = found.partition(_BEGIN)
+    before, begin, rest = text.partition(_BEGIN)
     if not begin:
         return before, "", ""
     ours, end, after = rest.partition(_END)
@@ -79,7 +78,7 @@ def _parts(found: str) -> tuple[str, str, str]:
         after = after.removeprefix("\r").removeprefix("\n")
     else:
         lines = rest.splitlines(keepends=True)
-        size = next((n for n, line in enumerate(lines) if n and not _KNOWN.fullmatch(line.rstrip())), len(lines))
+        size = next((n for n, line in enumerate(lines) if n and not _OUR_LINE.fullmatch(line.rstrip())), len(lines))
         ours, after = "".join(lines[:size]), "".join(lines[size:])
-    more, _, last = _parts(after)
-    return before, f"{begin}{ours}{end}", more + last
+    copy_before, _, copy_after = _parts(after)
+    return before, f"{begin}{ours}{end}", copy_before + copy_after

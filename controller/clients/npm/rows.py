@@ -8,32 +8,33 @@ from typing import Any, Literal
 Row = dict[str, Any]
 """A proxy host as NPM gives it, with `certificate` and `access_list` expanded."""
 
-KEY = "holdfast"
+META_KEY = "holdfast"
 """Our key in `meta`: of lower-case letters only, because NPM's interface renames others."""
 LETSENCRYPT = "letsencrypt"
 """The word for a certificate that NPM is to request for this very hostname."""
-FLAGS = ("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains")
+TLS_FLAGS = ("ssl_forced", "http2_support", "hsts_enabled", "hsts_subdomains")
 """What NPM silently switches off without a certificate."""
 
-_NGINX_OWN = ("nginx_online", "nginx_err")
+_NGINX_STATE = ("nginx_online", "nginx_err")
+"""Keys that NPM itself writes into `meta`."""
 
 
 def mark(row: Row) -> Row:
     """What we wrote into the host about it; empty where it is not ours or cannot be read."""
-    written = meta(row).get(KEY)
+    written = meta(row).get(META_KEY)
     try:
-        told = json.loads(written) if isinstance(written, str) else None
+        fields = json.loads(written) if isinstance(written, str) else None
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
-def set_before(found: Row, name: Literal["certificate", "accesslist"]) -> tuple[str, int] | None:
-    """What we had put there at our last write: the words and the id."""
-    told = mark(found).get(name)
-    if not isinstance(told, list) or len(told) != 2 or not isinstance(told[0], str) or not isinstance(told[1], int):
+def last_set(row: Row, name: Literal["certificate", "accesslist"]) -> tuple[str, int] | None:
+    """The name that our last write was asked for, and the id that it put there."""
+    pair = mark(row).get(name)
+    if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str) or not isinstance(pair[1], int):
         return None
-    return told[0], told[1]
+    return pair[0], pair[1]
 
 
 def domain_names(row: Row) -> list[str]:
@@ -44,30 +45,32 @@ def domain_names(row: Row) -> list[str]:
 
 def holder(row: Row) -> str:
     """Words that name a host that is not ours."""
-    other = mark(row).get("controller")
+    controller = mark(row).get("controller")
     words = f"proxy host {row.get('id')} of Nginx Proxy Manager"
-    return f"{words}, which is controller {other}'s" if other else words
+    return f"{words}, which is controller {controller}'s" if controller else words
 
 
-def text(row: Row) -> str:
+def advanced_config(row: Row) -> str:
     """The host's advanced configuration."""
     return str(row.get("advanced_config") or "")
 
 
 def meta(row: Row) -> Row:
     """The host's `meta` without what NPM itself puts there."""
-    found = row.get("meta")
-    return {key: value for key, value in found.items() if key not in _NGINX_OWN} if isinstance(found, dict) else {}
+    written = row.get("meta")
+    return (
+        {key: value for key, value in written.items() if key not in _NGINX_STATE} if isinstance(written, dict) else {}
+    )
 
 
-def plain(name: str, row: Row) -> Any:
+def field(name: str, row: Row) -> Any:
     """A field in one form, whichever way this version of NPM writes it."""
     value = row.get(name)
     if name == "domain_names":
         return domain_names(row)
     if name == "meta":
         return meta(row)
-    if name in ("enabled", "allow_websocket_upgrade", *FLAGS):
+    if name in ("enabled", "allow_websocket_upgrade", *TLS_FLAGS):
         return bool(value)
     if name in ("certificate_id", "access_list_id", "forward_port"):
         return int(value or 0)
@@ -76,46 +79,46 @@ def plain(name: str, row: Row) -> Any:
 
 def certificate(row: Row) -> Row | None:
     """The host's certificate; None without one, and where the one it names is gone."""
-    here = row.get("certificate")
-    return here if isinstance(here, dict) and row.get("certificate_id") else None
+    expanded = row.get("certificate")
+    return expanded if isinstance(expanded, dict) and row.get("certificate_id") else None
 
 
-def issued(row: Row) -> bool:
+def has_letsencrypt(row: Row) -> bool:
     """True when the host has a certificate of Let's Encrypt."""
     here = certificate(row)
     return here is not None and here.get("provider") == LETSENCRYPT
 
 
-def failure(row: Row) -> str:
+def nginx_error(row: Row) -> str:
     """Why nginx refused the host at its last write; empty when it did not."""
-    found = row.get("meta")
-    if not isinstance(found, dict) or found.get("nginx_online") is not False:
+    written = row.get("meta")
+    if not isinstance(written, dict) or written.get("nginx_online") is not False:
         return ""
-    return " ".join(str(found.get("nginx_err") or "nginx refused its configuration").split())
+    return " ".join(str(written.get("nginx_err") or "nginx refused its configuration").split())
 
 
-def others_fault(row: Row) -> bool:
+def is_anothers_fault(row: Row) -> bool:
     """True when nginx refused because of another host's file: two changes met each other in NPM."""
-    files = re.findall(r"/(?:proxy|redirection|dead)_host/(\d+)\.conf", failure(row))
-    return bool(files) and str(row.get("id")) not in files
+    numbers = re.findall(r"/(?:proxy|redirection|dead)_host/(\d+)\.conf", nginx_error(row))
+    return bool(numbers) and str(row.get("id")) not in numbers
 
 
-def lost(row: Row) -> str:
-    """What the host names although NPM has it no more, of what we had put there; empty when nothing.
+def missing(row: Row) -> str:
+    """What we had put into the host and NPM has no more, in words; empty when nothing.
 
     Without its certificate the host has no TLS, without its access list it is open to everybody.
     """
     words = {"certificate": "certificate", "access_list": "access list"}
     gone = [word for name, word in words.items() if row.get(f"{name}_id") and name in row and not row[name]]
-    ours = [word for word in gone if set_before(row, "certificate" if word == "certificate" else "accesslist")]
+    ours = [word for word in gone if last_set(row, "certificate" if word == "certificate" else "accesslist")]
     return " and ".join(f"its {word} does not exist any more" for word in ours)
 
 
-def former(row: Row, fields: Iterable[str]) -> Row:
+def restoring(row: Row, names: Iterable[str]) -> Row:
     """What to send to put these fields back as the row has them."""
-    return {name: meta(row) if name == "meta" else plain(name, row) for name in fields}
+    return {name: field(name, row) for name in names}
 
 
-def same(row: Row) -> Row:
+def rewriting(row: Row) -> Row:
     """What to send to have NPM write the host's configuration anew without a change."""
-    return former(row, ("forward_scheme", "forward_host", "forward_port"))
+    return restoring(row, ("forward_scheme", "forward_host", "forward_port"))

@@ -1,16 +1,15 @@
 """One change of one proxy host, made and settled: NPM's answer alone proves nothing.
 
 A 2xx may leave the host offline: then what it was before is put back. A 500 may have changed the database and not
-nginx: then the live route is asked, the same is written once more, and what is still unproven is remembered, because
-in NPM's own words everything would look well from then on.
+nginx: then the live route is asked and the same is written once more. What is still unproven is remembered, because
+NPM's own API shows no difference from then on.
 """
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from controller.clients.npm import hosts
-from controller.clients.npm import rows as npm_rows
+from controller.clients.npm import hosts, rows
 from controller.clients.npm.api import NpmApi
 from controller.clients.npm.front import NpmFront
 from controller.clients.npm.hosts import Host, Ids, Site
@@ -20,12 +19,12 @@ from controller.core.model.errors import OutcomeUnknown, Unreachable, WorldBad
 from controller.core.model.observed import Route
 from controller.interfaces import Clock
 
-SETTLE = 3.0
-SETTLE_PER_HOST = 0.002
+SETTLE_S = 3.0
+SETTLE_PER_HOST_S = 0.002
 """Seconds for which the live route is asked after an answer that proves nothing: a reload takes effect later."""
-AWAY = 20.0
+NPM_AWAY_S = 20.0
 """Seconds for which NPM is waited for when it went away in the middle of a change."""
-PAUSE = 0.25
+PAUSE_S = 0.25
 TRIES = 3
 """Writes of one change whose host was refused for the file of another."""
 
@@ -53,19 +52,19 @@ class NpmWriter:
         """Make a host. Raises `Taken`, `WorldBad` (ProxyRefused, ProxyBroken), `OutcomeUnknown`."""
         fields = hosts.changes(None, route, self._site, ids)
         try:
-            row = await self._present(await self._api.create(fields), route.hostname)
-            if npm_rows.others_fault(row):
-                row = await self._put(row, npm_rows.same(row))
+            row = await self._created(await self._api.create(fields), route.hostname)
+            if rows.is_anothers_fault(row):
+                row = await self._put(row, rows.rewriting(row))
         except Refused as error:
             if error.status == 400 and error.message.endswith("is already in use"):
                 raise Taken from error
             raise self._refused(route.hostname, error.message) from error
         except Uncertain as error:
-            rows = await self._patiently(self._api.rows, error)
-            mine = hosts.hosts(rows, self._site)[0].get(route.hostname)
-            if not mine:
-                raise self._undone(route.hostname, error) from error
-            return await self._settle(mine[0].row, route, ids, error)
+            listed = await self._when_back(self._api.rows, error)
+            ours = hosts.by_owner(listed, self._site)[0].get(route.hostname)
+            if not ours:
+                raise self._not_made(route.hostname, error) from error
+            return await self._settle(ours[0].row, route, ids, error)
         self._accept(row, route, ids)
         return row
 
@@ -79,44 +78,42 @@ class NpmWriter:
         except Refused as error:
             raise self._refused(route.hostname, error.message) from error
         except Uncertain as error:
-            found = await self._patiently(lambda: self._api.row(int(row["id"])), error)
-            if found is None or hosts.changes(found, route, self._site, ids):
-                raise self._undone(route.hostname, error) from error
-            return await self._settle(found, route, ids, error)
-        why = npm_rows.failure(after) or npm_rows.lost(after)
+            current = await self._when_back(lambda: self._api.row(int(row["id"])), error)
+            if current is None or hosts.changes(current, route, self._site, ids):
+                raise self._not_made(route.hostname, error) from error
+            return await self._settle(current, route, ids, error)
+        why = rows.nginx_error(after) or rows.missing(after)
         if why:
             raise self._refused(route.hostname, f"{why}; {await self._put_back(row, fields)}")
         self._accept(after, route, ids)
         return after
 
-    async def delete(self, found: Host) -> None:
+    async def delete(self, host: Host) -> None:
         """Remove a host. Raises `WorldBad` (ProxyBroken), `OutcomeUnknown`."""
-        hostname = found.route.hostname
+        hostname = host.route.hostname
         try:
-            await self._api.delete(found.id)
+            await self._api.delete(host.id)
         except Refused as error:
             raise self._refused(hostname, error.message) from error
         except Uncertain as error:
-            if await self._patiently(lambda: self._api.row(found.id), error) is not None:
-                raise self._undone(hostname, error) from error
-            if hostname in self.ghosts or await self._asked(found, until=False):
-                self.ghosts.setdefault(hostname, found)
+            if await self._when_back(lambda: self._api.row(host.id), error) is not None:
+                raise self._not_made(hostname, error) from error
+            if hostname in self.ghosts or await self._served(host, expected=False):
+                self.ghosts.setdefault(hostname, host)
                 raise self._broken(hostname, error, "it is deleted, but still served") from error
         else:
             self.ghosts.clear()  # nginx has read all its files anew
         self.unproven.discard(hostname)
 
-    async def lay(self, ghost: Host) -> None:
+    async def drop_ghost(self, ghost: Host) -> None:
         """Have nginx drop a host that is gone from NPM: only a change makes it read its files anew.
 
         Raises as `delete` does.
         """
         hostname = ghost.route.hostname
-        if await self._asked(ghost, until=False):
-            fields = {
-                name: ghost.row[name]
-                for name in ("domain_names", "forward_scheme", "forward_host", "forward_port", "meta")
-            }
+        if await self._served(ghost, expected=False):
+            names = ("domain_names", "forward_scheme", "forward_host", "forward_port", "meta")
+            fields = {name: ghost.row[name] for name in names}
             try:
                 number = await self._api.create({**fields, "enabled": False})
                 await self._api.delete(number)
@@ -127,23 +124,23 @@ class NpmWriter:
         self.ghosts.pop(hostname, None)
 
     async def _put(self, row: Row, fields: Row) -> Row:
-        """Change a host; again when it was another change under way that nginx refused."""
+        """Change a host; again when nginx refused it because of another change under way."""
         number = int(row["id"])
         for _ in range(TRIES - 1):
             after = await self._api.update(number, fields)
-            if not npm_rows.others_fault(after):
+            if not rows.is_anothers_fault(after):
                 return after
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(PAUSE_S)
         return await self._api.update(number, fields)
 
     async def _settle(self, row: Row, route: Route, ids: Ids, error: Uncertain) -> Row:
         """Prove what NPM's database says, or have it written to nginx again. Raises `WorldBad` (ProxyBroken)."""
-        found = hosts.host(row, self._site)
-        if found is not None and await self._asked(found, until=True):
+        host = hosts.parse(row, self._site)
+        if host is not None and await self._served(host, expected=True):
             self._accept(row, route, ids)
             return row
         try:
-            after = await self._api.update(int(row["id"]), npm_rows.same(row))
+            after = await self._api.update(int(row["id"]), rows.rewriting(row))
         except (Uncertain, Refused) as again:
             self.unproven.add(route.hostname)
             raise self._broken(route.hostname, again, "NPM shows it, nginx does not serve it") from error
@@ -152,56 +149,57 @@ class NpmWriter:
 
     def _accept(self, row: Row, route: Route, ids: Ids) -> None:
         """Believe the host as it was read back. Raises `WorldBad` (ProxyRefused, ProxyUnproven)."""
-        why = npm_rows.failure(row) or npm_rows.lost(row)
+        why = rows.nginx_error(row) or rows.missing(row)
         if why:
             raise self._refused(route.hostname, why)
-        wrong = hosts.changes(row, route, self._site, ids)
-        if wrong:
-            text = f"{route.hostname}: Nginx Proxy Manager took the change but shows another {', '.join(sorted(wrong))}"
+        differing = hosts.changes(row, route, self._site, ids)
+        if differing:
+            names = ", ".join(sorted(differing))
+            text = f"{route.hostname}: Nginx Proxy Manager took the change but shows another {names}"
             raise WorldBad(text, reason="ProxyUnproven")
         self.unproven.discard(route.hostname)
         self.ghosts.clear()  # nginx has read all its files anew
 
     async def _put_back(self, row: Row, fields: Row) -> str:
-        """Undo a change that took a host offline; returns how it stands now, in words."""
-        if npm_rows.failure(row) or not row.get("enabled"):
+        """Undo a change that took a host offline; returns in words how it stands now."""
+        if rows.nginx_error(row) or not row.get("enabled"):
             return "it was not served before either"
         try:
-            after = await self._api.update(int(row["id"]), npm_rows.former(row, fields))
+            after = await self._api.update(int(row["id"]), rows.restoring(row, fields))
         except (Refused, Uncertain, WorldBad):
             return "it is offline, and its former configuration could not be put back"
-        return "it is offline" if npm_rows.failure(after) else "its former configuration is back"
+        return "it is offline" if rows.nginx_error(after) else "its former configuration is back"
 
-    async def _present(self, number: int, hostname: str) -> Row:
+    async def _created(self, number: int, hostname: str) -> Row:
         row = await self._api.row(number)
         if row is None:
             raise WorldBad(f"{hostname}: Nginx Proxy Manager made host {number}, and it is gone", reason="HostGone")
         return row
 
-    async def _asked(self, found: Host, *, until: bool) -> bool:
-        """Whether the live route answers with its marker: asked for a few seconds, until it does or does not."""
-        end = self._clock.monotonic() + SETTLE + SETTLE_PER_HOST * self._api.count
-        while found.path:
-            answers = False
+    async def _served(self, host: Host, *, expected: bool) -> bool:
+        """True when the live route answers with its marker: asked for a few seconds, until it is as expected."""
+        end = self._clock.monotonic() + SETTLE_S + SETTLE_PER_HOST_S * self._api.count
+        while host.path:
+            served = False
             with suppress(WorldBad):
-                answers = (await self._front.ask(found.route.hostname, found.path, found.tls)).marker == found.proof
-            if answers == until or self._clock.monotonic() + PAUSE > end:
-                return answers
-            await self._clock.sleep(PAUSE)
+                served = (await self._front.ask(host.route.hostname, host.path, host.tls)).marker == host.proof
+            if served == expected or self._clock.monotonic() + PAUSE_S > end:
+                return served
+            await self._clock.sleep(PAUSE_S)
         return False
 
-    async def _patiently(self, look: Callable[[], Awaitable[T]], error: Uncertain) -> T:
-        """Look once NPM is back. Raises `OutcomeUnknown` when it stays away."""
-        end = self._clock.monotonic() + AWAY
+    async def _when_back(self, read: Callable[[], Awaitable[T]], error: Uncertain) -> T:
+        """Read once NPM is back. Raises `OutcomeUnknown` when it stays away."""
+        end = self._clock.monotonic() + NPM_AWAY_S
         while True:
             try:
-                return await look()
+                return await read()
             except Unreachable as away:
-                if self._clock.monotonic() + PAUSE > end:
+                if self._clock.monotonic() + PAUSE_S > end:
                     raise OutcomeUnknown(f"{error.message}; then: {away.message}") from away
-                await self._clock.sleep(PAUSE)
+                await self._clock.sleep(PAUSE_S)
 
-    def _undone(self, hostname: str, error: Uncertain) -> WorldBad:
+    def _not_made(self, hostname: str, error: Uncertain) -> WorldBad:
         text = f"{hostname}: {error.message}, and the change is not there"
         return OutcomeUnknown(text) if error.lost else WorldBad(text, reason="ProxyBroken")
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from controller.core.catalog.types import Sourced
-from controller.core.documents.spec import DeployRequest, Project
+from controller.core.documents.spec import KINDS
 from controller.core.model.desired import StageKey
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import HistoryRow, LogLine, StageStatus
@@ -17,7 +17,6 @@ from controller.telemetry import log
 M = TypeVar("M", bound=BaseModel)
 ORIGIN_MORE = ("generation", "revision", "author")
 """Keys of an origin that are stored only where the source knows them: an earlier version reads the row without them."""
-KINDS: dict[str, type[Project] | type[DeployRequest]] = {"Project": Project, "DeployRequest": DeployRequest}
 
 
 def parsed(model: type[M], data: str, key: str) -> M | None:
@@ -74,7 +73,7 @@ def history(db: sqlite3.Connection, prefix: str | None, limit: int) -> list[Hist
     return [HistoryRow.model_validate(dict(zip(names, row, strict=True))) for row in rows]
 
 
-def begun(db: sqlite3.Connection) -> float | None:
+def oldest_record(db: sqlite3.Connection) -> float | None:
     """When the oldest log line that is kept was written; None without any."""
     found = db.execute("SELECT time FROM line ORDER BY id LIMIT 1").fetchone()
     return float(found[0]) if found is not None else None

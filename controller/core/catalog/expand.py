@@ -10,7 +10,9 @@ from typing import TypeVar
 from controller.core.catalog.route_options import verify_path
 from controller.core.catalog.types import CatalogRules
 from controller.core.documents import quantity
-from controller.core.documents.spec import EnvVar, HealthCheck, Model, Project, Resources, RouteOptions, Stage, Volume
+from controller.core.documents.spec import Project, Stage
+from controller.core.documents.spec_parts import EnvVar, HealthCheck, Model, Resources, RouteOptions, Volume
+from controller.core.documents.strategy import strategy_of
 from controller.core.model import names
 from controller.core.model.desired import (
     Check,
@@ -106,13 +108,8 @@ def _mount(project: str, stage: str, volume: Volume) -> Mount:
 
 
 def _strategy(declared: Strategy | None, mounts: tuple[Mount, ...]) -> tuple[Strategy, str]:
-    if declared is not None:
-        return declared, "declared"
-    writable = next((mount for mount in mounts if not mount.read_only), None)
-    if writable is None:
-        return "BlueGreen", "default"
-    kind = "folder" if writable.bind else "volume"
-    return "Recreate", f"{kind} {writable.source} is writable"
+    writable = (f"{'folder' if mount.bind else 'volume'} {mount.source}" for mount in mounts if not mount.read_only)
+    return strategy_of(declared, next(writable, ""))
 
 
 def _check(health: HealthCheck, port: int | None) -> Check:

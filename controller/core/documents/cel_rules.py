@@ -1,4 +1,4 @@
-"""Rules between fields in CEL, by model, for the CustomResourceDefinitions: what `checks` says about documents.
+"""Rules between fields in CEL, by model, for the CustomResourceDefinitions: what `rules` says about documents.
 
 Kept to the common part of CEL, and to what the API server can bound: lists and texts with a maximum. Rules that compare
 each hostname of a project with each other, or look at label keys, are left to the controller, which answers with a
@@ -7,12 +7,23 @@ condition.
 
 from collections.abc import Mapping
 
+from controller.core.documents import strategy
+from controller.core.documents.spec_parts import ExactlyOne
+
+Rule = tuple[str, str]
+"""The condition in CEL, and what a person reads when it does not hold."""
+
 _PROBES_PORT = "has({0}.healthCheck) && has({0}.healthCheck.type) && {0}.healthCheck.type in ['http', 'tcp']"
 _NAMES_PORT = "has({0}.healthCheck) && has({0}.healthCheck.port)"
 
-RULES: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "EnvVar": (("has(self.value) != has(self.valueFrom)", "write exactly one of value and valueFrom"),),
-    "ValueFrom": (("has(self.file) != has(self.env)", "write exactly one of file and env"),),
+
+def _exactly_one(model: type[ExactlyOne]) -> tuple[Rule, ...]:
+    first, second = model.one_of_keys()
+    return ((f"has(self.{first}) != has(self.{second})", f"write exactly one of {first} and {second}"),)
+
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    **{model.__name__: _exactly_one(model) for model in ExactlyOne.__subclasses__()},
     "HealthCheck": (
         (
             "!has(self.type) || self.type == 'http' || (!has(self.path) && !has(self.statuses))",
@@ -45,13 +56,7 @@ RULES: Mapping[str, tuple[tuple[str, str], ...]] = {
             f"self.stages.all(s, !({_PROBES_PORT.format('s')}) || ({_NAMES_PORT.format('s')}))",
             "an http or tcp check of a stage needs a port: add port to spec or to its healthCheck",
         ),
-        (
-            "!has(self.stages) || self.stages.all(s, !has(s.maxInstances) || s.maxInstances <= 1 || "
-            "(has(s.strategy) ? s.strategy == 'BlueGreen' : has(self.strategy) ? self.strategy == 'BlueGreen' : "
-            "!has(self.volumes) || self.volumes.all(v, has(v.readOnly) && v.readOnly)))",
-            "with strategy Recreate, or a writable volume, containers never overlap: write maxInstances: 1, or "
-            "strategy: BlueGreen if the app may share its data",
-        ),
+        strategy.CEL_RULE,
         (
             "!has(self.volumes) || self.volumes.all(v, self.volumes.exists_one(w, w.mountPath == v.mountPath))",
             "two volumes have one mountPath: give each a path of its own",

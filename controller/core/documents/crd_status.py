@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from controller.core.documents.spec import Model
+from controller.core.documents.spec_parts import Model
 from controller.core.model.limits import MAX_INSTANCES, MAX_STAGES
 
 MAX_CONDITIONS = 16

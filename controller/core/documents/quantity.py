@@ -1,14 +1,13 @@
-"""Quantities as documents write them: durations, sizes of memory, shares of a processor,
-times.
+"""Quantities as documents write them: durations, sizes of memory, shares of a processor, times.
 
-The patterns are those of `core.spec`; a text that they refuse is a ValueError here.
+A text that does not have the form of its pattern in `forms` is a ValueError here.
 """
 
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from controller.core.documents.spec import CPUS_PATTERN, DURATION_PATTERN, MEMORY_PATTERN
+from controller.core.documents.forms import CPUS_PATTERN, DURATION_PATTERN, MEMORY_PATTERN
 
 _SECONDS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 _BYTES = {"": 1, "k": 1000, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.core.documents.schema import editor_schema
+from controller.core.documents.spec import KINDS
 from controller.core.model.limits import LIMITS
 
 Schema = Mapping[str, Any]
@@ -51,7 +52,7 @@ def page(settings: Schema, variables: Mapping[str, str]) -> str:
         'Text that looks like a number, a date or a yes/no needs quotes: `"1.10"`.',
         "",
     ]
-    for kind in ("Project", "DeployRequest"):
+    for kind in KINDS:
         lines += [f"## {kind}", "", definitions[kind]["description"], ""]
         lines += _table(_without_repeats(list(rows(definitions[kind], definitions))))
     lines += ["## Limits", "", "| what | at most, or at least where it says so |", "|---|---|"]

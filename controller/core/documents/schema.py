@@ -13,7 +13,8 @@ from pydantic.json_schema import models_json_schema
 
 from controller.core.documents.cel_rules import RULES
 from controller.core.documents.crd_status import DeployRequestStatus, ProjectStatus
-from controller.core.documents.spec import API_VERSION, DeployRequest, Model, Project
+from controller.core.documents.spec import API_VERSION, KINDS
+from controller.core.documents.spec_parts import ExactlyOne, Model
 from controller.core.model.names import PREFIX
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,15 +22,8 @@ GROUP, VERSION = API_VERSION.split("/")
 MAX_TEXT = 255
 """Bound of texts whose pattern is bound enough for people, but not for the API server's estimate."""
 
-KINDS: Mapping[str, tuple[type[Model], type[Model]]] = {
-    "Project": (Project, ProjectStatus),
-    "DeployRequest": (DeployRequest, DeployRequestStatus),
-}
-NOT_YET = {"ValueFrom": ("sops", "secretKeyRef")}
-"""Fields that are refused until they can be used."""
-
-EXACTLY_ONE = {"EnvVar": ("value", "valueFrom"), "ValueFrom": ("file", "env")}
-"""Models of which exactly one of some fields is written."""
+STATUSES: Mapping[str, type[Model]] = {"Project": ProjectStatus, "DeployRequest": DeployRequestStatus}
+"""The status of each kind."""
 
 LIST_KEYS = {"stages": "name", "env": "name", "volumes": "name", "conditions": "type"}
 """Lists whose items have a name, so that several appliers can own single items."""
@@ -41,7 +35,7 @@ Schema = dict[str, Any]
 
 def editor_schema() -> Schema:
     """The JSON Schema of the documents: strict, with a sentence on each field."""
-    definitions = _definitions(Project, DeployRequest)
+    definitions = _definitions(*KINDS.values())
     for kind in KINDS:
         definitions[kind]["required"] = ["apiVersion", "kind", *definitions[kind]["required"]]
     return {
@@ -59,7 +53,6 @@ def editor_schema() -> Schema:
 
 def crd(kind: str) -> Schema:
     """The CustomResourceDefinition of a kind. Raises `KeyError` for an unknown one."""
-    document, status = KINDS[kind]
     plural = kind.lower() + "s"
     names = {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower(), **_NAMES[kind]}
     version = {
@@ -68,7 +61,7 @@ def crd(kind: str) -> Schema:
         "storage": True,
         "subresources": {"status": {}},
         "additionalPrinterColumns": _COLUMNS[kind],
-        "schema": {"openAPIV3Schema": _resource(document, status)},
+        "schema": {"openAPIV3Schema": _resource(KINDS[kind], STATUSES[kind])},
         **({"selectableFields": _SELECTABLE[kind]} if kind in _SELECTABLE else {}),
     }
     return {
@@ -103,13 +96,9 @@ def _definitions(*models: type[Model]) -> dict[str, Schema]:
     """The models' schemas by name, without what pydantic adds for itself."""
     _, made = models_json_schema([(model, "validation") for model in models], by_alias=True)
     definitions: dict[str, Schema] = {name: _tidy(schema) for name, schema in made["$defs"].items()}
-    for name, fields in NOT_YET.items():
-        for field in fields if name in definitions else ():
-            del definitions[name]["properties"][field]
-    for name, fields in EXACTLY_ONE.items():
-        if name in definitions:
-            definitions[name]["oneOf"] = [{"required": [field]} for field in fields]
-    definitions.pop("SecretKeyRef", None)
+    for model in ExactlyOne.__subclasses__():
+        if model.__name__ in definitions:
+            definitions[model.__name__]["oneOf"] = [{"required": [key]} for key in model.one_of_keys()]
     return definitions
 
 

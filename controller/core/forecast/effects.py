@@ -1,25 +1,25 @@
-"""The world after an action that succeeded, as a pure step from one `Observed` to the next.
+"""What is observed after an action that succeeded, as a pure step from one `Observed` to the next.
 
-`forecast` plays a plan forward with it. What only the world can tell is filled in with a value that no real one has:
-a digest that is known after the pull, an address, a port of the host.
+What only the world can tell is filled in with a value that no real one has: the digest of a tag that was not pulled, an
+address, a port of the host.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from controller.core.model import actions, names
+from controller.core.model import actions, identity, names
 from controller.core.model.actions import Action, ContainerSpec
-from controller.core.model.observed import Container, Fact, Observed, Route, RouteTable
+from controller.core.model.observed import Container, Fact, Key, Observed, Route, RouteTable
 
 UNKNOWN_DIGEST = "sha256:" + 40 * "0"
-"""How a digest begins that is known after the pull; 40 zeros do not happen by chance."""
+"""A digest that is known only after the pull begins like this; 40 zeros do not happen by chance."""
 UNKNOWN_PORT = 1
 """Stands for the port of the host that Docker will choose."""
 
 
-def advance(observed: Observed, action: Action, now: float) -> Observed:  # noqa: PLR0911, PLR0912  one branch per action
-    """What will be observed when the action has succeeded at `now` (Unix seconds)."""
+def apply(observed: Observed, action: Action, now: float) -> Observed:  # noqa: PLR0911, PLR0912  one branch per action
+    """What is observed when the action has succeeded at `now` (Unix seconds)."""
     match action:
         case actions.Pull():
             digest = action.digest or unknown_digest(action.image, action.tag)
@@ -42,11 +42,11 @@ def advance(observed: Observed, action: Action, now: float) -> Observed:  # noqa
             marked = replace(_newest(observed, action.container), passed=action.passed)
             return _forget(_put(observed, marked), action.key)
         case actions.Unpause():
-            found = replace(_newest(observed, action.container), state="running")
-            return _forget(_put(observed, _addressed(found)), action.key)
+            running = replace(_newest(observed, action.container), state="running")
+            return _forget(_put(observed, _addressed(running)), action.key)
         case actions.Connect():
-            found = replace(_newest(observed, action.container), connected=True)
-            return _forget(_put(observed, _addressed(found)), action.key)
+            connected = replace(_newest(observed, action.container), connected=True)
+            return _forget(_put(observed, _addressed(connected)), action.key)
         case actions.SetRoute():
             table = {**observed.routes.routes, action.route.hostname: action.route}
             return _fact(_routes(observed, table), action.key, now)
@@ -54,11 +54,11 @@ def advance(observed: Observed, action: Action, now: float) -> Observed:  # noqa
             table = {name: route for name, route in observed.routes.routes.items() if name != action.hostname}
             return _fact(_routes(observed, table), action.key, now)
         case actions.Stop():
-            found = _newest(observed, action.container)
-            stopped = replace(found, state="exited", exit_code=0, address=None, published=None, health=None)
+            before = _newest(observed, action.container)
+            stopped = replace(before, state="exited", exit_code=0, address=None, published=None, health=None)
             return _fact(_put(observed, stopped), action.key, now)
         case actions.Remove():
-            rest = tuple(item for item in observed.containers if item.id != action.container.id)
+            rest = tuple(container for container in observed.containers if container.id != action.container.id)
             return _forget(replace(observed, containers=rest), action.key)
         case _:
             assert_never(action)
@@ -72,28 +72,15 @@ def unknown_digest(image: str, tag: str) -> str:
 def _served(observed: Observed, action: actions.CheckDigest) -> str:
     """The digest that the tag is assumed to have now: nothing has moved that is not known to have."""
     memory = observed.memory.of(action.tag)
-    running = (item.digest for item in observed.containers if item.tag == action.tag and item.digest)
-    return memory.moved or memory.digest or next(running, "") or unknown_digest(action.image, action.tag)
+    digests = (one.digest for one in observed.containers if one.tag == action.tag and one.digest)
+    return memory.moved or memory.digest or next(digests, "") or unknown_digest(action.image, action.tag)
 
 
 def _made(spec: ContainerSpec) -> Container:
-    labels = dict(spec.labels)
-    return Container(
-        id=names.short_hash(spec.name, 64),
-        name=spec.name,
-        stage=labels[names.STAGE],
-        tag=labels[names.TAG],
-        revision=labels[names.REVISION],
-        template=labels.get(names.TEMPLATE, ""),
-        secrets=labels.get(names.SECRETS, ""),
-        digest=labels.get(names.DIGEST, ""),
-        attempt=int(labels[names.ATTEMPT]),
-        born=float(labels.get(names.BORN) or 0),
-        role=spec.role,
-        image=spec.image.partition("@")[0],
-        seen=float(labels.get(names.SEEN) or 0),
-        source=labels.get(names.SOURCE, ""),
-    )
+    made = identity.read(dict(spec.labels))
+    if made is None:
+        raise ValueError(f"the labels of {spec.name} tell no identity")
+    return Container(names.short_hash(spec.name, 64), spec.name, image=spec.image.partition("@")[0], **vars(made))
 
 
 def _started(container: Container, now: float) -> Container:
@@ -122,9 +109,8 @@ def _newest(observed: Observed, container: Container) -> Container:
 
 
 def _put(observed: Observed, container: Container) -> Observed:
-    held = [item.id for item in observed.containers]
-    if container.id in held:
-        changed = tuple(container if item.id == container.id else item for item in observed.containers)
+    if observed.container(container.id) is not None:
+        changed = tuple(container if other.id == container.id else other for other in observed.containers)
         return replace(observed, containers=changed)
     return replace(observed, containers=(*observed.containers, container))
 
@@ -133,11 +119,11 @@ def _routes(observed: Observed, table: Mapping[str, Route]) -> Observed:
     return replace(observed, routes=RouteTable(table, observed.routes.foreign))
 
 
-def _fact(observed: Observed, key: str, now: float, data: Mapping[str, str] | None = None) -> Observed:
+def _fact(observed: Observed, key: Key, now: float, data: Mapping[str, str] | None = None) -> Observed:
     ended = Fact(key, "succeeded", now, now, data=data or {})
     return replace(observed, facts={**observed.facts, key: ended})
 
 
-def _forget(observed: Observed, key: str) -> Observed:
+def _forget(observed: Observed, key: Key) -> Observed:
     """A quick call that succeeded leaves no fact: the world shows it."""
     return replace(observed, facts={name: fact for name, fact in observed.facts.items() if name != key})

@@ -1,13 +1,13 @@
-"""Stages played forward: the plan of each pass, carried out on paper until no stage acts any more.
+"""Simulates stages: each plan's actions are assumed to succeed, until no stage acts any more.
 
-Everything that is begun is assumed to succeed, and time jumps to where a plan wants to come back. All stages share one
-route table, because a hostname can move from one to another.
+Time jumps to when a plan wants to come back. All stages share one route table, because a hostname can move from one to
+another.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from controller.core.forecast.effects import advance
+from controller.core.forecast.effects import apply
 from controller.core.model import actions
 from controller.core.model.actions import Action
 from controller.core.model.decision import Plan, Rules
@@ -15,48 +15,47 @@ from controller.core.model.desired import DesiredStage
 from controller.core.model.observed import Container, Observed, Route, RouteTable
 from controller.core.model.status import StageStatus, Transition
 from controller.core.planning import plan
-from controller.core.planning.plan_builder import UNCHECKED
 
 ROUNDS = 500
-"""Passes over all stages; a rollout takes about ten, so that more is an endless loop."""
-LOOKS = 20
-"""Times that a stage comes back in a row only to look, before what it waits for is taken not to happen by itself."""
+"""Passes over all stages at most; a rollout takes about ten, so that more is an endless loop."""
+IDLE_WAKEUPS = 20
+"""After so many passes in a row that only looked, what a stage waits for is taken not to happen by itself."""
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A container that is stopped while it serves, and what it takes down."""
+class Outage:
+    """A container that is stopped while it serves."""
 
     container: Container
     hostnames: tuple[str, ...]
-    """Hostnames that pointed at it at that moment; empty for a worker."""
+    """Hostnames that pointed at it then; empty for a worker."""
     pre_deploy: bool = False
-    """The one-off container runs only afterwards, and prolongs the gap."""
+    """The one-off container runs only afterwards, and makes the gap longer."""
 
 
 @dataclass(frozen=True)
-class Course:
+class Simulation:
     """One stage from what was observed to where it comes to rest."""
 
     desired: DesiredStage
     first: Observed
     last: Observed
     actions: tuple[Action, ...]
-    """Everything that is done on the way, in order."""
+    """All actions on the way, in order."""
     transitions: tuple[Transition, ...]
-    """Everything that would be logged on the way, in order."""
-    cuts: tuple[Cut, ...]
+    """All transitions on the way, in order."""
+    outages: tuple[Outage, ...]
     plan: Plan
     """The plan of the last pass; its status is where the stage ends up."""
     settled: bool = True
     """False: it still acted when the rounds were used up."""
 
 
-def play(stages: Sequence[tuple[DesiredStage, Observed]], rules: Rules, now: float) -> tuple[Course, ...]:
-    """Carry out the plans of all stages on paper, from `now` (Unix seconds) on."""
+def simulate(stages: Sequence[tuple[DesiredStage, Observed]], rules: Rules, now: float) -> tuple[Simulation, ...]:
+    """Simulate the plans of all stages, from `now` (Unix seconds) on."""
     if not stages:
         return ()
-    runs = [_Run(desired, observed, rules, now) for desired, observed in stages]
+    runs = [_StageRun(desired, observed, rules, now) for desired, observed in stages]
     shared = RouteTable(
         {name: route for _, observed in stages for name, route in observed.routes.routes.items()},
         {name: holder for _, observed in stages for name, holder in observed.routes.foreign.items()},
@@ -72,11 +71,11 @@ def play(stages: Sequence[tuple[DesiredStage, Observed]], rules: Rules, now: flo
                 settled = True
                 break
             now = min(wakes)
-    return tuple(run.course(settled) for run in runs)
+    return tuple(run.result(settled) for run in runs)
 
 
-class _Run:
-    """One stage on its way."""
+class _StageRun:
+    """One stage in the middle of its simulation."""
 
     def __init__(self, desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> None:
         self.declared, self.first, self.rules, self.begun = desired, observed, rules, now
@@ -85,13 +84,13 @@ class _Run:
         self.plan = Plan((), observed.memory, (), StageStatus(key=desired.key), frozenset(), None)
         self.actions: list[Action] = []
         self.transitions: list[Transition] = []
-        self.cuts: list[Cut] = []
+        self.outages: list[Outage] = []
         self.moved = True
-        self._looks = 0
+        self._idle_wakeups = 0
         self._seen = (observed.routes, now)
 
     def step(self, shared: RouteTable, now: float) -> RouteTable:
-        """One pass; returns the route table after it. Nothing is computed where nothing can have changed."""
+        """Run one pass; returns the route table after it. A pass that can change nothing is skipped."""
         if not self.moved and self._seen == (shared, now):
             return shared
         due = self.wake is not None and self.wake <= now
@@ -102,11 +101,11 @@ class _Run:
         self.transitions += self.plan.transitions
         for action in self.plan.actions:
             self._note(action, after)
-            after = advance(after, action, now)
-        if any(type(action).__name__ not in UNCHECKED for action in self.plan.actions) or after.memory != before.memory:
-            self._looks = 0
+            after = apply(after, action, now)
+        if any(not action.only_looks for action in self.plan.actions) or after.memory != before.memory:
+            self._idle_wakeups = 0
         elif due:
-            self._looks += 1
+            self._idle_wakeups += 1
         self.moved = after != before
         self.observed = after
         self._seen = (after.routes, now)
@@ -114,32 +113,32 @@ class _Run:
 
     @property
     def wake(self) -> float | None:
-        """When this stage goes on although nothing happens; None at rest, where it only wants to look again."""
+        """When this stage goes on although nothing happens; None when it is at rest and only looks again."""
         wake = self.plan.wake
-        if wake is None or self.plan.status.settled or wake <= self._seen[1] or self._looks >= LOOKS:
+        if wake is None or self.plan.status.settled or wake <= self._seen[1] or self._idle_wakeups >= IDLE_WAKEUPS:
             return None
         return wake
 
-    def course(self, settled: bool) -> Course:
-        """The way as a whole."""
-        return Course(
+    def result(self, settled: bool) -> Simulation:
+        """The simulation as a whole."""
+        return Simulation(
             self.declared,
             self.first,
             self.observed,
             tuple(self.actions),
             tuple(self.transitions),
-            tuple(self.cuts),
+            tuple(self.outages),
             self.plan,
             settled,
         )
 
     def _note(self, action: Action, before: Observed) -> None:
-        if isinstance(action, actions.RunPreDeploy) and self.cuts:
-            self.cuts[-1] = replace(self.cuts[-1], pre_deploy=True)
+        if isinstance(action, actions.RunPreDeploy) and self.outages:
+            self.outages[-1] = replace(self.outages[-1], pre_deploy=True)
         if isinstance(action, actions.Stop | actions.Restart) and action.container.running:
-            hit = _pointing_at(before.routes.routes.values(), action.container)
-            if hit or (self.desired.port is None and not _others_run(before, action.container)):
-                self.cuts.append(Cut(action.container, hit))
+            hostnames = _pointing_at(before.routes.routes.values(), action.container)
+            if hostnames or (self.desired.port is None and not _others_run(before, action.container)):
+                self.outages.append(Outage(action.container, hostnames))
         self.actions.append(action)
 
 
@@ -148,7 +147,7 @@ def _pointing_at(routes: Iterable[Route], container: Container) -> tuple[str, ..
 
 
 def _others_run(observed: Observed, container: Container) -> bool:
-    return any(item.running and item.role == "app" and item.id != container.id for item in observed.containers)
+    return any(other.running and other.role == "app" and other.id != container.id for other in observed.containers)
 
 
 def _without_later_expiry(desired: DesiredStage, observed: Observed, now: float) -> DesiredStage:
@@ -156,8 +155,11 @@ def _without_later_expiry(desired: DesiredStage, observed: Observed, now: float)
 
     def later(tag: str, ttl: float) -> bool:
         memory = observed.memory.of(tag)
-        known = [item.born for item in observed.containers if item.tag == tag and item.born]
-        return not memory.expired and (memory.born or min(known, default=now)) + ttl > now
+        births = [container.born for container in observed.containers if container.tag == tag and container.born]
+        return not memory.expired and (memory.born or min(births, default=now)) + ttl > now
 
-    kept = (replace(item, ttl=None) if item.ttl and later(item.tag, item.ttl) else item for item in desired.instances)
-    return replace(desired, instances=tuple(kept))
+    instances = (
+        replace(instance, ttl=None) if instance.ttl and later(instance.tag, instance.ttl) else instance
+        for instance in desired.instances
+    )
+    return replace(desired, instances=tuple(instances))

@@ -1,14 +1,15 @@
-"""The closed set of things a plan may ask for. `apply` matches them all; a new one breaks the type check there.
+"""The closed set of things a plan may ask for. `work` matches them all; a new one breaks the type check there.
 
-Quick calls take milliseconds and are made in order. Operations are long and run beside the passes, once per key.
+A `QuickCall` takes milliseconds; they are made in order. An `Operation` is long, runs beside the passes, once per key.
 Each is safe by itself at the moment of the plan, whether or not an earlier one of the same plan succeeds.
 Each action carries the reason a person reads in `plan`, `explain` and the log.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from controller.core.model.desired import Check, Env, Mount
-from controller.core.model.observed import Container, Role, Route
+from controller.core.model.observed import Container, Key, Role, Route
 
 
 @dataclass(frozen=True)
@@ -32,50 +33,63 @@ class ContainerSpec:
     role: Role = "app"
 
 
+class _Action:
+    """What holds for every action of a class."""
+
+    cancellable: ClassVar[bool] = False
+    """An operation that may be called off at any moment; every other one runs to its end once it has begun."""
+    only_looks: ClassVar[bool] = False
+    """It changes nothing: a stage with only such actions going on is at rest."""
+
+
 @dataclass(frozen=True)
-class Pull:
-    """Operation: bring `image:tag` here, at `digest` when pinned; result: digest."""
+class Pull(_Action):
+    """Bring `image:tag` here, at `digest` when pinned; result: digest."""
+
+    cancellable: ClassVar[bool] = True
 
     image: str
     tag: str
     digest: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Create:
-    """Quick call: create the container; a 409 on the name is resolved by inspecting its holder."""
+class Create(_Action):
+    """Create the container; a 409 on the name is resolved by inspecting its holder."""
 
     spec: ContainerSpec
     tag: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Start:
-    """Operation: start a created or exited container."""
+class Start(_Action):
+    """Start a created or exited container."""
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class RunPreDeploy:
-    """Operation: create, start and await the one-off container; its exit code is read from the kept container."""
+class RunPreDeploy(_Action):
+    """Create, start and await the one-off container; its exit code is read from the kept container."""
 
     spec: ContainerSpec
     timeout: float
     tag: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Gate:
-    """Operation: probe until the gate decides. `control` is the stable container, asked when the gate fails."""
+class Gate(_Action):
+    """Probe until the gate decides. `control` is the stable container, asked when the gate fails."""
+
+    cancellable: ClassVar[bool] = True
 
     container: Container
     check: Check
@@ -83,128 +97,121 @@ class Gate:
     """Unix seconds after which the gate fails."""
     control: Container | None
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Operation without end: probe a serving container every `check.liveness` seconds; its note is the last result."""
+class Watch(_Action):
+    """Without end: probe a serving container every `check.liveness` seconds; its note is the last result."""
+
+    cancellable: ClassVar[bool] = True
+    only_looks: ClassVar[bool] = True
 
     container: Container
     check: Check
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class CheckDigest:
-    """Operation: ask the registry which digest the tag has now; result: digest."""
+class CheckDigest(_Action):
+    """Ask the registry which digest the tag has now; result: digest."""
+
+    cancellable: ClassVar[bool] = True
+    only_looks: ClassVar[bool] = True
 
     image: str
     tag: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class MarkPassed:
-    """Quick call: restart policy unless-stopped (True) or no (False)."""
+class MarkPassed(_Action):
+    """Restart policy unless-stopped (True) or no (False)."""
 
     container: Container
     passed: bool
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Unpause:
-    """Quick call: undo somebody's pause."""
+class Unpause(_Action):
+    """Undo somebody's pause."""
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Connect:
-    """Quick call: attach a container to our network again."""
+class Connect(_Action):
+    """Attach a container to our network again."""
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class SetRoute:
-    """Operation, through the one writer: the hostname points at the route's container."""
+class SetRoute(_Action):
+    """Through the one writer: the hostname points at the route's container."""
 
     route: Route
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class DeleteRoute:
-    """Operation, through the one writer: the hostname is no longer routed by us."""
+class DeleteRoute(_Action):
+    """Through the one writer: the hostname is no longer routed by us."""
 
     hostname: str
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Verify:
-    """Operation: ask through the proxy until the route's marker answers without 502 to 504."""
+class Verify(_Action):
+    """Ask through the proxy until the route's marker answers without 502 to 504."""
+
+    cancellable: ClassVar[bool] = True
 
     route: Route
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Stop:
-    """Operation: stop with `grace` seconds between SIGTERM and SIGKILL."""
+class Stop(_Action):
+    """Stop with `grace` seconds between SIGTERM and SIGKILL."""
 
     container: Container
     grace: float
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Restart:
-    """Operation: restart a container whose liveness failed, where the document asks for it."""
+class Restart(_Action):
+    """Restart a container whose liveness failed, where the document asks for it."""
 
     container: Container
     grace: float
     reason: str
-    key: str
+    key: Key
 
 
 @dataclass(frozen=True)
-class Remove:
-    """Quick call: remove a container that does not run; 404 and "already in progress" are success (F18)."""
+class Remove(_Action):
+    """Remove a container that does not run; 404 and "already in progress" are success (F18)."""
 
     container: Container
     reason: str
-    key: str
+    key: Key
 
 
-Action = (
-    Pull
-    | Create
-    | Start
-    | RunPreDeploy
-    | Gate
-    | Watch
-    | CheckDigest
-    | MarkPassed
-    | Unpause
-    | Connect
-    | SetRoute
-    | DeleteRoute
-    | Verify
-    | Stop
-    | Restart
-    | Remove
-)
+QuickCall = Create | MarkPassed | Unpause | Connect | Remove
+Operation = Pull | Start | RunPreDeploy | Gate | Watch | CheckDigest | SetRoute | DeleteRoute | Verify | Stop | Restart
+Action = QuickCall | Operation

@@ -23,4 +23,4 @@ def delay(failures: int, key: str) -> float:
 
 def due(fact: Fact) -> float:
     """Unix seconds from when a failed fact may be tried again; the other side's own wish wins when it is later."""
-    return (fact.ended_at or fact.started_at) + max(delay(fact.failures, fact.key), fact.retry_after)
+    return (fact.ended_at or fact.started_at) + max(delay(fact.failures, str(fact.key)), fact.retry_after)

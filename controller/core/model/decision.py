@@ -5,6 +5,7 @@ from typing import Literal
 
 from controller.core.model.actions import Action
 from controller.core.model.memory import StageMemory
+from controller.core.model.observed import Key
 from controller.core.model.policy import PolicyRules
 from controller.core.model.status import StageStatus, Transition
 
@@ -17,6 +18,10 @@ class Rules:
     """How the proxy reaches containers."""
     surge: int = 1
     """Replacements of a stage at a time."""
+    digest_interval: float = 3600.0
+    """Seconds between looks at what a tag points to, where a push is only reported."""
+    track_interval: float = 300.0
+    """The same where trackDigest follows it."""
     url: str = "http://{hostname}"
     """How a hostname looks to a person, such as http://{hostname}:8080."""
     policy: PolicyRules | None = None
@@ -32,7 +37,7 @@ class Plan:
     """What is to be remembered; equal to the observed one when nothing changed."""
     transitions: tuple[Transition, ...]
     status: StageStatus
-    keep: frozenset[str]
+    keep: frozenset[Key]
     """Keys of facts that this stage still goes by. A running operation that is missing here is called off where that
     is harmless (gate, watch, verify, pull, digest check), an ended one is forgotten."""
     wake: float | None

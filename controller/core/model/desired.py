@@ -13,6 +13,9 @@ StageKey = str
 Strategy = Literal["BlueGreen", "Recreate"]
 RouteKind = Literal["default", "instance"]
 
+SECRET_VARIABLE_PREFIX = "HOLDFAST_SECRET_"
+"""Secrets come only from variables named so: whoever may write a document cannot read the controller's own secrets."""
+
 
 @dataclass(frozen=True)
 class SecretRef:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
+from typing import Any
 
 from controller.core.model.desired import Check, DesiredStage, StageKey, Template
 from controller.core.model.observed import Container, Route, SecretsSeen
@@ -88,14 +89,9 @@ DIGITS = 16
 """64 bits: two routes of one hostname never meet by chance."""
 
 
-def marker(route: Route) -> str:
-    """The marker that belongs to the route, whatever its own `marker` field says: 16 hex digits."""
-    options = {
-        field.name: getattr(route.options, field.name)
-        for field in dataclasses.fields(route.options)
-        if getattr(route.options, field.name) != field.default
-    }
-    words = {
+def route_fields(route: Route) -> dict[str, Any]:
+    """What a marker is made from and a proxy stores of a route: all of it, without options that have their default."""
+    return {
         "hostname": route.hostname,
         "stage": route.stage,
         "tag": route.tag,
@@ -103,9 +99,13 @@ def marker(route: Route) -> str:
         "container": route.container,
         "host": route.host,
         "port": route.port,
-        "options": options,
+        "options": plain(route.options),
     }
-    text = json.dumps(words, sort_keys=True, separators=(",", ":"))
+
+
+def marker(route: Route) -> str:
+    """The marker that belongs to the route, whatever its own `marker` field says: 16 hex digits."""
+    text = json.dumps(route_fields(route), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 

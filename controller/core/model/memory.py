@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+CLOCK_DRIFT_MAX_S = 2.0
+"""Two clocks that moved apart by more than this between two passes did not drift: one was set."""
+
 RolloutKind = Literal["deploy", "update", "switch", "repair", "remove"]
 
 
@@ -109,8 +112,10 @@ class StageMemory(_Memory):
     def carried(self, seconds: float) -> "StageMemory":
         """The same on a clock that was set by so many seconds: what is being waited for takes as long as before.
 
-        Births stay, because a time to live ends by the calendar.
+        Births stay, because a TTL ends by the calendar. A smaller difference is drift, and changes nothing.
         """
+        if abs(seconds) <= CLOCK_DRIFT_MAX_S:
+            return self
         instances = {tag: _carried(item, seconds) for tag, item in self.instances.items()}
         draining = {key: since + seconds for key, since in self.draining.items()}
         return self.model_copy(update={"instances": instances, "draining": draining})

@@ -5,7 +5,6 @@ Deterministic: the same input gives the same name for ever, so that Docker's nam
 
 import hashlib
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 
 from controller.core.model.desired import StageKey
@@ -102,13 +101,3 @@ def dns_label_unbounded(text: str) -> str:
 def volume_name(project: str, stage: str, name: str) -> str:
     """`{project}-{stage}-{name}`."""
     return f"{project}-{stage}-{name}"
-
-
-def name_agrees(name: str, labels: Mapping[str, str]) -> bool:
-    """True when a container's name is the one that its labels give: a copy or a rename is not ours."""
-    try:
-        role: Role = "preDeploy" if labels.get(ROLE) == "preDeploy" else "app"
-        expected = container_name(labels[STAGE], labels[TAG], labels[REVISION], int(labels[ATTEMPT]), role)
-    except (KeyError, ValueError):
-        return False
-    return name == expected

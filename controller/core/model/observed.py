@@ -6,7 +6,7 @@ All times are Unix seconds. A container in here is ours: its labels agree with i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from controller.core.model.desired import Options, RouteKind, SecretRef, StageKey
 from controller.core.model.errors import Failure
@@ -14,6 +14,10 @@ from controller.core.model.memory import StageMemory
 
 ContainerState = Literal["created", "running", "paused", "restarting", "exited", "dead", "removing"]
 Role = Literal["app", "preDeploy"]
+KeyKind = Literal[
+    "pull", "digest", "create", "pre", "start", "stop", "halt", "restart", "gate", "watch", "unpause", "connect",
+    "mark", "remove", "route", "unroute", "verify",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,24 @@ class RouteChange:
     route: Route | None
 
 
+class Key(NamedTuple):
+    """Names one operation or quick call; `model.keys` builds them."""
+
+    kind: KeyKind
+    subject: str
+    """What it is done to: a container's id or name, a hostname, an image."""
+    version: str = ""
+    """Which start, check or marker it is done for; empty where there is one for ever."""
+
+    def __str__(self) -> str:
+        return ":".join(part for part in self if part)
+
+
 @dataclass(frozen=True)
 class Fact:
     """What is known of one operation or quick call, kept in memory until its stage forgets it."""
 
-    key: str
+    key: Key
     status: Literal["running", "succeeded", "failed"]
     started_at: float
     ended_at: float | None = None
@@ -149,11 +166,11 @@ class Observed:
 
     containers: tuple[Container, ...] = ()
     routes: RouteTable = RouteTable()
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    facts: Mapping[Key, Fact] = field(default_factory=dict)
     secrets: SecretsSeen = SecretsSeen()
     memory: StageMemory = StageMemory()
 
-    def fact(self, key: str) -> Fact | None:
+    def fact(self, key: Key) -> Fact | None:
         """The fact of this operation, if any."""
         return self.facts.get(key)
 

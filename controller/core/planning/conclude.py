@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from controller.core.model import digests
+from controller.core.model import digests, keys
 from controller.core.model.errors import Failure
 from controller.core.model.observed import Container
 from controller.core.planning import ledger, repair, spec_fields
@@ -21,7 +21,7 @@ def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
     if item is None or found.settled or rollout is None or rollout.kind not in ("deploy", "update") or not fallback:
         return False
     why = _why(draft, item)
-    if not why or draft.running(f"start:{item.id}:{item.started_at}"):
+    if not why or draft.running(keys.start(item)):
         return False
     ledger.failed(draft, found, item, Failure("FailedAfterGate", f"{item.name} {why}", True))
     draft.wake_at(draft.now)

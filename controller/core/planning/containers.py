@@ -1,8 +1,9 @@
 """Attempt numbers and one-off containers: what is counted and remembered so that nothing is done twice."""
 
-from controller.core.model import names
+from controller.core.model import identity, keys, names
 from controller.core.model.actions import ContainerSpec
 from controller.core.model.desired import PreDeployStep
+from controller.core.model.identity import Identity
 from controller.core.model.observed import Fact, Role
 from controller.core.planning.plan_builder import Draft, failure
 from controller.core.planning.tag_state import Slot, publish
@@ -31,7 +32,7 @@ def keep_creation(draft: Draft, found: Slot) -> Fact | None:
     """What is known of the last creation; kept through all steps before the next one, such as another pull."""
     recorded = draft.memory.of(found.tag).attempts.get(found.revision, 0)
     name = names.container_name(draft.desired.key, found.tag, found.revision, recorded)
-    return draft.fact(f"create:{name}")
+    return draft.fact(keys.create(name))
 
 
 def pre_deployed(draft: Draft, found: Slot) -> bool:
@@ -46,24 +47,23 @@ def container_spec(draft: Draft, found: Slot, attempt: int, step: PreDeployStep 
     desired, template = draft.desired, draft.desired.template
     role: Role = "preDeploy" if step else "app"
     declared = found.declared
-    labels = {
-        **dict(template.labels),
-        names.STAGE: desired.key,
-        names.TAG: found.tag,
-        names.REVISION: found.revision,
-        names.TEMPLATE: found.template,
-        names.SECRETS: draft.observed.secrets.label,
-        names.DIGEST: found.digest,
-        names.ATTEMPT: str(attempt),
-        names.BORN: f"{found.born:.3f}",
-        names.SEEN: f"{found.memory.seen:.3f}" if found.memory.seen else "",
-        names.ROLE: role,
-        names.SOURCE: declared.origin.source if declared else "",
-    }
+    made = Identity(
+        stage=desired.key,
+        tag=found.tag,
+        revision=found.revision,
+        attempt=attempt,
+        template=found.template,
+        secrets=draft.observed.secrets.label,
+        digest=found.digest,
+        born=found.born,
+        seen=found.memory.seen,
+        source=declared.origin.source if declared else "",
+        role=role,
+    )
     return ContainerSpec(
-        name=names.container_name(desired.key, found.tag, found.revision, attempt, role),
+        name=made.name,
         image=f"{template.image}@{found.digest}",
-        labels=tuple(sorted(labels.items())),
+        labels=tuple(sorted((dict(template.labels) | identity.labels(made)).items())),
         env=template.env,
         command=step.command if step else template.command,
         args=None if step else template.args,

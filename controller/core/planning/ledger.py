@@ -85,7 +85,7 @@ def failed(draft: Draft, found: Slot, item: Container | None, problem: Failure) 
         draft.wake_at(retry_at)
         view.say("Degraded" if found.once_passed else "Pending", problem.reason, problem.message, busy=True)
         if item is None:
-            draft.keep = {key for key in draft.keep if not key.startswith(("pull:", "create:"))}
+            draft.keep = {key for key in draft.keep if key.kind not in ("pull", "create")}
         return
     quarantine(draft, found, problem)
 

@@ -6,21 +6,18 @@ Only `plan.plan` makes one; it lives for one call, so that the plan as a whole s
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from controller.core.model import backoff, digests
+from controller.core.model import backoff, digests, keys
 from controller.core.model.actions import Action
 from controller.core.model.decision import Rules
 from controller.core.model.desired import DesiredStage
 from controller.core.model.errors import Failure
 from controller.core.model.memory import InstanceMemory, StageMemory
-from controller.core.model.observed import Container, Fact, Observed
+from controller.core.model.observed import Container, Fact, Key, Observed
 from controller.core.model.status import Phase, Transition
 
 if TYPE_CHECKING:
     from controller.core.planning.selection import Selection
     from controller.core.planning.tag_state import Slot
-
-UNCHECKED = ("Watch", "CheckDigest")
-"""Actions that look and change nothing: a stage with only these going on is at rest."""
 
 
 @dataclass
@@ -49,7 +46,7 @@ class Draft:
     memory: StageMemory
     actions: list[Action] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)
-    keep: set[str] = field(default_factory=set)
+    keep: set[Key] = field(default_factory=set)
     views: dict[str, View] = field(default_factory=dict)
     busy: bool = False
     """Something of the stage is going on that belongs to no declared instance, such as a container that leaves."""
@@ -87,7 +84,7 @@ class Draft:
         """Come back then, if nothing happens before."""
         self.wake = when if self.wake is None else min(self.wake, when)
 
-    def fact(self, key: str) -> Fact | None:
+    def fact(self, key: Key) -> Fact | None:
         """What is known of an operation, which this stage goes on to go by."""
         found = self.observed.fact(key)
         if found is not None:
@@ -113,10 +110,10 @@ class Draft:
 
     def active(self, item: Container) -> bool:
         """True while a process of the container may be there, or is being started, also by this very pass."""
-        key = f"start:{item.id}:{item.started_at}"
+        key = keys.start(item)
         return runs(item) or self.running(key) or any(action.key == key for action in self.actions)
 
-    def running(self, key: str) -> bool:
+    def running(self, key: Key) -> bool:
         """True while this operation is under way."""
         fact = self.fact(key)
         return fact is not None and fact.status == "running"

@@ -3,7 +3,7 @@
 Drift never quarantines: what cannot be mended now is tried again for ever, with backoff.
 """
 
-from controller.core.model import digests
+from controller.core.model import keys
 from controller.core.model.actions import CheckDigest, Connect, MarkPassed, Restart, Start, Unpause, Watch
 from controller.core.model.observed import Container
 from controller.core.planning import ledger
@@ -12,10 +12,6 @@ from controller.core.planning.tag_state import Slot, gated
 
 START_TRIES = 3
 """Failed starts of a container after which it is replaced by a new one."""
-TRACK_INTERVAL = 60.0
-"""Seconds between looks at what a tag points to, where trackDigest follows it."""
-TAG_INTERVAL = 300.0
-"""The same where it is only reported."""
 
 
 def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool, replaced: bool) -> None:
@@ -29,14 +25,14 @@ def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool, rep
     if drifted and draft.memory.of(found.tag).rollout is None:
         ledger.start(draft, found.tag, "repair", item.revision, f"{item.name} is {_condition(item)}")
     if item.state == "paused":
-        draft.enforce(Unpause(item, "somebody paused it", f"unpause:{item.id}"))
+        draft.enforce(Unpause(item, "somebody paused it", keys.unpause(item)))
         view.say("Degraded", "Paused", f"{item.name} was paused", busy=True)
     elif item.state == "restarting":
         view.say("Degraded", "Restarting", f"Docker restarts {item.name}, it keeps ending", busy=True)
     elif not item.running:
         _start(draft, found, item, may_start)
     elif not item.connected:
-        fact = draft.enforce(Connect(item, "it is not on the network", f"connect:{item.id}"))
+        fact = draft.enforce(Connect(item, "it is not on the network", keys.connect(item)))
         problem = failure(fact)
         text = problem.message if problem else f"{item.name} is not on the network"
         view.say("Degraded", "NotConnected", text, busy=True)
@@ -48,7 +44,7 @@ def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool, rep
 def mark(draft: Draft, item: Container) -> bool:
     """True when Docker itself knows that it passed; else has it marked, so that a reboot brings it back."""
     if not item.passed and gated(draft, item):
-        draft.enforce(MarkPassed(item, True, "it passed its gate", f"mark:{item.id}:passed"))
+        draft.enforce(MarkPassed(item, True, "it passed its gate", keys.mark(item, True)))
     return item.passed
 
 
@@ -57,9 +53,9 @@ def look_at_tag(draft: Draft, found: Slot) -> None:
     desired, tag = draft.desired, found.tag
     if not found.digest:
         return
-    key = f"digest:{desired.template.image}:{tag}"
+    key = keys.digest(desired.template.image, tag)
     fact = draft.fact(key)
-    interval = TRACK_INTERVAL if desired.track_digest else TAG_INTERVAL
+    interval = draft.rules.track_interval if desired.track_digest else draft.rules.digest_interval
     action = CheckDigest(desired.template.image, tag, "a tag may be pushed again", key)
     if fact is None:
         draft.ask(action)
@@ -94,16 +90,11 @@ def sick(draft: Draft, item: Container) -> str:
     """Why a running container is not healthy, empty when it is or when nobody knows."""
     if item.health == "unhealthy" and draft.desired.check.type == "docker":
         return "Docker reports it unhealthy"
-    fact = draft.observed.fact(watch_key(draft, item))
+    fact = draft.observed.fact(keys.watch(item, draft.desired.check))
     if fact is None or fact.data.get("ok") != "false":
         return ""
     failed = int(fact.data.get("failed", "1"))
     return (fact.note or "its health check fails") if failed >= draft.desired.check.retries else ""
-
-
-def watch_key(draft: Draft, item: Container) -> str:
-    """A watch's key: another start, or another check, is another watch."""
-    return f"watch:{item.id}:{item.started_at}:{digests.check_hash(draft.desired.check)}"
 
 
 def _start(draft: Draft, found: Slot, item: Container, may_start: bool) -> None:
@@ -116,7 +107,7 @@ def _start(draft: Draft, found: Slot, item: Container, may_start: bool) -> None:
         view.say("Degraded", "WaitsForVolume", f"{rivals[0].name} still runs", busy=True)
         return
     ended = f"{item.name} is {_condition(item)}"
-    key = f"start:{item.id}:{item.started_at}"
+    key = keys.start(item)
     fact = draft.enforce(Start(item, f"{ended}, and shall run", key))
     problem = failure(fact)
     view.say("Degraded", problem.reason if problem else "Stopped", problem.message if problem else ended, busy=True)
@@ -144,7 +135,7 @@ def _discard(draft: Draft, found: Slot, item: Container) -> None:
 def _health(draft: Draft, found: Slot, item: Container) -> None:
     check, view = draft.desired.check, draft.view(found.tag)
     if check.liveness > 0 and check.type != "none" and (item.passed or gated(draft, item)):
-        draft.ask(Watch(item, check, "it serves", watch_key(draft, item)))
+        draft.ask(Watch(item, check, "it serves", keys.watch(item, check)))
     why = sick(draft, item)
     if bool(why) != draft.memory.of(found.tag).sick:
         draft.remember(found.tag, sick=bool(why))
@@ -154,6 +145,6 @@ def _health(draft: Draft, found: Slot, item: Container) -> None:
         return
     view.say("Degraded", "Unhealthy", why, busy=False)
     if check.restart_on_failure:
-        key = f"restart:{item.id}:{item.started_at}"
+        key = keys.restart(item)
         draft.enforce(Restart(item, draft.desired.stop_grace, why, key))
         view.say("Degraded", "Unhealthy", f"{why}; it is being restarted", busy=True)

@@ -8,7 +8,7 @@ from controller.core.model.decision import Plan
 from controller.core.model.desired import DesiredStage
 from controller.core.model.status import Condition, InstanceStatus, Phase, StageStatus, one_per_type
 from controller.core.planning import repair
-from controller.core.planning.plan_builder import UNCHECKED, Draft, View
+from controller.core.planning.plan_builder import Draft, View
 from controller.core.planning.routes import Routing
 from controller.core.planning.selection import Selection
 from controller.core.planning.tag_state import Slot
@@ -23,7 +23,7 @@ def plan(draft: Draft, slots: Mapping[str, Slot], selection: Selection, routing:
     for tag in shown:
         _rest(draft, slots[tag], selection)
     instances = tuple(_instance(draft, slots[tag], selection, routing) for tag in shown)
-    acting = [action for action in draft.actions if type(action).__name__ not in UNCHECKED]
+    acting = [action for action in draft.actions if not action.only_looks]
     busy = draft.busy or bool(acting) or any(draft.view(item.tag).busy for item in instances)
     problems = _problems(draft, instances, routing)
     return _plan(draft, instances, _conditions(draft, instances, problems, busy), _sentence(draft, instances, problems))
@@ -188,7 +188,7 @@ def _conditions(
 
 
 def _sentence(draft: Draft, instances: tuple[InstanceStatus, ...], problems: list[tuple[str, str]]) -> str:
-    acting = [action for action in draft.actions if type(action).__name__ not in UNCHECKED]
+    acting = [action for action in draft.actions if not action.only_looks]
     if acting:
         first = f"{type(acting[0]).__name__}: {acting[0].reason}"
         return first + (f", and {len(acting) - 1} more" if len(acting) > 1 else "")

@@ -5,6 +5,7 @@ A container that a route leads to, of whatever stage, is never stopped.
 
 from collections.abc import Mapping
 
+from controller.core.model import keys
 from controller.core.model.actions import MarkPassed, Remove, Stop, Unpause
 from controller.core.model.observed import Container
 from controller.core.planning import ledger
@@ -57,10 +58,10 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
     if item.state == "removing" or _routed(draft, item):
         return
     if not runs(item):
-        draft.enforce(Remove(item, f"{item.name} is not needed any more", f"remove:{item.id}"))
+        draft.enforce(Remove(item, f"{item.name} is not needed any more", keys.remove(item)))
         return
     if item.state == "paused":
-        draft.enforce(Unpause(item, "a paused container cannot be stopped", f"unpause:{item.id}"))
+        draft.enforce(Unpause(item, "a paused container cannot be stopped", keys.unpause(item)))
         return
     if _had_traffic(draft, item):
         since = draft.memory.draining.get(item.id)
@@ -70,7 +71,7 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
             draft.log("drain", f"{item.name} drains for {draft.desired.drain:g} s", tag=item.tag)
         if item.passed:
             reason = "it leaves: a reboot must not bring it back"
-            draft.enforce(MarkPassed(item, False, reason, f"mark:{item.id}:leaves"))
+            draft.enforce(MarkPassed(item, False, reason, keys.mark(item, False)))
         end = since + draft.desired.drain
         if end > draft.now:
             draft.wake_at(end)
@@ -78,7 +79,7 @@ def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> 
         if item.passed:
             return
     reason = f"{item.name} is not needed any more"
-    draft.enforce(Stop(item, draft.desired.stop_grace, reason, f"stop:{item.id}:{item.started_at}"))
+    draft.enforce(Stop(item, draft.desired.stop_grace, reason, keys.stop(item)))
 
 
 def _routed(draft: Draft, item: Container) -> bool:
@@ -91,7 +92,7 @@ def _routed(draft: Draft, item: Container) -> bool:
         return True
     if item.state == "created" or item.id in draft.memory.draining:
         return False
-    return any(key.startswith("route:") and draft.running(key) for key in draft.observed.facts)
+    return any(key.kind == "route" and draft.running(key) for key in draft.observed.facts)
 
 
 def _had_traffic(draft: Draft, item: Container) -> bool:
@@ -113,12 +114,12 @@ def _clear_one_off(draft: Draft, slot: Slot, item: Container, selection: Selecti
         return
     draft.busy = True
     if not runs(item):
-        draft.enforce(Remove(item, f"{item.name} is done", f"remove:{item.id}"))
+        draft.enforce(Remove(item, f"{item.name} is done", keys.remove(item)))
         return
     step = draft.desired.pre_deploy
     end = (item.started_at or draft.now) + (step.timeout if step else 300.0)
     if end <= draft.now:
-        draft.enforce(Stop(item, draft.desired.stop_grace, "it took too long", f"stop:{item.id}:{item.started_at}"))
+        draft.enforce(Stop(item, draft.desired.stop_grace, "it took too long", keys.stop(item)))
     else:
         draft.wake_at(end)
 

@@ -5,14 +5,14 @@ not overlap (Recreate) everything old is stopped, and kept, between create and s
 one starts, because the one-off container has the volume too.
 """
 
-from controller.core.model import backoff
+from controller.core.model import backoff, keys
 from controller.core.model.actions import Connect, Create, Gate, Pull, RunPreDeploy, Start, Stop, Unpause
 from controller.core.model.errors import Failure
-from controller.core.model.observed import Container, Fact
+from controller.core.model.observed import Container, Fact, Key
 from controller.core.planning import containers, ledger
 from controller.core.planning.containers import container_spec
 from controller.core.planning.plan_builder import Draft, failure, runs
-from controller.core.planning.tag_state import Slot, gate_key, slot
+from controller.core.planning.tag_state import Slot, slot
 
 START_TRIES = 3
 """Failures of the world after which a step that keeps the old one stopped is given up (Recreate)."""
@@ -45,7 +45,7 @@ def _pull(draft: Draft, found: Slot) -> Slot | None:
         view.busy, view.reason, view.message = True, rollout.reason, rollout.problem
         return None
     image = draft.desired.template.image
-    key = f"pull:{image}:{found.tag}@{found.digest}"
+    key = keys.pull(image, found.tag, found.digest)
     fact = draft.ask(Pull(image, found.tag, found.digest, f"{found.tag} is declared", key))
     problem = failure(fact)
     if problem is not None and problem.revision_bad:
@@ -70,7 +70,7 @@ def _create(draft: Draft, found: Slot) -> None:
     spec = container_spec(draft, found, attempt)
     ledger.step(draft, found.tag, "create", f"creating {spec.name}")
     fact = draft.ask(
-        Create(spec, found.tag, f"revision {found.revision} of {found.tag} has no container", f"create:{spec.name}")
+        Create(spec, found.tag, f"revision {found.revision} of {found.tag} has no container", keys.create(spec.name))
     )
     problem = failure(fact)
     view = draft.view(found.tag)
@@ -78,7 +78,7 @@ def _create(draft: Draft, found: Slot) -> None:
         ledger.failed(draft, found, None, problem)
         return
     if problem is not None and problem.reason == "ImageGone":
-        draft.keep.discard(f"pull:{draft.desired.template.image}:{found.tag}@{found.digest}")
+        draft.keep.discard(keys.pull(draft.desired.template.image, found.tag, found.digest))
     view.say("Creating", problem.reason if problem else "", _note(fact, problem), busy=True)
 
 
@@ -99,13 +99,13 @@ def _bring_up(draft: Draft, found: Slot, item: Container, control: Container | N
         if (awaited := _awaited(draft, item)) is not None:
             draft.keep.add(awaited)
             return
-        _unless(draft, found, item, draft.ask(Start(item, f"{item.name} is new", f"start:{item.id}:{item.started_at}")))
+        _unless(draft, found, item, draft.ask(Start(item, f"{item.name} is new", keys.start(item))))
         return
     if item.state == "paused":
-        draft.ask(Unpause(item, "somebody paused it", f"unpause:{item.id}"))
+        draft.ask(Unpause(item, "somebody paused it", keys.unpause(item)))
     if item.running and not item.connected:
         view.say("Starting", "NotConnected", "connecting it to the network", busy=True)
-        _unless(draft, found, item, draft.ask(Connect(item, "it is not on the network", f"connect:{item.id}")))
+        _unless(draft, found, item, draft.ask(Connect(item, "it is not on the network", keys.connect(item))))
         return
     if not early and not _pre_deployed(draft, found, item):
         return
@@ -124,7 +124,9 @@ def _gate(draft: Draft, found: Slot, item: Container, control: Container | None)
     deadline = begun + desired.progress_deadline
     stable = found.stable or control
     other = stable if stable is not None and stable.running and stable.id != item.id else None
-    action = Gate(item, desired.check, deadline, other, f"{item.name} has not passed yet", gate_key(draft, item))
+    action = Gate(
+        item, desired.check, deadline, other, f"{item.name} has not passed yet", keys.gate(item, draft.desired.check)
+    )
     fact = draft.ask(action)
     problem = failure(fact)
     if item.state == "exited" and fact is not None and fact.status == "succeeded":
@@ -153,17 +155,21 @@ def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
             _halt(draft, item, "preDeploy must not run beside it")
         return False
     ledger.step(draft, found.tag, "preDeploy", f"running {' '.join(step.command)[:200]}")
-    fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", f"pre:{spec.name}"))
+    fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", keys.pre(spec.name)))
     draft.view(found.tag).say("PreDeploy", "", _note(fact, None), busy=True)
     _unless(draft, found, item, fact)
     return False
 
 
-def _awaited(draft: Draft, item: Container) -> str | None:
+def _awaited(draft: Draft, item: Container) -> Key | None:
     """The start that is under way and has had its effect: it ran and ended before Docker replied."""
-    own = f"start:{item.id}:{item.started_at}"
-    found = (key for key in draft.observed.facts if key.startswith(f"start:{item.id}:") and key != own)
+    own = keys.start(item)
+    found = (key for key in draft.observed.facts if _is_start_of(key, item) and key != own)
     return next((key for key in found if draft.running(key)), None)
+
+
+def _is_start_of(key: Key, item: Container) -> bool:
+    return key.kind == "start" and key.subject == item.id
 
 
 def _explained(draft: Draft, item: Container) -> bool:
@@ -171,8 +177,8 @@ def _explained(draft: Draft, item: Container) -> bool:
 
     Else the host or Docker was restarted meanwhile, and the revision is not at fault for that.
     """
-    started = [draft.fact(key) for key in draft.observed.facts if key.startswith(f"start:{item.id}:")]
-    gate = draft.fact(gate_key(draft, item))
+    started = [draft.fact(key) for key in draft.observed.facts if _is_start_of(key, item)]
+    gate = draft.fact(keys.gate(item, draft.desired.check))
     if gate is None:
         return any(fact is not None and fact.status == "succeeded" for fact in started)
     problem = failure(gate)
@@ -190,9 +196,9 @@ def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool
 def _migrates(draft: Draft, found: Slot, item: Container) -> bool:
     """True while the preDeploy of something else is under way: it may be about to start, whatever runs now."""
     step = draft.desired.pre_deploy
-    own = f"pre:{container_spec(draft, found, item.attempt, step).name}" if step else ""
+    own = keys.pre(container_spec(draft, found, item.attempt, step).name) if step else None
     facts = draft.observed.facts.items()
-    return any(key.startswith("pre:") and key != own and fact.status == "running" for key, fact in facts)
+    return any(key.kind == "pre" and key != own and fact.status == "running" for key, fact in facts)
 
 
 def _alone(draft: Draft, found: Slot, item: Container) -> bool:
@@ -209,8 +215,8 @@ def _alone(draft: Draft, found: Slot, item: Container) -> bool:
 def _halt(draft: Draft, item: Container, reason: str) -> None:
     """Stop a container that is kept."""
     if item.state == "paused":
-        draft.ask(Unpause(item, "a paused container cannot be stopped", f"unpause:{item.id}"))
-    draft.enforce(Stop(item, draft.desired.stop_grace, reason, f"halt:{item.id}:{item.started_at}"))
+        draft.ask(Unpause(item, "a paused container cannot be stopped", keys.unpause(item)))
+    draft.enforce(Stop(item, draft.desired.stop_grace, reason, keys.halt(item)))
 
 
 def _unless(draft: Draft, found: Slot, item: Container, fact: Fact | None) -> None:

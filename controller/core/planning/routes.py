@@ -7,15 +7,15 @@ remembered by hostname until the new one has proven itself: it is what a failed 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from controller.core.model import backoff
+from controller.core.model import backoff, keys
 from controller.core.model.actions import DeleteRoute, Gate, SetRoute, Verify
 from controller.core.model.desired import Options, RouteKind
 from controller.core.model.digests import with_marker
-from controller.core.model.observed import Container, Route
+from controller.core.model.observed import Container, Key, Route
 from controller.core.planning import ledger
 from controller.core.planning.plan_builder import Draft, failure
 from controller.core.planning.selection import Selection
-from controller.core.planning.tag_state import Slot, gate_key, gated
+from controller.core.planning.tag_state import Slot, gated
 
 SWITCH_PAUSE = backoff.CAP
 """Seconds until a switch is tried again after the new one gave nothing through the proxy: each try is an outage."""
@@ -81,7 +81,7 @@ def _goal(draft: Draft, found: Routing, hostname: str, kind: RouteKind, slot: Sl
     goal = _route_to(draft, hostname, kind, item) if item is not None else None
     if goal is None:
         return None
-    refused = draft.fact(_verify_key(goal))
+    refused = draft.fact(keys.verify(goal))
     problem = failure(refused)
     former = draft.observed.container(draft.memory.previous.get(hostname, ""))
     if problem is None or refused is None or former is None or not former.running:
@@ -118,7 +118,7 @@ def _outdated(draft: Draft, item: Container) -> bool:
 
 def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
     seen = draft.observed.routes.routes.get(goal.hostname)
-    key = f"route:{goal.hostname}:{goal.marker}"
+    key = keys.route(goal)
     if seen == goal:
         draft.fact(key)
         if slot.serving is None or slot.serving.id != goal.container:
@@ -131,7 +131,7 @@ def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
     target = draft.observed.container(goal.container)
     if target is None or not (_readdressed(seen, goal, target) or _passed(draft, slot, target)):
         return
-    if any(k.startswith(f"route:{goal.hostname}:") and k != key and draft.running(k) for k in draft.observed.facts):
+    if _other_write_runs(draft, key):
         draft.view(slot.tag).say("Routing", busy=True)
         return
     _remember_former(draft, seen, goal)
@@ -146,6 +146,11 @@ def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
         return
     text = problem.message if problem else f"{goal.hostname} → {target.name}"
     draft.view(slot.tag).say("Routing", problem.reason if problem else "", text, busy=True)
+
+
+def _other_write_runs(draft: Draft, own: Key) -> bool:
+    others = (key for key in draft.observed.facts if key[:2] == own[:2] and key != own)
+    return any(draft.running(key) for key in others)
 
 
 def _readdressed(seen: Route | None, goal: Route, item: Container) -> bool:
@@ -163,8 +168,8 @@ def _passed(draft: Draft, slot: Slot, item: Container) -> bool:
         return True
     check = draft.desired.check
     deadline = draft.now + draft.desired.progress_deadline
-    fact = draft.fact(gate_key(draft, item))
-    action = Gate(item, check, deadline, None, "traffic goes only to what passed", gate_key(draft, item))
+    fact = draft.fact(keys.gate(item, check))
+    action = Gate(item, check, deadline, None, "traffic goes only to what passed", keys.gate(item, check))
     fact = draft.ask(action) if failure(fact) is None else draft.enforce(action)
     problem = failure(fact)
     text = problem.message if problem else (fact.note if fact else "")
@@ -173,7 +178,7 @@ def _passed(draft: Draft, slot: Slot, item: Container) -> bool:
 
 
 def _prove(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
-    fact = draft.ask(Verify(goal, "seen to answer through the proxy", _verify_key(goal)))
+    fact = draft.ask(Verify(goal, "seen to answer through the proxy", keys.verify(goal)))
     if fact is not None and fact.status == "succeeded":
         found.verified.add(goal.hostname)
         return
@@ -206,12 +211,8 @@ def _delete(draft: Draft, slots: Mapping[str, Slot], selection: Selection, found
         slot = slots.get(seen.tag)
         if not draft.desired.prune and (seen.kind == "default" or slot is None or slot.declared is None):
             continue
-        draft.enforce(DeleteRoute(hostname, f"nothing declares {hostname}", f"unroute:{hostname}"))
+        draft.enforce(DeleteRoute(hostname, f"nothing declares {hostname}", keys.unroute(hostname)))
         draft.busy = True
-
-
-def _verify_key(goal: Route) -> str:
-    return f"verify:{goal.hostname}:{goal.marker}"
 
 
 def _why(draft: Draft, seen: Route | None, goal: Route) -> str:

@@ -7,7 +7,7 @@ passed before and serves until then. Everything else of the tag is on its way ou
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from controller.core.model import digests
+from controller.core.model import digests, keys
 from controller.core.model.desired import DesiredInstance
 from controller.core.model.memory import InstanceMemory
 from controller.core.model.observed import Container
@@ -57,14 +57,9 @@ class Slot:
         return self.revision in self.memory.passed
 
 
-def gate_key(draft: Draft, container: Container) -> str:
-    """A gate's key: another start, or another check, is another gate."""
-    return f"gate:{container.id}:{container.started_at}:{digests.check_hash(draft.desired.check)}"
-
-
 def gated(draft: Draft, container: Container) -> bool:
     """True when this start of the container passed its gate while we were looking."""
-    fact = draft.fact(gate_key(draft, container))
+    fact = draft.fact(keys.gate(container, draft.desired.check))
     return container.running and fact is not None and fact.status == "succeeded"
 
 
@@ -148,7 +143,7 @@ def _routed(draft: Draft, item: Container) -> bool:
 
 
 def _usable(draft: Draft, item: Container) -> bool:
-    return item.state not in ("removing", "dead") and not draft.running(f"stop:{item.id}:{item.started_at}")
+    return item.state not in ("removing", "dead") and not draft.running(keys.stop(item))
 
 
 def _rank(item: Container) -> tuple[bool, bool, int, str]:
