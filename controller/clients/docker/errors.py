@@ -187,7 +187,7 @@ def outcome(table: Table, refusal: EngineError, *, image: str = "", name: str = 
 
 
 def raise_unless_done(table: Table, refusal: EngineError, task: str, *, image: str = "", name: str = "") -> None:
-    """Return when the call's effect is there already, else raise what the refusal means. `task`: such as `stop web-1`."""
+    """Return when the call's effect is there already, else raise what the refusal means. `task`: such as `stop a-1`."""
     row = outcome(table, refusal, image=image, name=name)
     if row.error is not None:
         raise row.failure(refusal, task) from refusal

@@ -34,7 +34,7 @@ class PulledNote:
 
 
 class ConfirmedNote:
-    """Implements `intake.Confirmed`."""
+    """Implements `guard.Confirmed`."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "confirmed.json"
