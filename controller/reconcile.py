@@ -70,16 +70,11 @@ class Reconciler:
         async with self._lock(key):
             desired = self.desired(key)
             observed = await self.observe(desired)
-            now, offset = self.clock.now(), self.clock.now() - self.clock.monotonic()
-            memory = observed.memory.carried(offset - self._clock_offsets.get(key, offset))
-            decided = plan.plan(desired, replace(observed, memory=memory), self.rules, now)
-            await self._record(key, observed.memory, decided, now)
-            self._clock_offsets[key] = offset
+            decided = self._plan(desired, observed)
+            await self._record(key, observed.memory, decided)
             look_again = await self._apply(desired, decided)
             await self._report(desired, observed, decided)
-        if look_again:
-            return 0.0
-        return None if decided.wake is None else max(0.0, decided.wake - self.clock.now())
+        return 0.0 if look_again else self._seconds_until(decided.wake)
 
     async def observe(self, desired: DesiredStage) -> Observed:
         """Collect everything that the plan decides on.
@@ -94,14 +89,22 @@ class Reconciler:
         containers = await self.snapshot.of_stage(desired.key)
         return Observed(containers=containers, routes=routes, facts=facts, secrets=secrets, memory=memory)
 
-    async def _record(self, key: StageKey, stored: StageMemory, decided: Plan, now: float) -> None:
-        if decided.memory == stored and not decided.transitions:
-            return
-        try:
-            await self.store.record(key, decided.memory, decided.transitions, now)
-        except WorldBad:
-            await self.applier.give_back(key, decided.actions)
-            raise
+    def _plan(self, desired: DesiredStage, observed: Observed) -> Plan:
+        """Decide. When somebody set the clock, what is being waited for lasts as long as before."""
+        offset = self._clock_offset()
+        memory = observed.memory.carried(offset - self._clock_offsets.get(desired.key, offset))
+        return plan.plan(desired, replace(observed, memory=memory), self.rules, self.clock.now())
+
+    async def _record(self, key: StageKey, stored: StageMemory, decided: Plan) -> None:
+        """Store what is to be remembered, before its effects. What has passed gets on without that."""
+        offset, now = self._clock_offset(), decided.status.observed_at
+        if decided.memory != stored or decided.transitions:
+            try:
+                await self.store.record(key, decided.memory, decided.transitions, now)
+            except WorldBad:
+                await self.applier.give_back(key, decided.actions)
+                raise
+        self._clock_offsets[key] = offset
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
         """Carry out the actions until something newer is declared or too much time has passed.
@@ -174,6 +177,12 @@ class Reconciler:
         self.operations.keep(key, frozenset())
         log.info("stage is gone", stage=key)
         await self.store.forget(key)
+
+    def _clock_offset(self) -> float:
+        return self.clock.now() - self.clock.monotonic()
+
+    def _seconds_until(self, when: float | None) -> float | None:
+        return None if when is None else max(0.0, when - self.clock.now())
 
     def _lock(self, key: StageKey) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())

@@ -110,10 +110,10 @@ class Bench:
         self.image = ""
         self.digest = ""
 
-    def again(self, rules: PolicyRules | None = None, pull_deadline: float = 60.0) -> DockerRuntime:
+    def again(self, rules: PolicyRules | None = None, pull_timeout: float = 60.0) -> DockerRuntime:
         """Another runtime with the same id, as after a restart of the controller."""
         return DockerRuntime(
-            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_deadline
+            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_timeout
         )
 
     def spec(self, tag: str = "1.0", attempt: int = 1, **fields: Any) -> ContainerSpec:

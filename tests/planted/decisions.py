@@ -172,7 +172,7 @@ BUGS = (
         (
             Edit(
                 "intake/guard.py",
-                "self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)))",
+                "self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)), delivery.deleted)",
                 "self._take(delivery.source, tuple(delivery.documents))",
             ),
         ),

@@ -1,4 +1,4 @@
-"""Saved plans: `plan --out FILE` writes one, `apply FILE` does it only while everything is as it was foreseen."""
+"""Saved plans: `plan --out FILE` writes one; `apply FILE` carries it out only while nothing has changed since."""
 
 import json
 from pathlib import Path
@@ -27,33 +27,33 @@ def read(path: Path) -> dict[str, str]:
     except OSError as error:
         fail(f"error: {path}: {error.strerror}", Exit.USAGE)
     try:
-        found: Any = json.loads(data) if len(data) <= MAX_BYTES else None
-        version = found["formatVersion"]
-        prints = {str(stage["key"]): str(stage["fingerprint"]) for stage in found["stages"]}
+        content: Any = json.loads(data) if len(data) <= MAX_BYTES else None
+        version = content["formatVersion"]
+        fingerprints = {str(stage["key"]): str(stage["fingerprint"]) for stage in content["stages"]}
     except (ValueError, KeyError, TypeError, RecursionError):
         fail(f"error: {path} is not a saved plan; {HELP}", Exit.USAGE)
     if version != FORMAT_VERSION:
         fail(f"error: {path} is a plan of format {version}, this program knows {FORMAT_VERSION}; plan anew", Exit.USAGE)
-    return prints
+    return fingerprints
 
 
-def moved(saved: dict[str, str], now: Forecast) -> list[str]:
+def differences(saved: dict[str, str], now: Forecast) -> list[str]:
     """One sentence per stage for which the plan does not hold any more."""
-    found = {stage.key: stage for stage in now.stages}
-    told = [f"{key}: it is neither declared nor running any more" for key in sorted(saved.keys() - found.keys())]
-    for key, stage in sorted(found.items()):
+    stages = {stage.key: stage for stage in now.stages}
+    sentences = [f"{key}: it is neither declared nor running any more" for key in sorted(saved.keys() - stages.keys())]
+    for key, stage in sorted(stages.items()):
         if key not in saved:
             if stage.changes:
-                told.append(f"{key}: the plan knows nothing of it")
+                sentences.append(f"{key}: the plan knows nothing of it")
         elif saved[key] != stage.fingerprint:
-            told.append(f"{key}: what is declared or what runs has changed since the plan was made")
-    return told
+            sentences.append(f"{key}: what is declared or what runs has changed since the plan was made")
+    return sentences
 
 
 def require(saved: dict[str, str], now: Forecast) -> None:
     """End the command, before anything is done, unless the plan holds for every stage."""
-    told = moved(saved, now)
-    if told:
-        for sentence in told:
+    sentences = differences(saved, now)
+    if sentences:
+        for sentence in sentences:
             say(sentence)
         raise Stop(Exit.FAILED, "error: the plan does not hold any more and nothing was changed; plan anew")

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from controller.cli.ending import Outside, finish
+from controller.cli.outcome import Unapplied, finish
 from controller.cli.output import OPTIONS, Stop
 from controller.core.model.status import Condition, InstanceStatus, StageStatus
+from controller.interfaces import Hold
 
-NOTHING = Outside()
-HOLD = {"digest": "d1", "message": "all would go", "losses": ["shop/dev: 1.0 would go"]}
+NOTHING = Unapplied()
+HOLD = Hold("d1", ("shop/dev: 1.0 would go",), "all would go")
 
 
 @pytest.fixture(autouse=True)
@@ -27,34 +28,34 @@ def stage(ready: str, *more: str, **fields: Any) -> dict[str, StageStatus]:
     return {"shop/dev": StageStatus(key="shop/dev", conditions=kinds, **fields)}
 
 
-def code(found: dict[str, StageStatus], outside: Outside = NOTHING) -> int:
+def code(statuses: dict[str, StageStatus], unapplied: Unapplied = NOTHING) -> int:
     """Exit code of an apply that ended with these."""
     try:
-        finish(found, outside)
+        finish(statuses, unapplied)
     except Stop as stop:
         return int(stop.code)
     return 0
 
 
 @pytest.mark.parametrize(
-    ("found", "outside", "expected"),
+    ("statuses", "unapplied", "expected"),
     [
-        (stage("True"), Outside(), 0),
-        (stage("False", "Stalled"), Outside(), 1),
-        (stage("False", "Reconciling"), Outside(), 75),
-        (stage("True"), Outside([HOLD]), 1),
-        (stage("True"), Outside([], ["a request for nothing"]), 1),
+        (stage("True"), Unapplied(), 0),
+        (stage("False", "Stalled"), Unapplied(), 1),
+        (stage("False", "Reconciling"), Unapplied(), 75),
+        (stage("True"), Unapplied([HOLD]), 1),
+        (stage("True"), Unapplied([], ["a request for nothing"]), 1),
     ],
 )
 def test_each_outcome_has_its_exit_code(
-    found: dict[str, StageStatus], outside: Outside, expected: int, capsys: pytest.CaptureFixture[str]
+    statuses: dict[str, StageStatus], unapplied: Unapplied, expected: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ready is 0, taken back, held or refused is 1, still busy is 75; a hold names the command that allows it."""
-    assert code(found, outside) == expected
-    told = capsys.readouterr().err
-    assert ("holdfast confirm d1" in told) == bool(outside.holds)
-    assert ("shop/dev: 1.0 would go" in told) == bool(outside.holds)
-    assert ("refused: a request for nothing" in told) == bool(outside.notices)
+    assert code(statuses, unapplied) == expected
+    stderr = capsys.readouterr().err
+    assert ("holdfast confirm d1" in stderr) == bool(unapplied.holds)
+    assert ("shop/dev: 1.0 would go" in stderr) == bool(unapplied.holds)
+    assert ("refused: a request for nothing" in stderr) == bool(unapplied.notices)
 
 
 def test_each_instance_that_is_not_as_declared_gets_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,15 +65,17 @@ def test_each_instance_that_is_not_as_declared_gets_a_sentence(capsys: pytest.Ca
         InstanceStatus(tag="2.0", phase="RolledBack", message="status 503"),
         InstanceStatus(tag="0.9", phase="Running"),
     )
-    found = stage("False", "Stalled", "DuplicateProject", instances=instances, urls=("http://default", "http://none"))
-    assert code(found) == 1
-    told = capsys.readouterr()
-    assert told.err.splitlines() == [
+    statuses = stage(
+        "False", "Stalled", "DuplicateProject", instances=instances, urls=("http://default", "http://none")
+    )
+    assert code(statuses) == 1
+    output = capsys.readouterr()
+    assert output.err.splitlines() == [
         "shop/dev: 1.0 is held over: it serves",
         "shop/dev: 2.0 was rolled back: status 503",
         "shop/dev: R: M",
     ]
-    assert told.out.splitlines() == ["shop/dev", "  http://default", "  http://own"]
+    assert output.out.splitlines() == ["shop/dev", "  http://default", "  http://own"]
 
 
 def test_without_such_an_instance_the_stage_itself_says_why(capsys: pytest.CaptureFixture[str]) -> None:
