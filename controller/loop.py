@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from controller.broadcast import Broadcast
 from controller.core.model.backoff import delay
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import HoldfastError, WorldBad
 from controller.intake.intake import Intake
-from controller.interfaces import Clock, RuntimeEvent, Source
+from controller.interfaces import Clock, Reads, RuntimeEvent, Source
 from controller.reconcile import Reconciler
 from controller.stage_registry import StageRegistry
 from controller.telemetry import log
@@ -39,12 +40,16 @@ class Pieces:
     queue: WorkQueue
     reconciler: Reconciler
     operations: Operations
+    broadcast: Broadcast
+    """What passes report, for any number of listeners."""
     wakeups: Wakeups
     clock: Clock
     resync: float
     """Seconds between two looks at everything."""
     events: Callable[[], AsyncIterator[RuntimeEvent]]
     """Docker's hints, for ever."""
+    stored: Reads
+    """The content of the state folder, for showing."""
     housekeeper: Housekeeper | None
     notify: Callable[[asyncio.Event], Awaitable[None]] | None
     """Delivers notifications until the event is set."""

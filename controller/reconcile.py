@@ -8,8 +8,8 @@ plan says.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
+from controller.broadcast import Broadcast, StatusReported, TransitionRecorded
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import DesiredStage, StageKey
 from controller.core.model.errors import HoldfastError, WorldBad
@@ -28,14 +28,6 @@ OBSERVATION_MAX_AGE_S = 2.0
 """A pass issues no further action after so many seconds: it was decided on an observation that is too old by then."""
 
 
-@dataclass(frozen=True)
-class Listener:
-    """Gets what passes report: each status, and each transition with its stage."""
-
-    status: Callable[[StageStatus], None]
-    transition: Callable[[StageKey, Transition], None]
-
-
 @dataclass(kw_only=True, eq=False)
 class Reconciler:
     """Runs passes; made by `wiring`, called by the loop."""
@@ -48,6 +40,8 @@ class Reconciler:
     applier: Applier
     secrets: Secrets
     store: Store
+    broadcast: Broadcast
+    """Gets each status and each transition."""
     clock: Clock
     rules: Rules
     is_stopping: Callable[[], bool]
@@ -56,7 +50,6 @@ class Reconciler:
     """The last statuses of an earlier process; they say since when conditions hold."""
     statuses: dict[StageKey, StageStatus] = field(default_factory=dict)
     """The newest status of each stage that is declared or has something left."""
-    _listeners: list[Listener] = field(default_factory=list)
     _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)
     _clock_offsets: dict[StageKey, float] = field(default_factory=dict)
     """How far the wall clock was ahead of the monotonic one in the last recorded pass of each stage."""
@@ -70,16 +63,11 @@ class Reconciler:
         async with self._lock(key):
             desired = self.desired(key)
             observed = await self.observe(desired)
-            now, offset = self.clock.now(), self.clock.now() - self.clock.monotonic()
-            memory = observed.memory.carried(offset - self._clock_offsets.get(key, offset))
-            decided = plan.plan(desired, replace(observed, memory=memory), self.rules, now)
-            await self._record(key, observed.memory, decided, now)
-            self._clock_offsets[key] = offset
+            decided = self._plan(desired, observed)
+            await self._record(key, observed.memory, decided)
             look_again = await self._apply(desired, decided)
             await self._report(desired, observed, decided)
-        if look_again:
-            return 0.0
-        return None if decided.wake is None else max(0.0, decided.wake - self.clock.now())
+        return 0.0 if look_again else self._seconds_until(decided.wake)
 
     async def observe(self, desired: DesiredStage) -> Observed:
         """Collect everything that the plan decides on.
@@ -94,14 +82,22 @@ class Reconciler:
         containers = await self.snapshot.of_stage(desired.key)
         return Observed(containers=containers, routes=routes, facts=facts, secrets=secrets, memory=memory)
 
-    async def _record(self, key: StageKey, stored: StageMemory, decided: Plan, now: float) -> None:
-        if decided.memory == stored and not decided.transitions:
-            return
-        try:
-            await self.store.record(key, decided.memory, decided.transitions, now)
-        except WorldBad:
-            await self.applier.give_back(key, decided.actions)
-            raise
+    def _plan(self, desired: DesiredStage, observed: Observed) -> Plan:
+        """Decide. When somebody set the clock, what is being waited for lasts as long as before."""
+        offset = self._clock_offset()
+        memory = observed.memory.carried(offset - self._clock_offsets.get(desired.key, offset))
+        return plan.plan(desired, replace(observed, memory=memory), self.rules, self.clock.now())
+
+    async def _record(self, key: StageKey, stored: StageMemory, decided: Plan) -> None:
+        """Store what is to be remembered, before its effects. What has passed gets on without that."""
+        offset, now = self._clock_offset(), decided.status.observed_at
+        if decided.memory != stored or decided.transitions:
+            try:
+                await self.store.record(key, decided.memory, decided.transitions, now)
+            except WorldBad:
+                await self.applier.give_back(key, decided.actions)
+                raise
+        self._clock_offsets[key] = offset
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
         """Carry out the actions until something newer is declared or too much time has passed.
@@ -121,8 +117,7 @@ class Reconciler:
     async def _report(self, desired: DesiredStage, observed: Observed, decided: Plan) -> None:
         for transition in decided.transitions:
             _log(desired.key, transition)
-            for listener in self._listeners:
-                listener.transition(desired.key, transition)
+            self.broadcast.publish(TransitionRecorded(desired.key, transition))
         if self.desired(desired.key) != desired:
             return  # a status of what is no longer declared would mislead whoever waits for the new one
         if _is_gone(desired, observed, decided):
@@ -152,18 +147,12 @@ class Reconciler:
         for key, status in self.statuses.items():
             self.statuses[key] = status.model_copy(update={"observed_at": 0.0})
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; returns the function that removes it."""
-        self._listeners.append(listener)
-        return partial(self._listeners.remove, listener)
-
     async def _publish(self, status: StageStatus) -> None:
         before = self.statuses.get(status.key)
         self.statuses[status.key] = status = status.dated(before or self.earlier.get(status.key))
         if before is None or before.reason != status.reason:
             log.info("pass", stage=status.key, reason=status.reason)
-        for listener in self._listeners:
-            listener.status(status)
+        self.broadcast.publish(StatusReported(status))
         try:
             await self.store.report(status)
         except WorldBad as error:
@@ -174,6 +163,12 @@ class Reconciler:
         self.operations.keep(key, frozenset())
         log.info("stage is gone", stage=key)
         await self.store.forget(key)
+
+    def _clock_offset(self) -> float:
+        return self.clock.now() - self.clock.monotonic()
+
+    def _seconds_until(self, when: float | None) -> float | None:
+        return None if when is None else max(0.0, when - self.clock.now())
 
     def _lock(self, key: StageKey) -> asyncio.Lock:
         return self._locks.setdefault(key, asyncio.Lock())

@@ -1,8 +1,8 @@
 """Strict YAML: text to trees with places, for documents and settings. The only importer of yaml.
 
-Everything that YAML readers disagree about, or that costs more than it says (anchors, aliases, merge keys, tags,
-duplicate keys, deep nesting), is reported with its place and never guessed. Only the parser's events are used, so
-nothing is ever expanded or constructed. `scan` never raises, whatever it is given.
+What YAML readers disagree about, and what costs more than it looks (anchors, aliases, merge keys, tags, duplicate keys,
+deep nesting), is reported with its place. Only the parser's events are used, so nothing is ever expanded or
+constructed. `scan` never raises, whatever it is given.
 """
 
 import re
@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from controller.core.documents.codes import Code
-from controller.core.documents.diagnostics import LINE_BREAK, Page
-from controller.core.documents.syntax_words import Complaint, explain
-from controller.core.documents.yaml_tree import Fields, Items, Kind, Mark, Node, Scalar, Unread
+from controller.core.documents.diagnostics import LINE_BREAK, DiagnosticCollector
+from controller.core.documents.syntax_words import ParserError, explain
+from controller.core.documents.yaml_tree import Kind, MappingNode, Mark, Node, ScalarNode, SequenceNode, UnreadableNode
 from controller.core.model.limits import MAX_DEPTH, MAX_DOCUMENTS, MAX_FILE_BYTES, MAX_NODES
 
 
@@ -29,7 +29,7 @@ class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
 
 
 PARSERS: tuple[Any, ...] = (yaml.cyaml.CParser, _PureParser) if yaml.__with_libyaml__ else (_PureParser,)  # type: ignore[attr-defined]
-"""The first one is used. libyaml is fifteen times faster; its recursive composer, which can crash, is never entered."""
+"""The first one is used. libyaml is fifteen times faster; its recursive composer, which can crash, is not used."""
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufeff\ufffe\uffff]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -39,7 +39,7 @@ _OTHER_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+|[-+]?0o[0-7]+
 """Numbers to readers of YAML 1.2 and to kubectl, though not to PyYAML; a commit such as 1234e56 is one."""
 
 _LETTERS = frozenset("abcdeghijklmpqrsuvwxzABCDEGHIJKLMPQRSUVWXZ/")
-"""Text that begins with one of these is text to everybody; what is left may be a number, on, no, true or null."""
+"""Text that begins with one of these is text to all readers; other text may be a number, on, no, true or null."""
 
 _KINDS: dict[str, Kind] = {
     "bool": "yes/no", "int": "number", "float": "number", "timestamp": "date", "null": "nothing",
@@ -49,7 +49,7 @@ _RESOLVER: Any = yaml.resolver.Resolver()
 
 @dataclass(frozen=True)
 class Tree:
-    """One document of a text. `sound` False: something in it was reported."""
+    """One document of a text. `sound` False: a mistake in it was reported."""
 
     root: Node
     line: int
@@ -58,10 +58,10 @@ class Tree:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a text holds; `page` has what is wrong with it."""
+    """What a text holds; `collector` has what is wrong with it."""
 
     trees: tuple[Tree, ...]
-    page: Page
+    collector: DiagnosticCollector
 
 
 class _Stop(Exception):
@@ -69,57 +69,59 @@ class _Stop(Exception):
 
 
 def scan(data: bytes | str, source: str) -> Scan:
-    """Read a text into trees, one per document that is not empty; what is wrong is reported to the page."""
-    text, page, fine = _decode(data, source)
+    """Read a text into trees, one per document that is not empty; mistakes are reported to the collector."""
+    text, collector = _decode(data, source)
+    if text is None:
+        return Scan((), collector)
+    forbidden = _FORBIDDEN.search(text)
+    if forbidden is not None:
+        mark = _mark_of_end(text[: forbidden.start()])
+        message, help = "there is a control character here", "remove it; in quotes write it as \\x.."
+        collector.add(mark, Code.CONTROL, message, help)
+        return Scan((), collector)
     trees: list[Tree] = []
-    if not fine:
-        return Scan((), page)
-    if (mark := _forbidden(text)) is not None:
-        page.add(mark, Code.CONTROL, "there is a control character here", "remove it; in quotes write it as \\x..")
-        return Scan((), page)
     budget = _Budget()
     try:
-        for line, part in _parts(text, page):
-            trees += _Reader(part, line, page, budget).trees()
+        for line, part in _parts(text, collector):
+            trees += _Reader(part, line, collector, budget).trees()
     except _Stop:
         pass
-    return Scan(tuple(trees), page)
+    return Scan(tuple(trees), collector)
 
 
-def _decode(data: bytes | str, source: str) -> tuple[str, Page, bool]:
+def _decode(data: bytes | str, source: str) -> tuple[str | None, DiagnosticCollector]:
+    """The text, None when it cannot be read, and the collector of its mistakes."""
     try:
         raw = data if isinstance(data, bytes) else data.encode("utf-8")
         if len(raw) > MAX_FILE_BYTES:
-            page = Page(source, "")
-            message = f"the file has {len(raw)} bytes, at most {MAX_FILE_BYTES} are read"
-            page.add(Mark(1, 1), Code.SIZE, message, "split it into several files")
-            return "", page, False
+            collector = DiagnosticCollector(source, "")
+            message = f"the file has {len(raw)} bytes, more than {MAX_FILE_BYTES}"
+            collector.add(Mark(1, 1), Code.SIZE, message, "split it into several files")
+            return None, collector
         text = raw.decode("utf-8").removeprefix("\ufeff")
-        return text, Page(source, text), True
+        return text, DiagnosticCollector(source, text)
     except UnicodeDecodeError as error:
-        before = LINE_BREAK.split(error.object[: error.start].decode("utf-8", "replace"))
-        shown = error.object[: error.start + 200].decode("utf-8", "replace")
+        before = error.object[: error.start].decode("utf-8", "replace")
+        excerpt = error.object[: error.start + 200].decode("utf-8", "replace")
     except UnicodeEncodeError as error:
-        before = LINE_BREAK.split(error.object[: error.start])
-        shown = error.object[: error.start + 200]
-    page = Page(source, shown.removeprefix("\ufeff"))
-    page.add(Mark(len(before), len(before[-1]) + 1), Code.ENCODING, "this is not UTF-8 text", "save the file as UTF-8")
-    return "", page, False
+        before = error.object[: error.start]
+        excerpt = error.object[: error.start + 200]
+    collector = DiagnosticCollector(source, excerpt.removeprefix("\ufeff"))
+    collector.add(_mark_of_end(before), Code.ENCODING, "this is not UTF-8 text", "save the file as UTF-8")
+    return None, collector
 
 
-def _forbidden(text: str) -> Mark | None:
-    found = _FORBIDDEN.search(text)
-    if found is None:
-        return None
-    before = LINE_BREAK.split(text[: found.start()])
-    return Mark(len(before), len(before[-1]) + 1)
+def _mark_of_end(text: str) -> Mark:
+    """The place behind a text."""
+    lines = LINE_BREAK.split(text)
+    return Mark(len(lines), len(lines[-1]) + 1)
 
 
-def _parts(text: str, page: Page) -> Iterator[tuple[int, str]]:
+def _parts(text: str, collector: DiagnosticCollector) -> Iterator[tuple[int, str]]:
     """The text cut before each `---`, so that a mistake in one document does not hide those of the next."""
-    starts = [0, *(found.start() for found in _SEPARATOR.finditer(text) if found.start())]
+    starts = [0, *(match.start() for match in _SEPARATOR.finditer(text) if match.start())]
     if len(starts) > MAX_DOCUMENTS:
-        page.add(Mark(1, 1), Code.NODES, f"there are more than {MAX_DOCUMENTS} documents here", "split the file")
+        collector.add(Mark(1, 1), Code.NODES, f"there are more than {MAX_DOCUMENTS} documents here", "split the file")
         return
     line = 1
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
@@ -139,31 +141,33 @@ class _Budget:
 class _Reader:
     """Builds the trees of one part from the parser's events."""
 
-    def __init__(self, text: str, line: int, page: Page, budget: _Budget) -> None:
+    def __init__(self, text: str, line: int, collector: DiagnosticCollector, budget: _Budget) -> None:
         self._text = text
         self._line = line
-        self._page = page
+        self._collector = collector
         self._budget = budget
         self._sound = True
 
     def trees(self) -> list[Tree]:
         """The documents of this part that are not empty; on a syntax error those before it."""
-        found: list[Tree] = []
+        trees: list[Tree] = []
         if directive := _DIRECTIVES.match(self._text):
             line = self._line + len(LINE_BREAK.findall(directive[0]))
-            self._page.add(Mark(line, 1), Code.DIRECTIVE, "a directive is not read", "remove this line")
-            return found
+            self._collector.add(
+                Mark(line, 1), Code.DIRECTIVE, "a YAML directive is not allowed here", "remove this line"
+            )
+            return trees
         try:
             events: Iterator[yaml.Event] = yaml.parse(self._text, Loader=PARSERS[0])
             for event in events:
                 if isinstance(event, yaml.DocumentStartEvent):
                     self._sound = True
                     root = self._node(events, next(events), 1)
-                    if not (isinstance(root, Scalar) and root.kind == "nothing"):
-                        found.append(Tree(root, root.mark.line, self._sound))
+                    if not (isinstance(root, ScalarNode) and root.kind == "nothing"):
+                        trees.append(Tree(root, root.mark.line, self._sound))
         except yaml.YAMLError as error:
             self._syntax(error)
-        return found
+        return trees
 
     def _node(self, events: Iterator[yaml.Event], event: yaml.Event, depth: int) -> Node:
         mark = self._mark(event.start_mark)
@@ -171,53 +175,53 @@ class _Reader:
         if self._budget.left < 0:
             self._fatal(mark, Code.NODES, f"there are more than {MAX_NODES} values in this file", "split the file")
         if depth > MAX_DEPTH:
-            self._deep(mark)
+            self._too_deep(mark)
         if isinstance(event, yaml.AliasEvent):
-            self._report(mark, Code.ALIAS, f"'*{event.anchor}' repeats another part", "write the value out here")
-            return Unread(mark)
+            self._report(mark, Code.ALIAS, f"the alias '*{event.anchor}' is not allowed", "write the value out here")
+            return UnreadableNode(mark)
         assert isinstance(event, yaml.NodeEvent)
-        self._marks_of(event, mark)
+        self._refuse_anchor_and_tag(event, mark)
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, mark)
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Node] = []
             while not isinstance(event := next(events), yaml.SequenceEndEvent):
                 items.append(self._node(events, event, depth + 1))
-            return Items(mark, tuple(items))
-        return self._fields(events, mark, depth)
+            return SequenceNode(mark, tuple(items))
+        return self._mapping(events, mark, depth)
 
-    def _fields(self, events: Iterator[yaml.Event], mark: Mark, depth: int) -> Node:
+    def _mapping(self, events: Iterator[yaml.Event], mark: Mark, depth: int) -> Node:
         entries: dict[str, tuple[Mark, Node]] = {}
-        lost = False
+        has_unreadable_key = False
         while not isinstance(event := next(events), yaml.MappingEndEvent):
             key = self._node(events, event, depth + 1)
             value = self._node(events, next(events), depth + 1)
-            name = self._key(key, isinstance(event, yaml.ScalarEvent) and not event.style)
+            name = self._field_name(key, isinstance(event, yaml.ScalarEvent) and not event.style)
             if name is None:
-                lost = True
+                has_unreadable_key = True
                 continue
             if name in entries:
-                message = f"field '{name}' is here twice, first in line {entries[name][0].line}"
+                message = f"field '{name}' is written twice, first in line {entries[name][0].line}"
                 self._report(key.mark, Code.DUPLICATE_KEY, message, "keep one of the two")
             entries[name] = (key.mark, value)
-        return Unread(mark) if lost and not entries else Fields(mark, entries)
+        return UnreadableNode(mark) if has_unreadable_key and not entries else MappingNode(mark, entries)
 
-    def _key(self, key: Node, bare: bool) -> str | None:
-        if isinstance(key, Unread):
+    def _field_name(self, key: Node, bare: bool) -> str | None:
+        if isinstance(key, UnreadableNode):
             return None
-        if not isinstance(key, Scalar):
+        if not isinstance(key, ScalarNode):
             self._report(
-                key.mark, Code.KEY, "a list or mapping is no name for a field",
+                key.mark, Code.KEY, "a field's name must be text, not a list or mapping",
                 "write 'name: value'; text that begins with { or [ needs quotes",
             )  # fmt: skip
             return None
         if bare and key.text == "<<":
-            self._report(key.mark, Code.MERGE, "a merge key is not read", "write the fields out here")
+            self._report(key.mark, Code.MERGE, "a merge key is not allowed", "write the fields out here")
             return None
         if key.kind != "text":
-            was = f"a {key.kind}" if key.kind != "nothing" else "nothing"
+            meaning = f"a {key.kind}" if key.kind != "nothing" else "nothing"
             self._report(
-                key.mark, Code.KEY, f"field '{key.text}' without quotes is {was} to YAML",
+                key.mark, Code.KEY, f"field '{key.text}' without quotes is {meaning} to YAML",
                 f'put it in quotes: "{key.text}":',
             )  # fmt: skip
             return None
@@ -226,35 +230,35 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> Node:
         text = event.value
         if _UNSTORABLE.search(text):
-            what = "a NUL character" if "\0" in text else "half of a character"
+            what = "a NUL character" if "\0" in text else "half of a surrogate pair"
             self._report(mark, Code.UNSTORABLE, f"the text holds {what}", "remove it, or write the whole character")
-            return Unread(mark)
+            return UnreadableNode(mark)
         if event.style or text[:1] in _LETTERS:
-            return Scalar(mark, text)
+            return ScalarNode(mark, text)
         if _OTHER_NUMBER.fullmatch(text):
-            return Scalar(mark, text, "number")
+            return ScalarNode(mark, text, "number")
         tag = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))
-        return Scalar(mark, text, _KINDS.get(tag.rsplit(":", 1)[-1], "text"))
+        return ScalarNode(mark, text, _KINDS.get(tag.rsplit(":", 1)[-1], "text"))
 
-    def _marks_of(self, event: yaml.NodeEvent, mark: Mark) -> None:
+    def _refuse_anchor_and_tag(self, event: yaml.NodeEvent, mark: Mark) -> None:
         if event.anchor is not None:
-            self._report(mark, Code.ALIAS, f"the anchor '&{event.anchor}' is not read", f"remove '&{event.anchor}'")
+            self._report(mark, Code.ALIAS, f"the anchor '&{event.anchor}' is not allowed", f"remove '&{event.anchor}'")
         tag = getattr(event, "tag", None)
         if tag is not None:
             short = tag.replace("tag:yaml.org,2002:", "!!")
-            self._report(mark, Code.TAG, f"the type tag '{short}' is not read", "remove it and write plain text")
+            self._report(mark, Code.TAG, f"the type tag '{short}' is not allowed", "remove it and write plain text")
 
     def _syntax(self, error: yaml.YAMLError) -> None:
         problem = str(getattr(error, "problem", None) or error)
         context = str(getattr(error, "context", None) or "")
-        place = getattr(error, "problem_mark", None)
-        opened = getattr(error, "context_mark", None)
-        mark = self._within(place) if place is not None else Mark(self._line, 1)
+        stopped = getattr(error, "problem_mark", None)
+        began = getattr(error, "context_mark", None)
+        mark = self._within(stopped) if stopped is not None else Mark(self._line, 1)
         if "nesting depth" in problem:
-            self._deep(mark)
-        begun = self._mark(opened) if opened is not None else mark
-        told = explain(Complaint(problem, context, self._char(place), mark, begun))
-        self._report(told.mark, Code.SYNTAX, told.message, told.help)
+            self._too_deep(mark)
+        begin = self._mark(began) if began is not None else mark
+        explanation = explain(ParserError(problem, context, self._char(stopped), mark, begin))
+        self._report(explanation.mark, Code.SYNTAX, explanation.message, explanation.help)
 
     def _char(self, place: Any) -> str:
         if place is None:
@@ -264,7 +268,7 @@ class _Reader:
         return line[place.column : place.column + 1]
 
     def _within(self, place: Any) -> Mark:
-        """The parser's place, but not behind the last thing that is written: nobody sees the end of a file."""
+        """The parser's place, at most the end of the last line with text: nobody looks for a mistake behind it."""
         written = LINE_BREAK.split(self._text.rstrip())
         if (place.line, place.column) < (len(written) - 1, len(written[-1])):
             return self._mark(place)
@@ -273,8 +277,13 @@ class _Reader:
     def _mark(self, mark: Any) -> Mark:
         return Mark(self._line + mark.line, mark.column + 1)
 
-    def _deep(self, mark: Mark) -> None:
-        self._fatal(mark, Code.DEPTH, f"fields are nested deeper than {MAX_DEPTH} levels", "no document needs that")
+    def _too_deep(self, mark: Mark) -> None:
+        self._fatal(
+            mark,
+            Code.DEPTH,
+            f"fields are nested deeper than {MAX_DEPTH} levels",
+            "remove levels: no document needs so many",
+        )
 
     def _fatal(self, mark: Mark, code: Code, message: str, help: str) -> None:
         self._report(mark, code, message, help)
@@ -282,6 +291,6 @@ class _Reader:
 
     def _report(self, mark: Mark, code: Code, message: str, help: str) -> None:
         self._sound = False
-        self._page.add(mark, code, message, help)
-        if self._page.full:
+        self._collector.add(mark, code, message, help)
+        if self._collector.full:
             raise _Stop

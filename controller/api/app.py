@@ -1,12 +1,12 @@
-"""The small API of a running controller: what the command line needs, as JSON under /api/v1.
+"""The API of a running controller: what the command line needs, as JSON under /api/v1.
 
-It is served on a unix socket only its owner can open, so there is no other authentication. A part of it that only
-reads is served on a TCP address as well, where the settings give one.
-Errors are problem+json (RFC 9457).
+It is served on a unix socket that only its owner can open, so there is no other authentication. The reading part is
+also served on a TCP address where the settings give one. Errors are problem+json (RFC 9457).
 """
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict
 from starlette.middleware.base import RequestResponseEndpoint
 
 from controller.core.model.errors import Diagnostic, HoldfastError, InvalidInput, Unreachable
-from controller.core.model.status import LogLine
-from controller.interfaces import Control
+from controller.interfaces import Control, Reads
 
-Lines = Callable[[int], Awaitable[Sequence[LogLine]]]
+MAX_LINES = 1000
+"""Log lines in one reply."""
 
 
 class _Body(BaseModel):
@@ -53,17 +53,18 @@ def problem(status: int, title: str, detail: str, **more: Any) -> JSONResponse:
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
-def build(control: Control, lines: Lines | None = None) -> FastAPI:
-    """The app over a running controller; `lines(after)` reads log lines with a greater id (without it: 404)."""
+def build(control: Control, reads: Reads) -> FastAPI:
+    """The app of the unix socket: it reads and changes."""
     app = FastAPI(title="Holdfast", version=version("holdfast"), docs_url=None, redoc_url=None)
-    _errors(app)
-    _changes(app, control)
-    _reads(app, control, lines)
+    _add_errors(app)
+    _add_changes(app, control, reads)
+    _add_status(app, reads, excerpts=True)
+    _add_lines(app, reads)
     return app
 
 
-def build_reads(control: Control, ready: Callable[[], bool], host: str) -> FastAPI:
-    """The app for a TCP address: it only reads. `host` is the address it listens on.
+def build_reads(reads: Reads, ready: Callable[[], bool], host: str) -> FastAPI:
+    """The app of a TCP address: it only reads. `host` is the address it listens on.
 
     Requests for other host names are refused, so that no web page can reach it through a name of its own (DNS
     rebinding); on a wildcard address any name is taken.
@@ -72,13 +73,13 @@ def build_reads(control: Control, ready: Callable[[], bool], host: str) -> FastA
     any_name = host in ("0.0.0.0", "::")
 
     @app.middleware("http")
-    async def named(request: Request, answer: RequestResponseEndpoint) -> Response:
+    async def check_host(request: Request, answer: RequestResponseEndpoint) -> Response:
         if any_name or _hostname(request.headers.get("host", "")) in ("localhost", "127.0.0.1", "::1", host):
             return await answer(request)
         return problem(400, "UnknownHost", "this address does not go by that host name")
 
-    _errors(app)
-    _status(app, control, excerpts=False)
+    _add_errors(app)
+    _add_status(app, reads, excerpts=False)
 
     @app.get("/healthz")
     async def healthz() -> PlainTextResponse:
@@ -98,23 +99,23 @@ def _hostname(header: str) -> str:
         return ""
 
 
-def _errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
-    async def unusable(_: Request, error: RequestValidationError) -> Response:
-        text = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+    async def invalid_request(_: Request, error: RequestValidationError) -> Response:
+        text = "; ".join(f"{'.'.join(map(str, part['loc']))}: {part['msg']}" for part in error.errors())
         return problem(422, "InvalidRequest", text)
 
     @app.exception_handler(HoldfastError)
-    async def refused(_: Request, error: HoldfastError) -> Response:
+    async def failed(_: Request, error: HoldfastError) -> Response:
         if isinstance(error, InvalidInput):
-            return problem(422, error.reason, error.message, diagnostics=[asdict(item) for item in error.diagnostics])
+            return problem(422, error.reason, error.message, diagnostics=[asdict(one) for one in error.diagnostics])
         return problem(503 if isinstance(error, Unreachable) else 409, error.reason, error.message)
 
 
-def _changes(app: FastAPI, control: Control) -> None:
+def _add_changes(app: FastAPI, control: Control, reads: Reads) -> None:
     @app.post("/api/v1/reload")
     async def reload() -> dict[str, Any]:
-        return {"diagnostics": [asdict(item) for item in await control.reload()]}
+        return {"diagnostics": [asdict(mistake) for mistake in await control.reload()]}
 
     @app.post("/api/v1/reconcile")
     async def reconcile(body: Keys) -> dict[str, Any]:
@@ -132,44 +133,41 @@ def _changes(app: FastAPI, control: Control) -> None:
 
     @app.post("/api/v1/suspend", response_model=None)
     async def suspend(body: Key) -> Response | dict[str, Any]:
-        return await _suspend(control, body.key, True)
+        return await _suspend(control, reads, body.key, True)
 
     @app.post("/api/v1/resume", response_model=None)
     async def resume(body: Key) -> Response | dict[str, Any]:
-        return await _suspend(control, body.key, False)
+        return await _suspend(control, reads, body.key, False)
 
 
-async def _suspend(control: Control, key: str, on: bool) -> Response | dict[str, Any]:
-    if key not in control.stages():
+async def _suspend(control: Control, reads: Reads, key: str, on: bool) -> Response | dict[str, Any]:
+    if key not in reads.stages():
         return problem(404, "UnknownStage", f"there is no stage {key}")
     await control.suspend(key, on)
     return {"key": key, "suspended": on}
 
 
-def _status(app: FastAPI, control: Control, *, excerpts: bool) -> None:
-    """The status. A document's line may hold what only its owner shall read: `excerpts` False leaves it out."""
+def _add_status(app: FastAPI, reads: Reads, *, excerpts: bool) -> None:
+    """The status. An excerpt of a document may hold what only its owner may read: `excerpts` False leaves it out."""
 
-    def told(item: Diagnostic) -> dict[str, Any]:
-        return asdict(item if excerpts else replace(item, excerpt=""))
+    def diagnostic(mistake: Diagnostic) -> dict[str, Any]:
+        return asdict(mistake if excerpts else replace(mistake, excerpt=""))
 
     @app.get("/api/v1/status")
     async def status() -> dict[str, Any]:
         return {
             "version": app.version,
             "pid": os.getpid(),
-            "stages": list(control.stages()),
-            "holds": [asdict(hold) for hold in control.holds()],
-            "notices": list(control.notices()),
-            "diagnostics": [told(item) for item in control.diagnostics()],
-            "statuses": {key: item.model_dump(mode="json") for key, item in control.statuses().items()},
+            "stages": list(reads.stages()),
+            "holds": [asdict(hold) for hold in reads.holds()],
+            "notices": list(reads.notices()),
+            "diagnostics": [diagnostic(mistake) for mistake in reads.diagnostics()],
+            "statuses": {key: status.model_dump(mode="json") for key, status in reads.statuses().items()},
         }
 
 
-def _reads(app: FastAPI, control: Control, lines: Lines | None) -> None:
-    _status(app, control, excerpts=True)
-
-    @app.get("/api/v1/lines", response_model=None)
-    async def log_lines(after: int = 0) -> Response | dict[str, Any]:
-        if lines is None:
-            return problem(404, "NoLog", "this controller gives out no log lines")
-        return {"lines": [item.model_dump(mode="json") for item in await lines(after)]}
+def _add_lines(app: FastAPI, reads: Reads) -> None:
+    @app.get("/api/v1/lines")
+    async def log_lines(after: int = 0) -> dict[str, Any]:
+        rows = await asyncio.to_thread(reads.lines, None, None, MAX_LINES, after)
+        return {"lines": [row.model_dump(mode="json") for row in rows]}

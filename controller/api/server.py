@@ -10,39 +10,39 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from controller.api.app import Lines, build, build_reads
+from controller.api.app import build, build_reads
 from controller.core.model.errors import Conflict
-from controller.interfaces import Control
+from controller.interfaces import Control, Reads
 
-LOOK = 1.0
-"""Seconds between two looks whether the socket's file is still ours."""
+CHECK_INTERVAL_S = 1.0
+"""Between two checks that the socket's file is still ours."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the command that runs us has them."""
+    """uvicorn without signal handlers: `holdfast run` has its own."""
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
         yield
 
 
-async def serve(control: Control, path: Path, stop: asyncio.Event, lines: Lines | None = None) -> None:
-    """Serve until `stop` is set; the caller holds the lock, so a socket file found here is a dead one's.
+async def serve(control: Control, reads: Reads, path: Path, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set. The caller holds the lock, so a socket file that is there belongs to a dead process.
 
-    A file that is deleted meanwhile is made anew; one that somebody else puts in its place is left alone.
+    A socket file that is deleted meanwhile is made anew. A file that somebody else puts in its place is left alone.
     """
-    app = build(control, lines)
-    _forget(path, _identity(path))
+    app = build(control, reads)
+    _remove(path, _identity(path))
     listener = _listen(path)
     while True:
-        own, over = _identity(path), asyncio.Event()
-        watching = asyncio.create_task(_watch(path, own, stop, over))
+        own, replaced_or_stopped = _identity(path), asyncio.Event()
+        watching = asyncio.create_task(_watch(path, own, stop, replaced_or_stopped))
         try:
-            await _serve(app, listener, over)
+            await _serve(app, listener, replaced_or_stopped)
         finally:
             watching.cancel()
-            _forget(path, own)
-        if not over.is_set():
+            _remove(path, own)
+        if not replaced_or_stopped.is_set():
             return
         while not stop.is_set():
             with contextlib.suppress(OSError):
@@ -54,10 +54,10 @@ async def serve(control: Control, path: Path, stop: asyncio.Event, lines: Lines 
 
 
 async def serve_reads(
-    control: Control, ready: Callable[[], bool], listener: socket.socket, host: str, stop: asyncio.Event
+    reads: Reads, ready: Callable[[], bool], listener: socket.socket, host: str, stop: asyncio.Event
 ) -> None:
     """Serve what only reads on a TCP socket made by `listen`, until `stop` is set."""
-    await _serve(build_reads(control, ready, host), listener, stop)
+    await _serve(build_reads(reads, ready, host), listener, stop)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -88,16 +88,16 @@ async def _serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> 
         listener.close()
 
 
-async def _watch(path: Path, own: tuple[int, int], stop: asyncio.Event, over: asyncio.Event) -> None:
-    """Set `over` when `stop` is set, or when the file is not ours any more."""
+async def _watch(path: Path, own: tuple[int, int], stop: asyncio.Event, ended: asyncio.Event) -> None:
+    """Set `ended` when `stop` is set, or when the file is not ours any more."""
     while not stop.is_set() and _identity(path) == own:
         await _pause(stop)
-    over.set()
+    ended.set()
 
 
 async def _pause(stop: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), LOOK)
+        await asyncio.wait_for(stop.wait(), CHECK_INTERVAL_S)
 
 
 def _listen(path: Path) -> socket.socket:
@@ -114,15 +114,15 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _forget(path: Path, own: tuple[int, int]) -> None:
+def _remove(path: Path, own: tuple[int, int]) -> None:
     if own == _identity(path):
         path.unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """Which file it is; (0, 0) when it is gone."""
+    """Device and inode of the file; (0, 0) when it is gone."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return (0, 0)
-    return (found.st_dev, found.st_ino)
+    return (status.st_dev, status.st_ino)

@@ -1,10 +1,10 @@
-"""What `logs --app` does: print what a container of an instance prints."""
+"""`logs --app`: the output of an instance's container."""
 
 import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from controller.cli import tables
+from controller.cli import keys
 from controller.cli.output import OPTIONS, Exit, fail, stream
 from controller.core.model.observed import Container
 
@@ -17,34 +17,34 @@ def show(settings: "Settings", key: str, follow: bool, limit: int) -> None:
     """Print the last lines of the container behind KEY, and with `follow` those that come. Raises `Unreachable`."""
     from controller import wiring
 
-    stage, tag = tables.split(key)
+    stage, tag = keys.split(key)
     if "/" not in stage:
         fail(f"error: name a stage or a tag, such as {key}/prod", Exit.USAGE)
     runtime = wiring.chosen_runtime(settings)
     try:
-        chosen, last = asyncio.run(_look(runtime, stage, tag, limit))
+        chosen, last = asyncio.run(_read(runtime, stage, tag, limit))
         # Outside of the event loop, which would keep a Ctrl-C to itself while a line is waited for.
         _print(chosen, runtime.follow_logs(chosen, limit) if follow else last)
     finally:
         asyncio.run(runtime.close())
 
 
-async def _look(runtime: "Runtime", stage: str, tag: str, limit: int) -> tuple[Container, Iterable[str]]:
-    found = await runtime.list(stage)
-    chosen = choose(found, tag)
+async def _read(runtime: "Runtime", stage: str, tag: str, limit: int) -> tuple[Container, Iterable[str]]:
+    containers = await runtime.list(stage)
+    chosen = choose(containers, tag)
     if chosen is None:
-        fail(f"error: nothing of {stage}{'/' + tag if tag else ''} has a container{_others(found)}")
+        fail(f"error: nothing of {stage}{'/' + tag if tag else ''} has a container{_tags(containers)}")
     return chosen, await runtime.logs(chosen, limit)
 
 
 def choose(containers: Iterable[Container], tag: str) -> Container | None:
-    """The container of a tag, or of the newest tag: what passed and runs before what passed before the newest."""
-    mine = [item for item in containers if tag in ("", item.tag) and item.role == "app"]
-    return max(mine, key=lambda item: (item.passed, item.running, item.born, item.attempt), default=None)
+    """The container of a tag or of all: first one that passed and runs, then one that passed, then the newest."""
+    chosen = [one for one in containers if tag in ("", one.tag) and one.role == "app"]
+    return max(chosen, key=lambda one: (one.passed, one.running, one.born, one.attempt), default=None)
 
 
-def _others(containers: Iterable[Container]) -> str:
-    tags = sorted({item.tag for item in containers})
+def _tags(containers: Iterable[Container]) -> str:
+    tags = sorted({container.tag for container in containers})
     return f"; there are {', '.join(tags)}" if tags else ""
 
 

@@ -1,4 +1,4 @@
-"""Finds what a command works on: the settings, the state folder, a running controller, the stored status."""
+"""What a command works on: the settings, a running controller, the content of the state folder."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from controller.cli.output import OPTIONS
 
 if TYPE_CHECKING:
     from controller.cli.control import Client
-    from controller.clients.state.store import SqliteStore
+    from controller.interfaces import Reads
     from controller.settings import Settings
 
 SOCKET = "holdfast.sock"
@@ -23,27 +23,27 @@ def settings() -> "Settings":
     return load_settings(OPTIONS.config, os.environ)
 
 
-def socket_path(found: "Settings") -> Path:
+def socket_path(settings: "Settings") -> Path:
     """Where a running controller listens."""
-    return Path(found.state.path) / SOCKET
+    return Path(settings.state.path) / SOCKET
 
 
-def client(found: "Settings") -> "Client | None":
+def client(settings: "Settings") -> "Client | None":
     """The running controller, if there is one."""
     from controller.cli.control import Client
 
-    return Client.find(socket_path(found))
+    return Client.find(socket_path(settings))
 
 
-def quiet() -> None:
-    """Let the log say bugs only: commands say themselves what happens."""
+def stored(settings: "Settings") -> "Reads":
+    """The content of the state folder."""
+    from controller.clients.state.reader import StateReader
+
+    return StateReader(Path(settings.state.path))
+
+
+def log_bugs_only() -> None:
+    """Configure the log to bugs: commands say in their own words what happens."""
     from controller.telemetry import configure
 
     configure(json=False, level="error", transitions=False)
-
-
-def store(found: "Settings") -> "SqliteStore":
-    """The state folder, for reading only."""
-    from controller.clients.state.store import SqliteStore
-
-    return SqliteStore.reader(Path(found.state.path))

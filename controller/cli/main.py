@@ -1,8 +1,12 @@
-"""The command `holdfast`. Heavy imports are inside the commands, so that --help answers at once."""
+"""The command `holdfast`: its verbs, its global options, and the exit code of every outcome.
+
+Heavy imports are inside the commands, so that --help answers at once.
+"""
 
 import errno
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +14,9 @@ import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from controller.cli import change, documents, show
-from controller.cli.output import OPTIONS, Exit, Stop, colored, say
+from controller.cli import apply, explain, init, nudge, plan, run, schema, show, validate
+from controller.cli.doctor.run import doctor
+from controller.cli.output import OPTIONS, Exit, Stop, emit, say, wants_color
 
 app = typer.Typer(
     name="holdfast",
@@ -22,9 +27,47 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (documents, change, show):
-    for _name, _command in _module.COMMANDS.items():
-        app.command(_name)(_command)
+
+
+def version() -> None:
+    """Print the versions of this program and of what it uses."""
+    import platform
+    from importlib.metadata import version as version_of
+
+    versions = {"holdfast": version_of("holdfast"), "python": platform.python_version()}
+    versions |= {name: version_of(name) for name in ("docker", "httpx", "pydantic", "fastapi", "uvicorn")}
+    if OPTIONS.data:
+        emit(versions)
+        return
+    for name, number in versions.items():
+        print(f"{name} {number}")
+
+
+VERBS: tuple[Callable[..., None], ...] = (
+    init.init,
+    validate.validate,
+    schema.schema,
+    schema.crds,
+    version,
+    plan.plan,
+    apply.apply,
+    run.run,
+    nudge.retry,
+    nudge.confirm,
+    nudge.suspend,
+    nudge.resume,
+    nudge.reconcile,
+    doctor,
+    show.get,
+    show.describe,
+    explain.explain,
+    show.history,
+    show.logs,
+    show.events,
+)
+"""In the order of --help; each is called as its function is."""
+for _verb in VERBS:
+    app.command(_verb.__name__)(_verb)
 
 
 @app.callback()
@@ -37,31 +80,31 @@ def _options(
         raise typer.BadParameter("use text, wide, json or yaml", param_hint="-o")
     OPTIONS.config = config or Path(os.environ.get("HOLDFAST_CONFIG") or "holdfast.yaml")
     OPTIONS.output = output
-    OPTIONS.color = colored(no_color, sys.stdout)
-    OPTIONS.progress_color = colored(no_color, sys.stderr)
+    OPTIONS.color = wants_color(no_color, sys.stdout)
+    OPTIONS.progress_color = wants_color(no_color, sys.stderr)
 
 
 def hoist(args: list[str]) -> list[str]:
     """Move the global options in front of the verb, where the parser wants them; nothing after `--` is touched."""
     front: list[str] = []
     rest: list[str] = []
-    items = iter(args)
-    for item in items:
-        if item == "--":
-            return [*front, *rest, item, *items]
-        if item in ("--config", "--output", "-o"):
-            value = next(items, None)
+    remaining = iter(args)
+    for arg in remaining:
+        if arg == "--":
+            return [*front, *rest, arg, *remaining]
+        if arg in ("--config", "--output", "-o"):
+            value = next(remaining, None)
             if value is None:
-                raise typer.BadParameter("it needs a value", param_hint=item)
-            front += [item, value]
-        elif item == "--no-color" or item.startswith(("--config=", "--output=")):
-            front.append(item)
+                raise typer.BadParameter("it needs a value", param_hint=arg)
+            front += [arg, value]
+        elif arg == "--no-color" or arg.startswith(("--config=", "--output=")):
+            front.append(arg)
         else:
-            rest.append(item)
+            rest.append(arg)
     return front + rest
 
 
-def run(args: list[str]) -> int:
+def execute(args: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
         code = _invoke(args)
@@ -72,29 +115,29 @@ def run(args: list[str]) -> int:
             say(str(stop))
         return int(stop.code)
     except TyperException as error:
-        return _misused(error)
+        return _usage_error(error)
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return int(Exit.INTERRUPTED)
     except BrokenPipeError:
-        _no_output()
+        _discard_output()
         return 0
     except Exception as error:
         return _failed(error)
 
 
 def _invoke(args: list[str]) -> int:
-    """Parse and call, without the parser's own handling of interrupts, broken pipes and errors."""
+    """Parse and call; interrupts, broken pipes and errors reach the caller and not the parser's own handlers."""
     command = get_command(app)
     try:
         with command.make_context("holdfast", hoist(args)) as context:
             command.invoke(context)
-    except typer.Exit as end:
-        return end.exit_code
+    except typer.Exit as exit_:
+        return exit_.exit_code
     return 0
 
 
-def _misused(error: TyperException) -> int:
+def _usage_error(error: TyperException) -> int:
     context = getattr(error, "ctx", None)
     say(f"error: {error.format_message() if hasattr(error, 'format_message') else error}")
     say(f"Try '{context.command_path if context is not None else 'holdfast'} --help'.")
@@ -105,14 +148,14 @@ def _failed(error: Exception) -> int:
     from controller.core.model.errors import HoldfastError, InvalidInput, Locked, Unreachable
 
     if isinstance(error, InvalidInput):
-        documents.report(error.diagnostics)
+        validate.report(error.diagnostics)
         return int(Exit.INVALID)
     if isinstance(error, HoldfastError):
         say(f"error: {error.message}")
         kinds = ((Unreachable, Exit.UNREACHABLE), (Locked, Exit.TIMEOUT))
         return int(next((code for kind, code in kinds if isinstance(error, kind)), Exit.FAILED))
     if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-        _no_output()
+        _discard_output()
         say(f"error: the output cannot be written: {error.strerror}")
         return int(Exit.FAILED)
     if os.environ.get("HOLDFAST_DEBUG") == "1":
@@ -121,13 +164,13 @@ def _failed(error: Exception) -> int:
     return int(Exit.FAILED)
 
 
-def _no_output() -> None:
-    """Send what is still to be written to nowhere, so that the end of the process does not stumble over it."""
+def _discard_output() -> None:
+    """Send what is still to be written to /dev/null, so that flushing it at the end of the process cannot fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _open_streams() -> None:
-    """Give the process an output where it was started without, and let no character fail in any encoding."""
+    """Open /dev/null where the process was started without an output, and escape what the encoding cannot print."""
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             while (opened := os.open(os.devnull, os.O_WRONLY)) < number:
@@ -139,4 +182,4 @@ def _open_streams() -> None:
 def main() -> None:
     """Entry point."""
     _open_streams()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(execute(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What every command shares: exit codes, global options, data on stdout and messages on stderr."""
+"""What all commands share: exit codes, global options, data on stdout and messages on stderr."""
 
 import json
 import os
@@ -53,46 +53,46 @@ OPTIONS = Options()
 
 GREEN, YELLOW, RED = "32", "33", "31"
 
-_PLAIN = re.compile(r"[A-Za-z$][A-Za-z0-9$/-]*(\.[A-Za-z0-9/-]+)*")
-_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_PLAIN_SCALAR = re.compile(r"[A-Za-z$][A-Za-z0-9$/-]*(\.[A-Za-z0-9/-]+)*")
+_YAML_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
-def colored(no_color: bool, stream: TextIO) -> bool:
-    """Colour only on a terminal that can, unless the person said no (no-color.org)."""
-    return not no_color and not os.environ.get("NO_COLOR") and screen(stream)
+def wants_color(no_color: bool, stream: TextIO) -> bool:
+    """True for a terminal, unless the person wants no colour (no-color.org)."""
+    return not no_color and not os.environ.get("NO_COLOR") and is_live(stream)
 
 
-def screen(stream: TextIO) -> bool:
-    """True for a terminal whose lines can be written again."""
+def is_live(stream: TextIO) -> bool:
+    """True for a terminal whose lines can be overwritten."""
     return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def paint(text: str, color: str) -> str:
-    """Text for stdout in a colour, where colour is wanted; a word or a symbol always says the same."""
+    """Text for stdout in a colour, where colour is wanted; a word or a symbol always carries the same meaning."""
     return f"\x1b[{color}m{text}\x1b[0m" if color and OPTIONS.color else text
 
 
 def say(message: str) -> None:
-    """A message for the person, on stderr."""
+    """Print a message for the person on stderr."""
     print(message, file=sys.stderr, flush=True)
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
-    """End the command."""
+    """End the command with a message and an exit code."""
     raise Stop(code, message)
 
 
 def emit(data: Any) -> None:
-    """Data on stdout in the form that was asked for."""
+    """Print data on stdout in the form of `-o`."""
     text = yaml_text(data) if OPTIONS.output == "yaml" else json.dumps(data, indent=2, ensure_ascii=False)
     print(text, flush=True)
 
 
-def stream(items: Iterable[Any]) -> None:
-    """Data that comes bit by bit: one line of JSON each, or one YAML document each."""
-    for item in items:
+def stream(rows: Iterable[Any]) -> None:
+    """Print data that comes bit by bit: one line of JSON each, or one YAML document each."""
+    for row in rows:
         yaml = OPTIONS.output == "yaml"
-        print(f"---\n{yaml_text(item)}" if yaml else json.dumps(item, ensure_ascii=False), flush=True)
+        print(f"---\n{yaml_text(row)}" if yaml else json.dumps(row, ensure_ascii=False), flush=True)
 
 
 def yaml_text(data: Any, indent: int = 0) -> str:
@@ -101,7 +101,7 @@ def yaml_text(data: Any, indent: int = 0) -> str:
     if isinstance(data, dict) and data:
         return "\n".join(f"{pad}{_scalar(key)}:{_below(value, indent)}" for key, value in data.items())
     if isinstance(data, list | tuple) and data:
-        return "\n".join(f"{pad}- {yaml_text(item, indent + 1).lstrip()}" for item in data)
+        return "\n".join(f"{pad}- {yaml_text(value, indent + 1).lstrip()}" for value in data)
     return pad + _scalar(data)
 
 
@@ -112,6 +112,6 @@ def _below(value: Any, indent: int) -> str:
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+    if isinstance(value, str) and _PLAIN_SCALAR.fullmatch(value) and value.lower() not in _YAML_WORDS:
         return value
     return json.dumps(value, ensure_ascii=False)

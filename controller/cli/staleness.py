@@ -1,4 +1,4 @@
-"""Whether the state folder still says what a running controller knows: on a full disk its statuses stay old."""
+"""A warning where stored statuses are older than what the running controller knows, such as on a full disk."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -10,47 +10,45 @@ from controller.core.model.errors import HoldfastError
 from controller.core.model.status import StageStatus
 
 if TYPE_CHECKING:
-    from controller.clients.state.store import SqliteStore
+    from controller.interfaces import Reads
     from controller.settings import Settings
 
-STORING = 1.0
-"""Seconds that a status may take from a pass into the state folder."""
+STORING_MAX_S = 1.0
+"""From the end of a pass until its status is in the state folder."""
 
 
-def warn(settings: "Settings", store: "SqliteStore", shown: Collection[str]) -> None:
-    """Say on standard error which of these stages have a stored status older than what the controller knows."""
-    known = _known(settings)
-    stored = store.statuses()
-    if not any(old(stored, known, key) for key in shown):
+def warn(settings: "Settings", stored: "Reads", shown: Collection[str]) -> None:
+    """Say on stderr which of these stages have a stored status older than what the controller knows."""
+    current = _of_controller(settings)
+    statuses = stored.statuses()
+    if not any(is_stale(statuses, current, key) for key in shown):
         return
-    time.sleep(STORING)
-    stored = store.statuses()
+    time.sleep(STORING_MAX_S)
+    statuses = stored.statuses()
     for key in sorted(shown):
-        if old(stored, known, key):
-            ready = known[key].condition("Ready")
-            why = (ready.message if ready is not None else "") or known[key].reason
-            age = tables.age(time.time() - stored[key].observed_at)
+        if is_stale(statuses, current, key):
+            ready = current[key].condition("Ready")
+            why = (ready.message if ready is not None else "") or current[key].reason
+            age = tables.age(time.time() - statuses[key].observed_at)
             say(f"! {key}: shown as it was {age} ago, what came since is not stored; the controller says: {why}")
 
 
-def old(stored: Mapping[str, StageStatus], known: Mapping[str, StageStatus], key: str) -> bool:
-    """True when the controller knows something later and else of the stage than what is stored."""
-    before, after = stored.get(key), known.get(key)
+def is_stale(stored: Mapping[str, StageStatus], current: Mapping[str, StageStatus], key: str) -> bool:
+    """True when the controller knows of something newer than what is stored of the stage."""
+    before, after = stored.get(key), current.get(key)
     if before is None or after is None or before.observed_at >= after.observed_at:
         return False
-    return _words(before) != _words(after)
+    return _without_times(before) != _without_times(after)
 
 
-def _words(status: StageStatus) -> StageStatus:
-    """The status without its times."""
-    conditions = tuple(item.model_copy(update={"since": 0.0}) for item in status.conditions)
+def _without_times(status: StageStatus) -> StageStatus:
+    conditions = tuple(one.model_copy(update={"since": 0.0}) for one in status.conditions)
     return status.model_copy(update={"conditions": conditions, "observed_at": 0.0})
 
 
-def _known(settings: "Settings") -> dict[str, StageStatus]:
+def _of_controller(settings: "Settings") -> Mapping[str, StageStatus]:
     try:
-        running = context.client(settings)
-        told = running.status()["statuses"] if running is not None else {}
+        controller = context.client(settings)
+        return controller.status().statuses if controller is not None else {}
     except HoldfastError:
         return {}
-    return {key: StageStatus.model_validate(item) for key, item in told.items()}

@@ -1,13 +1,14 @@
-"""Status, history and log lines as text; pure, the time is a value."""
+"""Statuses, history and log lines as text; pure, the time is a value."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-from controller.core.model.status import HistoryRow, InstanceStatus, LogLine, StageStatus
+if TYPE_CHECKING:
+    from controller.core.model.status import HistoryRow, InstanceStatus, LogLine, StageStatus
 
-HEAD = ("PROJECT/STAGE", "TAG", "PHASE", "SYNC", "HEALTH", "DEFAULT", "AGE", "URL")
-WIDE = ("REVISION", "DIGEST", "CONTAINER", "REASON")
+COLUMNS = ("PROJECT/STAGE", "TAG", "PHASE", "SYNC", "HEALTH", "DEFAULT", "AGE", "URL")
+WIDE_COLUMNS = ("REVISION", "DIGEST", "CONTAINER", "REASON")
 
 
 def age(seconds: float) -> str:
@@ -18,105 +19,76 @@ def age(seconds: float) -> str:
     return f"{max(0, int(seconds))}s"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Columns as wide as their widest cell, two spaces apart."""
-    cells = [list(head), *([cell or "-" for cell in row] for row in rows)]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(head))]
+    cells = [list(columns), *([cell or "-" for cell in row] for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
     return "".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in cells)
 
 
-def stages(found: Mapping[str, StageStatus], now: float, wide: bool = False, more: Sequence[str] = ()) -> str:
-    """The table of `get`, with what needs a person above it: what the statuses say, and `more`."""
+def stages(statuses: "Mapping[str, StageStatus]", now: float, wide: bool = False, notes: Sequence[str] = ()) -> str:
+    """The table of `get`, with what needs a person above it: what the statuses say, and `notes`."""
     needs = [
-        f"! {key}: {item.reason}: {item.message}"
-        for key, status in sorted(found.items())
-        for item in status.conditions
-        if (item.type == "Stalled" and item.status == "True") or item.type == "Held"
+        f"! {key}: {condition.reason}: {condition.message}"
+        for key, status in sorted(statuses.items())
+        for condition in status.conditions
+        if condition.type == "Stalled" and condition.status == "True"
     ]
     rows = [
-        (key, item.tag, item.phase, item.sync, item.health, "*" if item.default else "")
-        + (age(now - item.born) if item.born else "", " ".join(item.urls))
-        + ((item.revision, item.digest[:19], item.container, item.reason) if wide else ())
-        for key, status in sorted(found.items())
-        for item in status.instances
+        (key, one.tag, one.phase, one.sync, one.health, "*" if one.default else "")
+        + (age(now - one.born) if one.born else "", " ".join(one.urls))
+        + ((one.revision, one.digest[:19], one.container, one.reason) if wide else ())
+        for key, status in sorted(statuses.items())
+        for one in status.instances
     ]
-    return "".join(line + "\n" for line in [*needs, *more]) + table(HEAD + (WIDE if wide else ()), rows)
+    columns = COLUMNS + (WIDE_COLUMNS if wide else ())
+    return "".join(line + "\n" for line in [*needs, *notes]) + table(columns, rows)
 
 
-def describe(status: StageStatus, now: float) -> str:
+def describe(status: "StageStatus", now: float) -> str:
     """Everything the status of a stage says."""
     lines = [f"{status.key}: {status.reason or 'no pass yet'}"]
-    lines += [f"  {c.type}={c.status} {c.reason}: {c.message}".rstrip(": ") for c in status.conditions]
+    lines += [f"  {one.type}={one.status} {one.reason}: {one.message}".rstrip(": ") for one in status.conditions]
     lines += [f"  {url}" for url in status.urls]
-    for item in status.instances:
-        lines += _instance(item, now)
+    for instance in status.instances:
+        lines += _instance(instance, now)
     return "\n".join(lines) + "\n"
 
 
-def headline(item: InstanceStatus) -> str:
+def headline(instance: "InstanceStatus") -> str:
     """Tag, phase, sync and health of an instance, and whether the default route points at it."""
-    return "  ".join([item.tag, item.phase, item.sync, item.health, *["default"] * item.default])
+    return "  ".join([instance.tag, instance.phase, instance.sync, instance.health, *["default"] * instance.default])
 
 
-def _instance(item: InstanceStatus, now: float) -> list[str]:
+def _instance(instance: "InstanceStatus", now: float) -> list[str]:
     fields = {
-        "reason": f"{item.reason}: {item.message}" if item.message else item.reason,
-        "revision": item.revision,
-        "digest": item.digest,
-        "container": item.container,
-        "urls": " ".join(item.urls),
-        "age": age(now - item.born) if item.born else "",
-        "declared": "" if item.declared else "no",
+        "reason": f"{instance.reason}: {instance.message}" if instance.message else instance.reason,
+        "revision": instance.revision,
+        "digest": instance.digest,
+        "container": instance.container,
+        "urls": " ".join(instance.urls),
+        "age": age(now - instance.born) if instance.born else "",
+        "declared": "" if instance.declared else "no",
     }
-    return [f"  {headline(item)}", *(f"    {name}: {value}" for name, value in fields.items() if value)]
+    return [f"  {headline(instance)}", *(f"    {name}: {value}" for name, value in fields.items() if value)]
 
 
-def history(rows: Sequence[HistoryRow], now: float) -> str:
+def history(rows: "Sequence[HistoryRow]", now: float) -> str:
     """Rollouts, as given."""
-    head = ("AGE", "PROJECT/STAGE", "TAG", "KIND", "STATUS", "TOOK", "REASON")
-    return table(head, (_rollout(row, now) for row in rows))
+    columns = ("AGE", "PROJECT/STAGE", "TAG", "KIND", "STATUS", "TOOK", "REASON")
+    return table(columns, (_rollout(row, now) for row in rows))
 
 
-def _rollout(row: HistoryRow, now: float) -> tuple[str, ...]:
+def _rollout(row: "HistoryRow", now: float) -> tuple[str, ...]:
     took = age(row.ended_at - row.started_at) if row.ended_at is not None else ""
     return (age(now - row.started_at), row.key, row.tag, row.kind, row.status, took, row.message or row.reason)
 
 
-def line(item: LogLine) -> str:
+def line(row: "LogLine") -> str:
     """One log line; the output of a container that it carries follows below it."""
-    stamp = datetime.fromtimestamp(item.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    extra = "".join(f" {key}={value}" for key, value in sorted(item.data.items()) if key != "logs")
-    where = f"{item.key}/{item.tag}" if item.tag else item.key
-    output = item.data.get("logs")
+    stamp = datetime.fromtimestamp(row.time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    data = "".join(f" {key}={value}" for key, value in sorted(row.data.items()) if key != "logs")
+    where = f"{row.key}/{row.tag}" if row.tag else row.key
+    output = row.data.get("logs")
     below = [f"  | {text}" for text in output] if isinstance(output, list | tuple) else []
-    return "\n".join([f"{stamp} {item.level:<7} {where} {item.step}: {item.message}{extra}", *below])
-
-
-def split(key: str) -> tuple[str, str]:
-    """A KEY as the prefix of stage keys and a tag: `a` → (a, ""), `a/b/c` → (a/b, c)."""
-    parts = key.split("/", 2)
-    return "/".join(parts[:2]), parts[2] if len(parts) == 3 else ""
-
-
-def below(stage: str, prefix: str) -> bool:
-    """True for a stage at or below a project or stage."""
-    return stage == prefix or stage.startswith(prefix + "/")
-
-
-def select(found: Mapping[str, StageStatus], key: str | None) -> dict[str, StageStatus]:
-    """The stages at or below a KEY, with only that tag when it names one. Raises `KeyError` with a suggestion."""
-    if key is None:
-        return dict(found)
-    prefix, tag = split(key)
-    chosen = {name: item for name, item in found.items() if below(name, prefix)}
-    if tag:
-        kept = {n: tuple(i for i in item.instances if i.tag == tag) for n, item in chosen.items()}
-        chosen = {n: chosen[n].model_copy(update={"instances": items}) for n, items in kept.items() if items}
-    if chosen:
-        return chosen
-    if not found:
-        raise KeyError(f"nothing is known of {key}: no stage has had a pass yet; 'holdfast apply' gives them one")
-    known = {name.split("/")[0] for name in found} | set(found)
-    known |= {f"{name}/{item.tag}" for name, status in found.items() for item in status.instances}
-    near = get_close_matches(key, sorted(known), 1)
-    raise KeyError(f"nothing is known of {key}" + (f"; did you mean {near[0]}?" if near else ""))
+    return "\n".join([f"{stamp} {row.level:<7} {where} {row.step}: {row.message}{data}", *below])

@@ -1,26 +1,14 @@
-"""What a person may ask of a controller."""
+"""What a person may ask a controller to change."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import Diagnostic
-from controller.core.model.status import StageStatus
-
-
-@dataclass(frozen=True)
-class Hold:
-    """A mass change that the guard holds back until `holdfast confirm DIGEST`."""
-
-    digest: str
-    losses: tuple[str, ...]
-    """One sentence per instance or hostname that would be lost."""
-    message: str
 
 
 class Control(Protocol):
-    """What a running controller offers on its unix socket; implemented by the manager."""
+    """The changing calls of a running controller's unix socket; implemented by the manager."""
 
     async def reload(self) -> tuple[Diagnostic, ...]:
         """Read every source now, enqueue all stages, and return what is wrong with the documents."""
@@ -40,24 +28,4 @@ class Control(Protocol):
 
     async def confirm(self, digest: str) -> bool:
         """Allow exactly the held change with this digest; False when there is none."""
-        ...
-
-    def holds(self) -> tuple[Hold, ...]:
-        """What the guard holds back now."""
-        ...
-
-    def notices(self) -> tuple[str, ...]:
-        """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
-        ...
-
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """What was wrong with the documents when the sources were last read."""
-        ...
-
-    def statuses(self) -> Mapping[StageKey, StageStatus]:
-        """Newest status of each stage; a stage without a pass yet is missing."""
-        ...
-
-    def stages(self) -> tuple[StageKey, ...]:
-        """All declared stages, and undeclared ones that still have something running."""
         ...

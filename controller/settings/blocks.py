@@ -20,7 +20,7 @@ from controller.core.documents.shared_rules import not_yet
 from controller.core.model.desired import SecretRef
 from controller.settings import values
 from controller.settings.base import Block, Reference
-from controller.settings.values import Bad
+from controller.settings.values import InvalidValue
 
 DAY_S = 86400.0
 FILES_HELP = "write files: {path: ./desired}"
@@ -97,6 +97,11 @@ class Source(Block):
     """Not available yet: refused."""
 
     @property
+    def kind(self) -> Literal["files"]:
+        """What the entry is: the key that it is written with."""
+        return "files"
+
+    @property
     def name(self) -> str:
         """Name of the source as it is written, such as files:./desired."""
         return f"files:{self.files._written}"
@@ -147,7 +152,7 @@ class Policy(Block):
     def _not_everything(self) -> Self:
         for at, roots in (("bindRoots", self.bind_roots), ("secretRoots", self.secret_roots)):
             if Path("/") in roots:
-                raise Bad("the root folder would allow everything", "name the folders that are needed", at)
+                raise InvalidValue("the root folder would allow everything", "name the folders that are needed", at)
         return self
 
 

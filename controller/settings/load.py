@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from controller.core.documents.codes import Code
-from controller.core.documents.diagnostics import Page, Problem, path_text
-from controller.core.documents.yaml_tree import Fields, Mark, Node, locate, plain
+from controller.core.documents.diagnostics import DiagnosticCollector, Problem, path_text
+from controller.core.documents.yaml_tree import MappingNode, Mark, Node, locate, to_data
 from controller.core.model.errors import Diagnostic, InvalidInput
 from controller.core.model.limits import MAX_FILE_BYTES
 from controller.settings import environment, mistakes
@@ -40,20 +40,24 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings:
     """The settings of a text that stands, or would stand, in `path`. Raises `InvalidInput`."""
-    found = scan(data, str(path))
-    page = found.page
-    root: Node = Fields(Mark(1, 1), {})
-    if len(found.trees) > 1:
-        page.add(Mark(found.trees[1].line, 1), Code.NODES, "there is a second document here", "write one document only")
-    if found.trees:
-        root = found.trees[0].root
-        if not isinstance(root, Fields):
-            page.add(root.mark, Code.NOT_A_MAPPING, "settings are a mapping", "write 'key: value' lines, as init does")
+    text = scan(data, str(path))
+    collector = text.collector
+    root: Node = MappingNode(Mark(1, 1), {})
+    if len(text.trees) > 1:
+        collector.add(
+            Mark(text.trees[1].line, 1), Code.NODES, "there is a second document here", "write one document only"
+        )
+    if text.trees:
+        root = text.trees[0].root
+        if not isinstance(root, MappingNode):
+            collector.add(
+                root.mark, Code.NOT_A_MAPPING, "settings are a mapping", "write 'key: value' lines, as init does"
+            )
     overlay = environment.read(environ)
-    unreadable = not isinstance(root, Fields) or (not found.trees and bool(page.diagnostics))
+    unreadable = not isinstance(root, MappingNode) or (not text.trees and bool(collector.diagnostics))
     if unreadable:
-        raise InvalidInput([_shown(item) for item in (*page.diagnostics, *overlay.diagnostics)])
-    values: dict[str, Any] = overlay.onto(plain(root))
+        raise InvalidInput([_shown(item) for item in (*collector.diagnostics, *overlay.diagnostics)])
+    values: dict[str, Any] = overlay.onto(to_data(root))
     problems: list[Problem] = []
     settings = None
     file = Path(os.path.abspath(path))
@@ -61,14 +65,16 @@ def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings
         settings = Settings.model_validate(values, context={"base": file.parent})
     except ValidationError as error:
         problems = mistakes.problems(error, values)
-    wrong = _report(problems, page, root, overlay)
+    wrong = _report(problems, collector, root, overlay)
     if wrong or settings is None:
         raise InvalidInput(wrong)
     settings._file = file
     return settings
 
 
-def _report(problems: list[Problem], page: Page, root: Node, overlay: environment.Overlay) -> list[Diagnostic]:
+def _report(
+    problems: list[Problem], collector: DiagnosticCollector, root: Node, overlay: environment.Overlay
+) -> list[Diagnostic]:
     """Everything that is wrong: what the file says with its place, what a variable says with its name."""
     outside: list[Diagnostic] = list(overlay.diagnostics)
     for problem in problems:
@@ -79,8 +85,8 @@ def _report(problems: list[Problem], page: Page, root: Node, overlay: environmen
             )
         else:
             mark = locate(root, problem.loc, problem.on_key)
-            page.add(mark, problem.code, problem.message, problem.help, path)
-    return [_shown(item) for item in (*page.diagnostics, *outside)]
+            collector.add(mark, problem.code, problem.message, problem.help, path)
+    return [_shown(item) for item in (*collector.diagnostics, *outside)]
 
 
 def _shown(item: Diagnostic) -> Diagnostic:

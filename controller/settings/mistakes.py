@@ -11,14 +11,14 @@ from pydantic_core import ErrorDetails
 from controller.core.documents.codes import Code
 from controller.core.documents.diagnostics import Problem, did_you_mean
 from controller.core.documents.shared_rules import NOT_YET
-from controller.core.documents.wording import Judge
+from controller.core.documents.wording import ErrorTranslator
 from controller.core.documents.yaml_tree import Broken, Implicit, Loc
 from controller.core.model.desired import SECRET_VARIABLE_PREFIX
 from controller.settings.base import REFERENCE_HELP, Block, Reference
 from controller.settings.blocks import FILES_HELP
 from controller.settings.environment import block_of
 from controller.settings.model import Settings
-from controller.settings.values import Bad
+from controller.settings.values import InvalidValue
 
 _NEEDED = {
     "id": "write a name for this controller, such as id: home-1",
@@ -31,7 +31,7 @@ _NEEDED = {
 
 def problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]:
     """One problem per mistake."""
-    judge = Judge(Settings, lambda loc: None)
+    judge = ErrorTranslator(Settings, lambda loc: None)
     errors = error.errors(include_url=False)
     refused = {item["loc"][:-1] for item in errors if item["type"] == NOT_YET}
     return list(dict.fromkeys(_problem(item, data, judge) for item in errors if not _follows(item, refused)))
@@ -44,11 +44,11 @@ def _follows(item: ErrorDetails, refused: Collection[Loc]) -> bool:
     return absent or isinstance(value, Broken) or (kind == "too_short" and bool(value))
 
 
-def _problem(item: ErrorDetails, data: dict[str, Any], judge: Judge) -> Problem:
+def _problem(item: ErrorDetails, data: dict[str, Any], judge: ErrorTranslator) -> Problem:
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     loc = _place(item["loc"], data, kind)
     error = context.get("error")
-    if isinstance(error, Bad):
+    if isinstance(error, InvalidValue):
         return Problem((*loc, error.at) if error.at else loc, Code.FORM, str(error), error.help)
     if kind == "missing":
         return Problem(loc, Code.MISSING_FIELD, f"'{loc[-1]}' is missing", _NEEDED.get(str(loc[-1]), ""))

@@ -12,7 +12,7 @@ from controller.settings import values
 from controller.settings.base import Block
 from controller.settings.blocks import Api, Docker, Hostnames, Limits, Notification, Policy, Source, State
 from controller.settings.proxy import Proxy
-from controller.settings.values import Bad
+from controller.settings.values import InvalidValue
 
 
 class Settings(Block):
@@ -53,7 +53,7 @@ class Settings(Block):
     @model_validator(mode="after")
     def _distinct_sources(self) -> Self:
         if len({source.files.path for source in self.sources}) < len(self.sources):
-            raise Bad("two sources have the same path", "name each path once", at="sources")
+            raise InvalidValue("two sources have the same path", "name each path once", at="sources")
         return self
 
     def rules(self) -> Rules:

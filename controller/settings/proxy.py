@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from controller.settings import values
 from controller.settings.base import Block, Reference
-from controller.settings.values import Bad
+from controller.settings.values import InvalidValue
 
 
 class Tls(Block):
@@ -20,9 +20,11 @@ class Tls(Block):
     @model_validator(mode="after")
     def _email_for_acme(self) -> Self:
         if self.mode == "acme" and self.email is None:
-            raise Bad("acme needs an e-mail address", "add email: admin@example.com", at="email")
+            raise InvalidValue("acme needs an e-mail address", "add email: admin@example.com", at="email")
         if self.mode != "acme" and self.email is not None:
-            raise Bad(f"an e-mail address has no use with mode {self.mode}", "remove email, or use mode: acme", "email")
+            raise InvalidValue(
+                f"an e-mail address has no use with mode {self.mode}", "remove email, or use mode: acme", "email"
+            )
         return self
 
 
@@ -79,16 +81,16 @@ class Proxy(Block):
         for name, info in type(self).model_fields.items():
             if name in others and getattr(self, name) != info.get_default(call_default_factory=True):
                 key = info.alias or name
-                raise Bad(f"{key} has no meaning with kind: {kind}", f"remove {key}, or change kind", at=key)
+                raise InvalidValue(f"{key} has no meaning with kind: {kind}", f"remove {key}, or change kind", at=key)
         for name in ("url", "identity", "secret") if self.kind == "npm" else ():
             if getattr(self, name) is None:
                 key = type(self).model_fields[name].alias or name
-                raise Bad(f"kind npm needs {key}", _NPM_NEEDS[key], at=key)
+                raise InvalidValue(f"kind npm needs {key}", _NPM_NEEDS[key], at=key)
         return self
 
     @model_validator(mode="after")
     def _tls_port(self) -> Self:
         if self.tls.mode != "off" and values.split_address(self.listen)[1] == 80:
             help = 'write listen: ":443" and address: 127.0.0.1:443, or mode: "off"'
-            raise Bad(f"port 80 serves no TLS, but tls.mode is {self.tls.mode}", help, at="listen")
+            raise InvalidValue(f"port 80 serves no TLS, but tls.mode is {self.tls.mode}", help, at="listen")
         return self

@@ -32,7 +32,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
 _REGISTRY = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
 
-class Bad(ValueError):
+class InvalidValue(ValueError):
     """A value that cannot be used; `at` names the key inside the block that is to blame, when it is not the whole."""
 
     def __init__(self, message: str, help: str = "", at: str = "") -> None:
@@ -46,7 +46,7 @@ def text(value: Any) -> str:
     if not isinstance(value, str):
         raise PydanticKnownError("string_type")
     if INVISIBLE.search(value):
-        raise Bad("there is an invisible character in it", "remove it")
+        raise InvalidValue("there is an invisible character in it", "remove it")
     return value
 
 
@@ -58,7 +58,7 @@ def split_address(value: str) -> tuple[str, int]:
 
 def _identifier(value: Any) -> str:
     if not re.fullmatch(NAME_PATTERN, text(value)):
-        raise Bad(f"'{value}' is not a controller id", "use up to 40 of a-z, 0-9 and dashes, such as home-1")
+        raise InvalidValue(f"'{value}' is not a controller id", "use up to 40 of a-z, 0-9 and dashes, such as home-1")
     return str(value)
 
 
@@ -74,7 +74,7 @@ def _domain(value: Any) -> str:
         help = f"write {name.lower().strip('.')}"
     else:
         help = "use a name such as example.com"
-    raise Bad(f"'{name}' is not a domain", help)
+    raise InvalidValue(f"'{name}' is not a domain", help)
 
 
 def _pattern(needed: tuple[str, ...]) -> Any:
@@ -85,15 +85,17 @@ def _pattern(needed: tuple[str, ...]) -> Any:
         found = _PLACEHOLDER.findall(pattern)
         for name in found:
             if name not in needed:
-                raise Bad(f"unknown part {{{name}}} in a hostname pattern", f"use {shown} here")
+                raise InvalidValue(f"unknown part {{{name}}} in a hostname pattern", f"use {shown} here")
         rest = _PLACEHOLDER.sub("x", pattern)
         if "{" in rest or "}" in rest:
-            raise Bad("a brace in a hostname pattern does not belong to a part", f"use {shown} here")
+            raise InvalidValue("a brace in a hostname pattern does not belong to a part", f"use {shown} here")
         for name in needed:
             if name not in found:
-                raise Bad(f"the hostname pattern lacks {{{name}}}", "without it two hostnames would be one")
+                raise InvalidValue(f"the hostname pattern lacks {{{name}}}", "without it two hostnames would be one")
         if not re.fullmatch(HOSTNAME_PATTERN, rest):
-            raise Bad("the hostname pattern does not give a hostname", "use a-z, 0-9, dashes and dots around the parts")
+            raise InvalidValue(
+                "the hostname pattern does not give a hostname", "use a-z, 0-9, dashes and dots around the parts"
+            )
         return pattern
 
     return check
@@ -102,14 +104,16 @@ def _pattern(needed: tuple[str, ...]) -> Any:
 def _seconds(value: Any) -> float:
     number = value.text if isinstance(value, Implicit) and value.kind == "number" else value
     if number is not value or (isinstance(value, int) and not isinstance(value, bool)):
-        raise Bad("a duration needs a unit", f"write it as {number}s, or with ms, m, h or d")
+        raise InvalidValue("a duration needs a unit", f"write it as {number}s, or with ms, m, h or d")
     written = text(value)
     if len(written) > 32 or not fits(DURATION_PATTERN, written):
         help = correction(DURATION_PATTERN, written) if len(written) <= 32 else ""
-        raise Bad(f"'{written}' is not a duration", f"write {help or 'a number with s, m, h or d, such as 1h30m'}")
+        raise InvalidValue(
+            f"'{written}' is not a duration", f"write {help or 'a number with s, m, h or d, such as 1h30m'}"
+        )
     total = quantity.duration(written)
     if not 1.0 <= total <= MAX_SECONDS:
-        raise Bad(f"{written} is out of bounds", "use 1s to 3650d")
+        raise InvalidValue(f"{written} is out of bounds", "use 1s to 3650d")
     return total
 
 
@@ -117,9 +121,9 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     """Absolute: relative paths are below `base` of the validation's context, the folder of the settings file."""
     written = str(value) if isinstance(value, Path) else text(value)
     if not written:
-        raise Bad("the path is empty", "write a path, such as ./folder")
+        raise InvalidValue("the path is empty", "write a path, such as ./folder")
     if written.startswith("~"):
-        raise Bad("'~' is not expanded in settings", "write the whole path")
+        raise InvalidValue("'~' is not expanded in settings", "write the whole path")
     base: Path = (info.context or {}).get("base", Path("/"))
     return Path(os.path.normpath(base / written))
 
@@ -129,11 +133,11 @@ def _admin(value: Any) -> str:
     help = "write http://HOST:PORT or unix:///PATH"
     if url.startswith("unix://"):
         if not url.startswith("unix:///") or len(url) == len("unix:///"):
-            raise Bad("the path of a unix socket is absolute", help)
+            raise InvalidValue("the path of a unix socket is absolute", help)
         return url
     _http_url(url, ("http",), help)
     if urlsplit(url).path not in ("", "/") or urlsplit(url).query:
-        raise Bad("the admin address has no path", help)
+        raise InvalidValue("the admin address has no path", help)
     return url.rstrip("/")
 
 
@@ -142,7 +146,7 @@ def _base(value: Any) -> str:
     help = "write http://HOST:PORT, without the path of a page"
     _http_url(url, ("http", "https"), help)
     if urlsplit(url).query or urlsplit(url).fragment or urlsplit(url).path.rstrip("/").endswith(("/api", "/login")):
-        raise Bad("this is not the address of its interface alone", help)
+        raise InvalidValue("this is not the address of its interface alone", help)
     return url.rstrip("/")
 
 
@@ -150,7 +154,7 @@ def _named(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return str(value)
     if not text(value).strip() or len(value) > 255:
-        raise Bad("this is not a name", "write the name, or the number that is its id")
+        raise InvalidValue("this is not a name", "write the name, or the number that is its id")
     return str(value)
 
 
@@ -162,9 +166,11 @@ def _http_url(url: str, schemes: tuple[str, ...], help: str) -> None:
     except ValueError:
         sound = False
     if not sound or " " in url:
-        raise Bad(f"this is not a URL with {' or '.join(schemes)}", help)
+        raise InvalidValue(f"this is not a URL with {' or '.join(schemes)}", help)
     if parts.username is not None or parts.password is not None:
-        raise Bad("a password does not belong into a URL", f"put the whole URL into {{env: {SECRET_VARIABLE_PREFIX}…}}")
+        raise InvalidValue(
+            "a password does not belong into a URL", f"put the whole URL into {{env: {SECRET_VARIABLE_PREFIX}…}}"
+        )
 
 
 def _webhook(value: Any) -> str:
@@ -177,12 +183,12 @@ def _address(needs_host: bool) -> Any:
 
     def check(value: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
-            raise Bad("a port alone is not an address", help)
+            raise InvalidValue("a port alone is not an address", help)
         found = _ADDRESS.fullmatch(text(value))
         if found is None or (needs_host and not found["host"]):
-            raise Bad(f"'{value}' is not an address", help)
+            raise InvalidValue(f"'{value}' is not an address", help)
         if not 1 <= int(found["port"]) <= 65535:
-            raise Bad(f"there is no port {found['port']}", "ports go from 1 to 65535")
+            raise InvalidValue(f"there is no port {found['port']}", "ports go from 1 to 65535")
         return str(value)
 
     return check
@@ -192,52 +198,60 @@ def _engine(value: Any) -> str:
     url = text(value)
     if re.fullmatch(r"unix:///.+|tcp://[^/@\s]+:[0-9]{1,5}", url):
         return url
-    raise Bad(f"'{url}' is not an Engine's address", "write unix:///PATH or tcp://HOST:PORT, or null for DOCKER_HOST")
+    raise InvalidValue(
+        f"'{url}' is not an Engine's address", "write unix:///PATH or tcp://HOST:PORT, or null for DOCKER_HOST"
+    )
 
 
 def _network(value: Any) -> str:
     name = text(value)
     if name in ("host", "none", "bridge", "default"):
-        raise Bad(f"the network {name} is Docker's own", "name a network for Holdfast, such as holdfast")
+        raise InvalidValue(f"the network {name} is Docker's own", "name a network for Holdfast, such as holdfast")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
-        raise Bad(f"'{name}' is not a network name", "use letters, digits, dots, dashes and underscores")
+        raise InvalidValue(f"'{name}' is not a network name", "use letters, digits, dots, dashes and underscores")
     return name
 
 
 def _email(value: Any) -> str:
     if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+", text(value)):
-        raise Bad(f"'{value}' is not an e-mail address", "write one such as admin@example.com")
+        raise InvalidValue(f"'{value}' is not an e-mail address", "write one such as admin@example.com")
     return str(value)
 
 
 def _registry(value: Any) -> str:
     name = text(value)
     if "://" in name:
-        raise Bad("a registry is named without a scheme", f"write {name.split('://', 1)[1] or 'ghcr.io'}")
+        raise InvalidValue("a registry is named without a scheme", f"write {name.split('://', 1)[1] or 'ghcr.io'}")
     if not _REGISTRY.fullmatch(name):
-        raise Bad(f"'{name}' is not a registry", "write a host, or a host with a path, such as ghcr.io/example")
+        raise InvalidValue(
+            f"'{name}' is not a registry", "write a host, or a host with a path, such as ghcr.io/example"
+        )
     return name
 
 
 def _capability(value: Any) -> str:
     name = text(value)
     if name.upper().removeprefix("CAP_") == "ALL":
-        raise Bad("all capabilities at once make a container privileged", "name those that are needed")
+        raise InvalidValue("all capabilities at once make a container privileged", "name those that are needed")
     if not re.fullmatch(r"[A-Z][A-Z_]*[A-Z]", name) or name.startswith("CAP_"):
-        raise Bad(f"'{name}' is not a capability", f"write {name.upper().removeprefix('CAP_') or TAKEN_AWAY[0]}")
+        raise InvalidValue(
+            f"'{name}' is not a capability", f"write {name.upper().removeprefix('CAP_') or TAKEN_AWAY[0]}"
+        )
     return name
 
 
 def _secret_file(value: Any) -> str:
     name = text(value)
     if not name or len(name) > 4096 or name.startswith("~") or ".." in name.split("/"):
-        raise Bad("this is not a file below policy.secretRoots", "write its name below one of these folders")
+        raise InvalidValue("this is not a file below policy.secretRoots", "write its name below one of these folders")
     return name
 
 
 def _secret_variable(value: Any) -> str:
     if not fits(SECRET_VARIABLE_PATTERN, text(value)):
-        raise Bad(f"only variables that begin with {SECRET_VARIABLE_PREFIX} hold secrets", "rename the variable")
+        raise InvalidValue(
+            f"only variables that begin with {SECRET_VARIABLE_PREFIX} hold secrets", "rename the variable"
+        )
     return str(value)
 
 
@@ -245,7 +259,7 @@ def _starts(value: Any) -> int | Literal["auto"]:
     if value == "auto":
         return "auto"
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1000:
-        raise Bad("this is not a number of starts", "write auto, or a number from 1 to 1000")
+        raise InvalidValue("this is not a number of starts", "write auto, or a number from 1 to 1000")
     return value
 
 

@@ -1,5 +1,6 @@
 """A controller's proxy on a real Caddy, and the looks at it that tests need."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from controller.clients.caddy.proxy import CaddyProxy
 from controller.core.model.desired import Options
 from controller.core.model.digests import with_marker
 from controller.core.model.observed import Route, RouteChange
+from tests.contract.upstream import Upstream
 from tests.parts.caddy import Caddy
 
 DEFAULTS = Options()
@@ -41,7 +43,7 @@ class Site:
 
     async def set(self, *routes: Route) -> None:
         """Write these routes in one go."""
-        await self.proxy.write([RouteChange(item.hostname, item) for item in routes])
+        await self.proxy.write([RouteChange(route.hostname, route) for route in routes])
 
     async def delete(self, *hostnames: str) -> None:
         """Delete the routes of these hostnames in one go."""
@@ -79,17 +81,48 @@ class Site:
         return sum(line.get("method") in {"PUT", "PATCH", "POST", "DELETE"} for line in lines)
 
 
+class Wire:
+    """Behaviour of an `Upstream` before Caddy's admin API: passes requests on and loses what a test wants lost.
+
+    `faults` are used up one per change: its "request" or its "reply"; the last one stays when `for_ever`.
+    """
+
+    def __init__(self, caddy: Caddy, for_ever: bool = False) -> None:
+        self.target = int(caddy.admin.rpartition(":")[2])
+        self.faults: list[str] = []
+        self.for_ever = for_ever
+
+    async def __call__(self, app: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        body = await reader.readexactly(size)
+        fault = self._fault() if not head.startswith(b"GET") else ""
+        if fault == "request":
+            return
+        there, on = await asyncio.open_connection("127.0.0.1", self.target)
+        on.write(head.replace(f":{app.port}".encode(), f":{self.target}".encode()) + body)
+        reply = await there.read()
+        on.close()
+        if fault != "reply":
+            writer.write(reply)
+            await writer.drain()
+
+    def _fault(self) -> str:
+        return (self.faults[0] if self.for_ever else self.faults.pop(0)) if self.faults else ""
+
+
 @contextlib.asynccontextmanager
 async def site(
     caddy: Caddy, name: str = "home-1", *, listen: str = "", address: str = "", tls: Tls = Tls()
 ) -> AsyncIterator[Site]:
     """A controller's site, by default on the address that the test's Caddy is meant for."""
-    found = Site(caddy, name, listen or caddy.listen, address or caddy.address, tls)
+    home = Site(caddy, name, listen or caddy.listen, address or caddy.address, tls)
     try:
-        yield found
+        yield home
     finally:
-        await found.proxy.close()
-        await found.client.aclose()
+        await home.proxy.close()
+        await home.client.aclose()
 
 
 def route(hostname: str, port: int, container: str = "a", options: Options = DEFAULTS) -> Route:

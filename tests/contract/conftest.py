@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.contract.facts import Side
 from tests.contract.facts_real import Host, RealSide
 from tests.contract.facts_simulated import SimulatedSide
 from tests.contract.registry_faults import FaultyRegistry, layer
+from tests.parts.caddy import Caddy, find_caddy
 from tests.parts.engine import Engine
 from tests.parts.images import find_busybox
 
@@ -57,6 +59,26 @@ def side(request: pytest.FixtureRequest) -> Side:
     return SimulatedSide() if request.param == "simulated" else RealSide(request.getfixturevalue("facts_host"))
 
 
+@pytest.fixture(scope="session")
+def shared_caddy() -> Iterator[Caddy]:
+    """A Caddy of this process."""
+    program = find_caddy()
+    if program is None:
+        pytest.skip("caddy is not installed (Debian: apt-get install caddy)")
+    with tempfile.TemporaryDirectory(prefix="hf-caddy-") as folder:
+        part = Caddy(Path(folder), program)
+        part.start()
+        yield part
+        part.stop(5)
+
+
+@pytest.fixture
+def caddy(shared_caddy: Caddy) -> Caddy:
+    """A Caddy without any configuration, as it was started."""
+    shared_caddy.reset()
+    return shared_caddy
+
+
 @pytest.fixture
 def faulty() -> Iterator[FaultyRegistry]:
     """A registry with switchable faults, all off."""
@@ -88,10 +110,10 @@ class Bench:
         self.image = ""
         self.digest = ""
 
-    def again(self, rules: PolicyRules | None = None, pull_deadline: float = 60.0) -> DockerRuntime:
+    def again(self, rules: PolicyRules | None = None, pull_timeout: float = 60.0) -> DockerRuntime:
         """Another runtime with the same id, as after a restart of the controller."""
         return DockerRuntime(
-            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_deadline
+            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_timeout
         )
 
     def spec(self, tag: str = "1.0", attempt: int = 1, **fields: Any) -> ContainerSpec:

@@ -47,10 +47,10 @@ async def raised(call: Awaitable[object]) -> str:
     return ""
 
 
-async def until(true: Callable[[], Awaitable[object]], seconds: float = 30.0) -> None:
+async def until(true: Callable[[], Awaitable[object]], seconds: float = 30.0, pause: float = 0.05) -> None:
     """Wait until something is so, in the time of the place. Raises `AssertionError` when it does not come."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while not await true():
         assert loop.time() < end, f"not within {seconds:g} seconds"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)

@@ -1,5 +1,6 @@
 """How many facts there are on each side: `python -m tests.contract.facts_count` prints it."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ ROOT = HERE.parents[1]
 SIDES = ("simulated caddy", "real caddy", "simulated npm", "npm fake", "simulated", "real")
 
 
+@functools.cache
 def counted() -> dict[str, Counter[str]]:
     """Facts by file, such as `calls`, and by side; nothing is run."""
     files = sorted(str(path.relative_to(ROOT)) for path in HERE.glob("test_facts_*.py") if "count" not in path.name)

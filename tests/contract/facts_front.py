@@ -48,7 +48,7 @@ class Front(ABC):
 
     async def set(self, *routes: Route) -> None:
         """Write these routes in one call."""
-        await self.proxy.write([RouteChange(item.hostname, item) for item in routes])
+        await self.proxy.write([RouteChange(route.hostname, route) for route in routes])
 
     async def delete(self, *hostnames: str) -> None:
         """Delete these in one call."""
@@ -64,7 +64,7 @@ class Front(ABC):
         async def proven() -> bool:
             return (await self.proxy.ask(route)).marker == route.marker
 
-        await until(proven, 10)
+        await until(proven, 10, 0.01)
 
     @abstractmethod
     async def app(self, status: int = 200) -> Target:

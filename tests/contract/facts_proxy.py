@@ -18,8 +18,9 @@ from controller.clients.npm.proxy import NpmProxy
 from controller.core.model.desired import Options
 from controller.core.model.digests import with_marker
 from controller.core.model.observed import Route, RouteChange
-from tests.contract import caddy_site, npm_site
+from tests.contract import caddy_site
 from tests.contract.facts_front import Front, SimulatedFront, Target
+from tests.contract.npm import site as npm_site
 from tests.contract.upstream import Upstream
 from tests.parts.caddy import Caddy
 from tests.sim.clock import run_virtual
@@ -33,8 +34,8 @@ class RealFront(Front):
 
     async def app(self, status: int = 200) -> Target:
         """A server in this process."""
-        found = await self.stack.enter_async_context(Upstream("app", f"{status} X", "Location: /elsewhere\r\n"))
-        return Target("127.0.0.1", found.port, "a" * 64, lambda: len(found.heads))
+        app = await self.stack.enter_async_context(Upstream("app", f"{status} X", "Location: /elsewhere\r\n"))
+        return Target("127.0.0.1", app.port, "a" * 64, lambda: len(app.heads))
 
 
 class CaddyFront(RealFront):
@@ -42,23 +43,24 @@ class CaddyFront(RealFront):
 
     keeps = False
 
-    def __init__(self, stack: AsyncExitStack, home: caddy_site.Site, wire: "Wire", url: str) -> None:
+    def __init__(self, stack: AsyncExitStack, home: caddy_site.Site, wire: caddy_site.Wire, url: str) -> None:
         super().__init__(stack)
         self.home = home
         self.wire = wire
         self.url = url
+        self._by_hand = 0
         self.proxy = self.another()
 
     def writes(self) -> int:
         """By its own log."""
-        return self.home.writes() - self.wire.by_hand
+        return self.home.writes() - self._by_hand
 
     def another(self) -> CaddyProxy:
         """Another one through the wire."""
         caddy = self.home.caddy
-        found = CaddyProxy(self.url, caddy.listen, caddy.address, caddy_site.Tls(), "home-1")
-        self.stack.push_async_callback(found.close)
-        return found
+        proxy = CaddyProxy(self.url, caddy.listen, caddy.address, caddy_site.Tls(), "home-1")
+        self.stack.push_async_callback(proxy.close)
+        return proxy
 
     async def theirs(self, hostname: str) -> None:
         """A route of theirs in a server of theirs at our address, behind what is there."""
@@ -72,8 +74,8 @@ class CaddyFront(RealFront):
 
     async def their_state(self) -> object:
         """Their routes."""
-        found = json.loads(await self.home.config("apps/http/servers/theirs/routes"))
-        return [item for item in found if "holdfast" not in str(item.get("@id"))]
+        entries = json.loads(await self.home.config("apps/http/servers/theirs/routes"))
+        return [entry for entry in entries if "holdfast" not in str(entry.get("@id"))]
 
     async def edit(self, hostname: str) -> None:
         """Another target."""
@@ -85,7 +87,7 @@ class CaddyFront(RealFront):
 
     async def away(self) -> None:
         """Stop it."""
-        await asyncio.to_thread(self.home.caddy.stop)
+        await asyncio.to_thread(self.home.caddy.kill)
 
     async def back(self) -> None:
         """Start it with what it was started with."""
@@ -95,42 +97,17 @@ class CaddyFront(RealFront):
         """It is to listen where somebody else does."""
         caddy = self.home.caddy
         app = await self.app()
-        found = CaddyProxy(self.url, f"127.0.0.1:{app.port}", caddy.address, caddy_site.Tls(), "home-1")
-        self.stack.push_async_callback(found.close)
-        await found.write([RouteChange(wanted.hostname, wanted)])
+        proxy = CaddyProxy(self.url, f"127.0.0.1:{app.port}", caddy.address, caddy_site.Tls(), "home-1")
+        self.stack.push_async_callback(proxy.close)
+        await proxy.write([RouteChange(wanted.hostname, wanted)])
 
     def stumble(self) -> None:
         """Lose a reply."""
-        self.wire.lose = True
+        self.wire.faults = ["reply"]
 
     async def _hand(self, method: str, path: str, body: Any) -> None:
         await self.home.edit(method, path, body)
-        self.wire.by_hand += 1
-
-
-class Wire:
-    """Passes requests on to Caddy's admin API, and loses the reply to a change when it is told so."""
-
-    def __init__(self, caddy: Caddy) -> None:
-        self.target = int(caddy.admin.rpartition(":")[2])
-        self.lose = False
-        self.by_hand = 0
-        """Changes that a person made."""
-
-    async def __call__(self, app: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection."""
-        head = await reader.readuntil(b"\r\n\r\n")
-        size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        body = await reader.readexactly(size)
-        there, on = await asyncio.open_connection("127.0.0.1", self.target)
-        on.write(head.replace(f":{app.port}".encode(), f":{self.target}".encode()) + body)
-        reply = await there.read()
-        on.close()
-        if self.lose and not head.startswith(b"GET"):
-            self.lose = False
-            return
-        writer.write(reply)
-        await writer.drain()
+        self._by_hand += 1
 
 
 class NpmFront(RealFront):
@@ -144,7 +121,6 @@ class NpmFront(RealFront):
         self.npm = npm
         self.home = home
         self.proxy = home.proxy
-        self._by_hand = 0
 
     def name(self, word: str = "shop") -> str:
         """One of this test alone."""
@@ -183,16 +159,14 @@ class NpmFront(RealFront):
 
     async def away(self) -> None:
         """Its backend is down, and nobody is at its public address."""
-        fake = self.npm.fake
-        assert fake is not None
-        fake.down = True
+        self.npm.server.down = True
+        self.home.clock.pace = 0.0  # nobody comes back while a client waits
         self.home.proxy._front = type(self.home.proxy._front)("127.0.0.1:1", "127.0.0.1:1")
 
     async def back(self) -> None:
         """Up again."""
-        fake = self.npm.fake
-        assert fake is not None
-        fake.down = False
+        self.npm.server.down = False
+        self.home.clock.pace = npm_site.PACE
         self.home.proxy._front = type(self.home.proxy._front)(self.npm.address, self.npm.tls_address)
 
     async def refused(self, wanted: Route) -> None:
@@ -208,7 +182,7 @@ class NpmFront(RealFront):
 @contextlib.asynccontextmanager
 async def caddy_front(caddy: Caddy) -> AsyncIterator[CaddyFront]:
     """The real Caddy."""
-    wire = Wire(caddy)
+    wire = caddy_site.Wire(caddy)
     async with AsyncExitStack() as stack:
         home = await stack.enter_async_context(caddy_site.site(caddy))
         between = await stack.enter_async_context(Upstream("wire", behaviour=wire))
@@ -219,7 +193,7 @@ async def caddy_front(caddy: Caddy) -> AsyncIterator[CaddyFront]:
 async def npm_front(folder: Path) -> AsyncIterator[NpmFront]:
     """The NPM fake."""
     async with AsyncExitStack() as stack:
-        npm = await stack.enter_async_context(npm_site.npm("fake", folder))
+        npm = await stack.enter_async_context(npm_site.opened("fake"))
         home = await stack.enter_async_context(npm_site.site(npm))
         yield NpmFront(stack, npm, home, folder)
 

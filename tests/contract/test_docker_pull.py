@@ -10,7 +10,7 @@ import docker
 import pytest
 
 from controller.clients.docker.pull import Pull
-from controller.clients.docker.runtime import ASK_THREADS, PULL_THREADS
+from controller.clients.docker.threads import PULL_THREADS, RESOLVE_THREADS
 from controller.core.model.errors import RevisionBad, WorldBad
 from tests.contract.conftest import Bench
 from tests.contract.registry_faults import FaultyRegistry, layer
@@ -85,7 +85,7 @@ async def test_a_stalled_blob_ends_at_the_deadline(bench: Bench, faulty: FaultyR
     """A pull that gets no further is given up in time, and the Engine is asked again afterwards (F32)."""
     digest = faulty.push("team/app", "4.0", another(f"{bench.id}-4"))
     faulty.blob_fault = "stall"
-    runtime = bench.again(pull_deadline=1.5)
+    runtime = bench.again(pull_timeout=1.5)
     began = time.monotonic()
     with pytest.raises(WorldBad) as caught:
         await runtime.pull(bench.image, "4.0", "", lambda _: None)
@@ -151,7 +151,9 @@ async def test_a_registry_that_hangs_when_asked_delays_no_pull_of_another(bench:
     faulty.push("team/app", "2.1", another(f"{bench.id} beside"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         image = f"127.0.0.1:{silent.getsockname()[1]}/team/app"
-        waiting = [asyncio.create_task(bench.runtime.resolve(image, f"{n}")) for n in range(ASK_THREADS + PULL_THREADS)]
+        waiting = [
+            asyncio.create_task(bench.runtime.resolve(image, f"{n}")) for n in range(RESOLVE_THREADS + PULL_THREADS)
+        ]
         await asyncio.sleep(0.5)
         async with asyncio.timeout(10):
             await bench.runtime.pull(bench.image, "2.1", "", lambda _: None)

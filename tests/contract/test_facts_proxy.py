@@ -40,8 +40,9 @@ async def test_a_proxy_without_anything_of_ours_has_no_routes(front: Front) -> N
         {"host": "fd00::7", "port": 65535},
         {"host": "shop-dev-1.0_x"},
         {"options": Options(websockets=False)},
+        {"options": Options(verify="/healthz?deep=1")},
     ],
-    ids=["plain", "instance", "IPv6", "name", "options"],
+    ids=["plain", "instance", "IPv6", "name", "options", "path"],
 )
 @fact
 async def test_a_route_reads_back_as_it_was_written(front: Front, fields: dict[str, Any]) -> None:
@@ -289,7 +290,7 @@ async def test_a_write_to_a_proxy_that_was_away_was_not_made(front: Front) -> No
 @fact
 async def test_a_restart_keeps_routes_or_forgets_them_all(front: Front) -> None:
     """Caddy forgets what it was told, NPM does not (F46)."""
-    routes = {item.hostname: item for item in (front.route(), front.route(word="other"))}
+    routes = {route.hostname: route for route in (front.route(), front.route(word="other"))}
     await front.set(*routes.values())
     await front.away()
     await front.back()
@@ -361,8 +362,10 @@ async def test_two_writers_at_once_lose_nothing(front: Front) -> None:
     """Who was overtaken reads again (F45)."""
     other = front.another()
     routes = [front.route(word=f"h{number}") for number in range(4)]
-    await asyncio.gather(front.set(*routes[:2]), other.write([RouteChange(item.hostname, item) for item in routes[2:]]))
-    assert (await other.read()).routes == {item.hostname: item for item in routes}
+    await asyncio.gather(
+        front.set(*routes[:2]), other.write([RouteChange(route.hostname, route) for route in routes[2:]])
+    )
+    assert (await other.read()).routes == {route.hostname: route for route in routes}
 
 
 @pytest.mark.parametrize(

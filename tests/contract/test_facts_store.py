@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from controller.clients.state.reader import StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.catalog.types import Sourced
 from controller.core.documents.spec import DeployRequest
@@ -107,11 +108,14 @@ class RealFolder(Folder):
 
     def statuses(self) -> dict[str, StageStatus]:
         """Beside the writer."""
-        return self.open.statuses()
+        return StateReader(self.path).statuses()
 
     def rows(self) -> dict[str, tuple[str, str]]:
         """Beside the writer."""
-        return {row.id: (row.key, row.status[0].lower() + row.status[1:]) for row in self.open.history(None, 100)}
+        return {
+            row.id: (row.key, row.status[0].lower() + row.status[1:])
+            for row in StateReader(self.path).history(None, 100)
+        }
 
 
 class StoreSide:

@@ -17,7 +17,7 @@ from controller.core.model.errors import Locked, WorldBad
 HOLDER = """
 import sys, time
 from pathlib import Path
-from controller.clients.lock import StateLock
+from controller.clients.state.lock import StateLock
 lock = StateLock(Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)

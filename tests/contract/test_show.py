@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli.main import run
+from controller.cli.main import execute
+from controller.clients.state.reader import ReadOnlyStore, StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.model.memory import InstanceMemory, Quarantine, StageMemory
 from controller.core.model.status import Condition, InstanceStatus, StageStatus, Transition
@@ -47,20 +48,22 @@ async def config(tmp_path: Path) -> str:
 
 async def test_a_reader_remembers_what_the_writer_recorded(config: str, tmp_path: Path) -> None:
     """Forecast and explain read intent and quarantine beside a controller that runs."""
-    reader = SqliteStore.reader(tmp_path / ".holdfast")
-    assert (await reader.memory("shop/dev")).of("1.5.0").quarantine == QUARANTINE
-    assert reader.remembered("shop/other") == StageMemory()
-    assert await reader.last_good("files:./desired") is None
+    reader, store = StateReader(tmp_path / ".holdfast"), ReadOnlyStore(tmp_path / ".holdfast")
+    assert reader.memory("shop/dev").of("1.5.0").quarantine == QUARANTINE
+    assert reader.memory("shop/other") == StageMemory()
+    assert await store.memory("shop/dev") == reader.memory("shop/dev")
+    assert await store.stages() == reader.stages() == ("shop/dev",)
+    assert await store.last_good("files:./desired") is None
 
 
 def test_explain_puts_status_memory_and_log_together(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Why it failed, what it printed, what helps, and what was logged."""
-    assert run(["explain", "shop/dev/1.5.0", "--config", config]) == 0
+    assert execute(["explain", "shop/dev/1.5.0", "--config", config]) == 0
     text = capsys.readouterr().out
     for part in ("1.5.0 was rolled back", "| cannot reach the database", "holdfast retry shop/dev/1.5.0", "status 503"):
         assert part in text
     assert "1.3.0" not in text
-    assert run(["explain", "shop", "-o", "json", "--config", config]) == 0
+    assert execute(["explain", "shop", "-o", "json", "--config", config]) == 0
     found = json.loads(capsys.readouterr().out)["shop/dev"]
     assert found["memory"]["instances"]["1.5.0"]["quarantine"]["logs"] == list(OUTPUT)
     assert [line["message"] for line in found["lines"]] == ["begun", "done", "begun", "status 503"]
@@ -68,11 +71,11 @@ def test_explain_puts_status_memory_and_log_together(config: str, capsys: pytest
 
 def test_a_tag_that_is_gone_can_still_be_asked_for(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Its history and log outlive it."""
-    assert run(["explain", "shop/dev/1.3.0", "--config", config]) == 0
+    assert execute(["explain", "shop/dev/1.3.0", "--config", config]) == 0
     assert "1.3.0  not declared, and nothing of it is there\n    last rollout: deploy" in capsys.readouterr().out
-    assert run(["logs", "shop/dev/1.3.0", "--limit", "1", "--config", config]) == 0
+    assert execute(["logs", "shop/dev/1.3.0", "--limit", "1", "--config", config]) == 0
     assert capsys.readouterr().out.count("\n") == 1
-    assert run(["history", "shop/dev/1.3.0", "--limit", "1", "--config", config]) == 0
+    assert execute(["history", "shop/dev/1.3.0", "--limit", "1", "--config", config]) == 0
     assert "1.3.0" in capsys.readouterr().out
 
 
@@ -83,7 +86,7 @@ async def test_a_stage_that_is_gone_can_still_be_asked_for(
     store = SqliteStore.open(tmp_path / ".holdfast", 86400.0, 100)
     await store.forget("shop/dev")
     store.close()
-    found = await asyncio.to_thread(run, ["explain", "shop/dev", "--config", config])
+    found = await asyncio.to_thread(execute, ["explain", "shop/dev", "--config", config])
     text = capsys.readouterr().out
     assert (found, "shop/dev: not declared, and nothing of it is there" in text, "status 503" in text) == (
         0,
@@ -95,7 +98,7 @@ async def test_a_stage_that_is_gone_can_still_be_asked_for(
 @pytest.mark.parametrize("verb", ["get", "describe", "explain", "history", "logs", "events"])
 def test_an_unknown_key_fails_with_a_suggestion(verb: str, config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every reading command answers a key that is nearly right with the right one."""
-    assert run([verb, "shop/dve", "--config", config]) == 1
+    assert execute([verb, "shop/dve", "--config", config]) == 1
     assert "did you mean shop/dev?" in capsys.readouterr().err
 
 
@@ -103,14 +106,14 @@ def test_before_the_first_pass_there_is_a_next_step(tmp_path: Path, capsys: pyte
     """An empty state folder is no error of `get`, and other commands say what fills it."""
     config = tmp_path / "holdfast.yaml"
     config.write_text(SETTINGS)
-    assert run(["get", "--config", str(config)]) == 0
-    assert run(["explain", "shop", "--config", str(config)]) == 1
+    assert execute(["get", "--config", str(config)]) == 0
+    assert execute(["explain", "shop", "--config", str(config)]) == 1
     assert capsys.readouterr().err.count("'holdfast apply'") == 2
 
 
 def test_the_output_of_an_app_needs_a_stage(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A whole project has no one container."""
-    assert run(["logs", "shop", "--app", "--config", config]) == 64
+    assert execute(["logs", "shop", "--app", "--config", config]) == 64
     assert "shop/prod" in capsys.readouterr().err
 
 
@@ -139,5 +142,5 @@ async def test_get_says_that_a_document_suspends_a_stage(
     ready = Condition(type="Ready", status="True", reason="Suspended")
     await store.report(StageStatus(key="shop/dev", conditions=(ready, *conditions)))
     store.close()
-    assert run(["get", "--config", str(path)]) == 0
+    assert execute(["get", "--config", str(path)]) == 0
     assert capsys.readouterr().out.partition("PROJECT/STAGE")[0] == line

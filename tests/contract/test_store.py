@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from controller.clients.state.file import FILE
+from controller.clients.state.reader import StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.catalog.types import Sourced
 from controller.core.documents.spec import DeployRequest, Project
@@ -43,9 +44,15 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(folder: Path) -> Iterator[SqliteStore]:
     """An open store that keeps 90 days and 1000 rollouts."""
-    found = SqliteStore.open(folder, 90 * DAY, 1000)
-    yield found
-    found.close()
+    store = SqliteStore.open(folder, 90 * DAY, 1000)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def reader(folder: Path) -> StateReader:
+    """A reader beside it."""
+    return StateReader(folder)
 
 
 def told(kind: str, rollout: str = "r1", **more: Any) -> Transition:
@@ -87,18 +94,18 @@ async def test_the_folder_and_the_files_are_private(store: SqliteStore, folder: 
     assert modes(folder) == (0o700, {0o600})
 
 
-async def test_a_rollout_is_one_history_row_and_all_its_lines(store: SqliteStore) -> None:
+async def test_a_rollout_is_one_history_row_and_all_its_lines(store: SqliteStore, reader: StateReader) -> None:
     """The row opens with the start, closes with the end, and the log has every step in order with its data."""
     await store.record("shop/dev", MEMORY, [told("started"), told("step", step="pull", data={"size": 7})], 10.0)
-    (row,) = store.history("shop/dev", 10)
+    (row,) = reader.history("shop/dev", 10)
     assert (row.id, row.status, row.started_at, row.ended_at) == ("r1", "Running", 10.0, None)
     end = told("rolledBack", reason="GateFailed", message="status 503 three times", level="error")
     await store.record("shop/dev", MEMORY, [end], 20.0)
-    (row,) = store.history("shop/dev", 10)
+    (row,) = reader.history("shop/dev", 10)
     assert (row.status, row.started_at, row.ended_at) == ("RolledBack", 10.0, 20.0)
     assert (row.kind, row.tag, row.revision) == ("deploy", "1.0", "v1")
     assert (row.reason, row.message) == ("GateFailed", "status 503 three times")
-    lines = store.lines("shop/dev", "r1", 10, 0)
+    lines = reader.lines("shop/dev", "r1", 10, 0)
     assert [(item.time, item.level, item.step) for item in lines] == [
         (10.0, "info", "started"),
         (10.0, "info", "pull"),
@@ -107,46 +114,48 @@ async def test_a_rollout_is_one_history_row_and_all_its_lines(store: SqliteStore
     assert lines[1].data == {"size": 7}
 
 
-async def test_the_row_tells_of_the_revision_that_the_rollout_ended_with(store: SqliteStore) -> None:
+async def test_the_row_tells_of_the_revision_that_the_rollout_ended_with(
+    store: SqliteStore, reader: StateReader
+) -> None:
     """A digest pinned on the way makes another revision of it; an end that names none leaves the row as it was."""
     await store.record("shop/dev", MEMORY, [told("started", "r1"), told("started", "r2")], 1.0)
     ends = [told("succeeded", "r1", revision="v2"), told("failed", "r2", revision="")]
     await store.record("shop/dev", MEMORY, ends, 2.0)
-    assert {row.id: row.revision for row in store.history(None, 10)} == {"r1": "v2", "r2": "v1"}
+    assert {row.id: row.revision for row in reader.history(None, 10)} == {"r1": "v2", "r2": "v1"}
 
 
 @pytest.mark.parametrize(
     ("kind", "outcome"),
     [("succeeded", "Succeeded"), ("rolledBack", "RolledBack"), ("failed", "Failed"), ("superseded", "Superseded")],
 )
-async def test_a_closed_row_stays_closed(store: SqliteStore, kind: str, outcome: str) -> None:
+async def test_a_closed_row_stays_closed(store: SqliteStore, reader: StateReader, kind: str, outcome: str) -> None:
     """The same records once more, or another end, change nothing; a lost start does not lose the row."""
     await store.record("shop/dev", MEMORY, [told(kind)], 5.0)
     await store.record("shop/dev", MEMORY, [told("started"), told("failed")], 9.0)
-    (row,) = store.history(None, 10)
+    (row,) = reader.history(None, 10)
     assert (row.status, row.started_at, row.ended_at) == (outcome, 5.0, 5.0)
 
 
-async def test_prefixes_are_segments(store: SqliteStore) -> None:
+async def test_prefixes_are_segments(store: SqliteStore, reader: StateReader) -> None:
     """`shop` finds shop/dev and never shopper/dev, shop-2/dev or a stage whose name only begins alike."""
     for number, key in enumerate(("shop/dev", "shop/dev2", "shopper/dev", "shop-2/dev", "SHOP/dev", "sho_/dev")):
         await store.record(key, StageMemory(), [told("started", f"r{number}")], float(number))
-    assert {row.key for row in store.history("shop", 10)} == {"shop/dev", "shop/dev2"}
-    assert {row.key for row in store.history("shop/dev", 10)} == {"shop/dev"}
-    assert {item.key for item in store.lines("sho_", None, 10, 0)} == {"sho_/dev"}
-    assert store.history("shop/d", 10) == []
-    assert [row.id for row in store.history(None, 2)] == ["r5", "r4"]
+    assert {row.key for row in reader.history("shop", 10)} == {"shop/dev", "shop/dev2"}
+    assert {row.key for row in reader.history("shop/dev", 10)} == {"shop/dev"}
+    assert {item.key for item in reader.lines("sho_", None, 10, 0)} == {"sho_/dev"}
+    assert reader.history("shop/d", 10) == []
+    assert [row.id for row in reader.history(None, 2)] == ["r5", "r4"]
 
 
-async def test_lines_are_the_newest_or_those_after_an_id(store: SqliteStore) -> None:
+async def test_lines_are_the_newest_or_those_after_an_id(store: SqliteStore, reader: StateReader) -> None:
     """Without a place: the newest in their order; with one: what follows, so that a follower misses nothing."""
     for number in range(6):
         await store.record("shop/dev", StageMemory(), [told("step", f"r{number % 2}", message=str(number))], 1.0)
-    newest = store.lines("shop/dev", None, 2, 0)
+    newest = reader.lines("shop/dev", None, 2, 0)
     assert [item.message for item in newest] == ["4", "5"]
-    assert [item.message for item in store.lines(None, None, 2, newest[0].id - 3)] == ["2", "3"]
-    assert [item.message for item in store.lines(None, "r1", 10, 0)] == ["1", "3", "5"]
-    assert store.lines(None, None, 10, newest[-1].id) == []
+    assert [item.message for item in reader.lines(None, None, 2, newest[0].id - 3)] == ["2", "3"]
+    assert [item.message for item in reader.lines(None, "r1", 10, 0)] == ["1", "3", "5"]
+    assert reader.lines(None, None, 10, newest[-1].id) == []
 
 
 async def test_history_is_bounded_by_count(folder: Path) -> None:
@@ -157,11 +166,11 @@ async def test_history_is_bounded_by_count(folder: Path) -> None:
         await store.record(
             "shop/dev", StageMemory(), [told("started", f"r{number}"), told("succeeded", f"r{number}")], 1.0
         )
-    assert [row.id for row in store.history(None, 100)] == ["r5", "r4", "r3", "open"]
-    assert {item.rollout for item in store.lines(None, None, 100, 0)} == {"open", "r3", "r4", "r5"}
+    assert [row.id for row in StateReader(folder).history(None, 100)] == ["r5", "r4", "r3", "open"]
+    assert {item.rollout for item in StateReader(folder).lines(None, None, 100, 0)} == {"open", "r3", "r4", "r5"}
     for _ in range(200):
         await store.record("shop/dev", StageMemory(), [told("notice", "", message="noise")], 2.0)
-    assert len(store.lines(None, None, 1000, 0)) == 150
+    assert len(StateReader(folder).lines(None, None, 1000, 0)) == 150
     store.close()
 
 
@@ -171,17 +180,17 @@ async def test_history_is_bounded_by_age(folder: Path) -> None:
     await store.record("shop/dev", StageMemory(), [told("started", "old"), told("failed", "old")], 100.0)
     await store.record("shop/dev", StageMemory(), [told("notice", "")], 105.0)
     await store.record("shop/dev", StageMemory(), [told("started", "new")], 112.0)
-    assert [row.id for row in store.history(None, 10)] == ["new"]
-    assert [item.time for item in store.lines(None, None, 10, 0)] == [105.0, 112.0]
+    assert [row.id for row in StateReader(folder).history(None, 10)] == ["new"]
+    assert [item.time for item in StateReader(folder).lines(None, None, 10, 0)] == [105.0, 112.0]
     store.close()
 
 
-async def test_a_condition_is_dated_from_its_change(store: SqliteStore) -> None:
+async def test_a_condition_is_dated_from_its_change(store: SqliteStore, reader: StateReader) -> None:
     """`since` stays while status and reason do, whatever the message says, and moves when one of them changes."""
 
     async def since(found: StageStatus) -> float:
         await store.report(found)
-        return store.statuses()["shop/dev"].conditions[0].since
+        return reader.statuses()["shop/dev"].conditions[0].since
 
     assert await since(status(10.0)) == 10.0
     assert await since(status(20.0, message="attempt 2")) == 10.0
@@ -199,18 +208,18 @@ async def test_an_equal_status_is_not_written(store: SqliteStore, folder: Path) 
     await store.record("shop/dev", MEMORY, [], 20.0)
     assert (folder / f"{FILE}-wal").read_bytes() == before
     await store.report(status(30.0, instances=(InstanceStatus(tag="1.0", phase="Degraded"),)))
-    assert store.statuses()["shop/dev"].instances[0].phase == "Degraded"
+    assert StateReader(folder).statuses()["shop/dev"].instances[0].phase == "Degraded"
 
 
-async def test_a_forgotten_stage_keeps_its_history(store: SqliteStore) -> None:
+async def test_a_forgotten_stage_keeps_its_history(store: SqliteStore, reader: StateReader) -> None:
     """Memory and status go, the history stays and nothing in it stays open for ever."""
     await store.record("shop/dev", MEMORY, [told("started")], 1.0)
     await store.record("shop/prod", MEMORY, [told("started", "r2")], 1.0)
     await store.report(status(1.0))
     await store.forget("shop/dev")
     assert await store.memory("shop/dev") == StageMemory()
-    assert store.statuses() == {}
-    assert {row.key: row.status for row in store.history(None, 10)} == {
+    assert reader.statuses() == {}
+    assert {row.key: row.status for row in reader.history(None, 10)} == {
         "shop/dev": "Superseded",
         "shop/prod": "Running",
     }
@@ -251,7 +260,7 @@ async def test_last_good_documents_come_back_as_they_were_written(store: SqliteS
 async def test_the_outbox_holds_what_somebody_wants_to_hear_once(store: SqliteStore) -> None:
     """Ends of rollouts and errors go out, once each; steps, warnings and superseded rollouts do not."""
     events = ("success", "failure", "rollback")
-    await store.aim({"all": events, "bad": ("failure",)}, 0.0)
+    await store.set_targets({"all": events, "bad": ("failure",)}, 0.0)
     told_once = [told("started"), told("step"), told("succeeded"), told("superseded", "r2"), told("failed", "r3")]
     told_once += [told("rolledBack", "r4"), told("notice", "", level="warning"), told("notice", "", level="error")]
     await store.record("shop/dev", StageMemory(), told_once, 1.0)
@@ -266,17 +275,17 @@ async def test_the_outbox_holds_what_somebody_wants_to_hear_once(store: SqliteSt
 
 async def test_each_target_gets_its_own_way_through_the_outbox(store: SqliteStore) -> None:
     """A delivery to one target says nothing of another; a new target gets only what comes after it."""
-    await store.aim({"a": ("success",), "b": ("success",)}, 0.0)
+    await store.set_targets({"a": ("success",), "b": ("success",)}, 0.0)
     await store.record("shop/dev", StageMemory(), [told("succeeded", "r1"), told("succeeded", "r2")], 1.0)
     one, two = (item.id for item in await store.outbox("a", 10))
-    await store.delivered(one, "a")
-    await store.postponed(two, "b", 50.0, 3)
+    await store.mark_delivered(one, "a")
+    await store.postpone(two, "b", 50.0, 3)
     assert await mail(store, "a") == [two]
     assert [(item.id, item.failures, item.next_at) for item in await store.outbox("b", 10)] == [
         (one, 0, 0.0),
         (two, 3, 50.0),
     ]
-    await store.aim({"b": ("success",), "c": ("success",)}, 5.0)
+    await store.set_targets({"b": ("success",), "c": ("success",)}, 5.0)
     assert await mail(store, "a") == []
     assert await mail(store, "b") == [one, two]
     assert await mail(store, "c") == []
@@ -287,18 +296,18 @@ async def test_each_target_gets_its_own_way_through_the_outbox(store: SqliteStor
 
 async def test_the_outbox_is_bounded(store: SqliteStore, capsys: pytest.CaptureFixture[str]) -> None:
     """A target that is dead for long costs at most a thousand items, and the log says what was dropped."""
-    await store.aim({"a": ("failure",)}, 0.0)
+    await store.set_targets({"a": ("failure",)}, 0.0)
     await store.record("shop/dev", StageMemory(), [told("failed", f"r{number}") for number in range(1005)], 1.0)
     assert len(await store.outbox("a", 2000)) == 1000
     assert "notifications dropped, the outbox is full count=5" in capsys.readouterr().err
 
 
-async def test_many_stages_record_side_by_side(store: SqliteStore) -> None:
+async def test_many_stages_record_side_by_side(store: SqliteStore, reader: StateReader) -> None:
     """Concurrent records of many stages are all there, and ids grow without a gap."""
     keys = [f"p{number}/dev" for number in range(40)]
     await asyncio.gather(*(store.record(key, MEMORY, [told("started", key)], 1.0) for key in keys))
-    assert {row.key for row in store.history(None, 100)} == set(keys)
-    assert [item.id for item in store.lines(None, None, 100, 0)] == list(range(1, 41))
+    assert {row.key for row in reader.history(None, 100)} == set(keys)
+    assert [item.id for item in reader.lines(None, None, 100, 0)] == list(range(1, 41))
 
 
 async def test_listeners_hear_of_transitions(store: SqliteStore) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from controller.clients.state import file as state_file
 from controller.clients.state.file import FILE
+from controller.clients.state.reader import ReadOnlyStore, StateReader
 from controller.clients.state.store import SqliteStore
 from controller.core.model.errors import Locked, WorldBad
 from controller.core.model.memory import StageMemory
@@ -113,7 +114,7 @@ async def test_a_newer_file_is_left_alone(folder: Path) -> None:
     with pytest.raises(Locked, match="newer version"):
         SqliteStore.open(folder, DAY, 10)
     with pytest.raises(Locked, match="newer version"):
-        SqliteStore.reader(folder).statuses()
+        StateReader(folder).statuses()
     assert (folder / FILE).read_bytes() == content
 
 
@@ -128,7 +129,7 @@ async def test_rows_of_another_version_are_read_or_taken_for_unknown(folder: Pat
     store = SqliteStore.open(folder, DAY, 10)
     assert await store.memory("shop/dev") == SUSPENDED
     assert await store.memory("shop/prod") == StageMemory()
-    assert store.statuses() == {}
+    assert StateReader(folder).statuses() == {}
     assert await store.last_good("files:a") is None
     store.close()
 
@@ -147,24 +148,24 @@ def content_of(place: Path) -> list[str]:
 async def test_a_reader_finds_nothing_where_nothing_is(tmp_path: Path, name: str) -> None:
     """Reading commands work before the first run, and make nothing."""
     occupied(tmp_path)
-    reader = SqliteStore.reader(tmp_path / name)
+    reader = StateReader(tmp_path / name)
     assert (reader.statuses(), reader.history(None, 5), reader.lines(None, None, 5, 0)) == ({}, [], [])
-    assert await reader.memory("shop/dev") == StageMemory()
-    assert await reader.last_good("files:a") is None
+    assert reader.memory("shop/dev") == StageMemory()
+    assert await ReadOnlyStore(tmp_path / name).last_good("files:a") is None
     assert content_of(tmp_path) == ["file"]
 
 
 async def test_a_reader_sees_each_record_at_once(folder: Path) -> None:
     """A follower opened before the writer sees what it writes, also on the file that replaced a damaged one."""
-    reader = SqliteStore.reader(folder)
+    reader = StateReader(folder)
     before = len(reader.lines(None, None, 1000, 0))
     store = SqliteStore.open(folder, DAY, 10)
     await store.record("shop/dev", SUSPENDED, [step("seen")], 1.0)
     found = reader.lines(None, None, 1000, 0)
     assert (len(found), found[-1].message) == (before + 1, "seen")
-    assert await reader.memory("shop/dev") == SUSPENDED
+    assert reader.memory("shop/dev") == SUSPENDED
     with pytest.raises(TypeError):
-        await reader.record("shop/dev", StageMemory(), [], 2.0)
+        await ReadOnlyStore(folder).record("shop/dev", StageMemory(), [], 2.0)
     assert await store.memory("shop/dev") == SUSPENDED
     store.close()
     header(folder / FILE)
@@ -186,9 +187,9 @@ def test_a_reader_without_write_permission_reads(folder: Path, tmp_path: Path) -
     for item in folder.iterdir():
         item.unlink() if item.name != FILE else item.chmod(0o644)
     script = (
-        "import os; from pathlib import Path; from controller.clients.store import SqliteStore\n"
+        "import os; from pathlib import Path; from controller.clients.state.reader import StateReader\n"
         "os.setgid(65534); os.setuid(65534)\n"
-        f"print(len(SqliteStore.reader(Path({str(folder)!r})).lines(None, None, 1000, 0)))"
+        f"print(len(StateReader(Path({str(folder)!r})).lines(None, None, 1000, 0)))"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "200", done.stderr
@@ -218,7 +219,7 @@ async def test_a_file_that_vanishes_is_begun_anew(folder: Path, vandal: Callable
     vandal(folder)
     await store.record("shop/prod", SUSPENDED, [step("after")], 2.0)
     store.close()
-    assert [item.message for item in SqliteStore.reader(folder).lines(None, None, 10, 0)] == ["after"]
+    assert [item.message for item in StateReader(folder).lines(None, None, 10, 0)] == ["after"]
 
 
 async def test_damage_under_a_running_store_heals(folder: Path) -> None:
@@ -276,12 +277,12 @@ async def test_a_full_disk_stops_records_until_there_is_space(small: Path) -> No
     failed = len(reasons)
     assert failed > 0
     assert set(reasons) == {"DiskFull"}
-    lines = store.lines(None, None, 1000, 0)
+    lines = StateReader(small).lines(None, None, 1000, 0)
     assert lines[0].message == "first"
     assert len(lines) == 1 + 2 * (40 - failed)
     ballast.unlink()
     await store.record("shop/dev", SUSPENDED, [step("again")], 3.0)
-    assert store.lines(None, None, 1, 0)[0].message == "again"
+    assert StateReader(small).lines(None, None, 1, 0)[0].message == "again"
     assert await store.memory("shop/dev") == SUSPENDED
     store.close()
 
@@ -289,10 +290,10 @@ async def test_a_full_disk_stops_records_until_there_is_space(small: Path) -> No
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from controller.clients.lock import StateLock
-from controller.clients.store import SqliteStore
-from controller.core.memory import StageMemory
-from controller.core.status import Transition
+from controller.clients.state.lock import StateLock
+from controller.clients.state.store import SqliteStore
+from controller.core.model.memory import StageMemory
+from controller.core.model.status import Transition
 
 async def main():
     lock = StateLock(Path(sys.argv[1]))
@@ -328,11 +329,11 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     for _ in range(4):
         acknowledged = killed_writer(folder, following)
         store = SqliteStore.open(folder, 1e9, 100000)
-        rows = store.history(None, 100000)
+        rows = StateReader(folder).history(None, 100000)
         last = int((await store.memory("shop/dev")).retries["1"])
         assert last in (acknowledged, acknowledged + 1)
         assert [int(row.id[1:]) for row in rows] == list(range(last, -1, -1))
-        assert len(store.lines(None, None, 100000, 0)) == 2 * len(rows)
+        assert len(StateReader(folder).lines(None, None, 100000, 0)) == 2 * len(rows)
         store.close()
         following = last + 1
     assert kept(folder) == []
@@ -348,7 +349,7 @@ async def test_another_process_that_holds_the_file_is_waited_for(folder: Path, m
     await store.record("shop/dev", SUSPENDED, [step("waited")], 1.0)
     release.join()
     store.close()
-    monkeypatch.setattr(state_file, "BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr(state_file, "BUSY_TIMEOUT_S", 0.05)
     store = SqliteStore.open(folder, DAY, 10)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(WorldBad) as found:

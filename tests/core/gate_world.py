@@ -41,23 +41,23 @@ class World:
         self.stopped: list[str] = []
 
     async def inspect(self, container_id: str) -> Container | None:
-        found = self.containers[container_id](self.clock.monotonic())
-        if isinstance(found, HoldfastError):
-            raise found
-        return found  # type: ignore[no-any-return]
+        answer = self.containers[container_id](self.clock.monotonic())
+        if isinstance(answer, HoldfastError):
+            raise answer
+        return answer  # type: ignore[no-any-return]
 
     async def list(self, stage: str) -> tuple[Container, ...]:
-        found = [await self.inspect(container_id) for container_id in self.containers]
-        return tuple(item for item in found if item is not None and item.stage == stage)
+        containers = [await self.inspect(container_id) for container_id in self.containers]
+        return tuple(container for container in containers if container is not None and container.stage == stage)
 
     async def probe(self, check: Check, container: Container) -> Probe:
         now = self.clock.monotonic()
         self.asked.append((container.address or "", now))
-        found = self.answers[container.id](now)
-        if isinstance(found, float):  # it hangs
-            await later(min(found, check.timeout))
+        answer = self.answers[container.id](now)
+        if isinstance(answer, float):  # it hangs
+            await later(min(answer, check.timeout))
             return Probe(False, f"no answer within {check.timeout:g} s")
-        return found  # type: ignore[no-any-return]
+        return answer  # type: ignore[no-any-return]
 
     async def logs(self, container: Container, tail: int) -> tuple[str, ...]:
         return self.log_lines[-tail:]
@@ -122,10 +122,10 @@ def gate(
     check: Check = CHECK,
     deadline: float = 600,
     control: Container | None = None,
-    item: Container = NEW,
+    subject: Container = NEW,
 ) -> Run:
     keeper = Gatekeeper(world, world, world.clock, world.wakeups)  # type: ignore[arg-type]
-    return Run(world, keeper.decide, Gate(item, check, EPOCH + deadline, control, "is new", Key("gate", "a")))
+    return Run(world, keeper.decide, Gate(subject, check, EPOCH + deadline, control, "is new", Key("gate", "a")))
 
 
 def gate_end(
@@ -133,25 +133,25 @@ def gate_end(
     *,
     answer: Script = lambda t: OK,
     container: Script | None = None,
-    item: Container = NEW,
+    subject: Container = NEW,
     deadline: float = 600,
     control: Container | None = None,
     old_answer: Script = lambda t: OK,
     old: Script = lambda t: OLD,
 ) -> tuple[Run, World]:
     """Run a gate to its end."""
-    found: list[tuple[Run, World]] = []
+    runs: list[tuple[Run, World]] = []
 
     async def main() -> None:
         world = World()
         world.answers |= {NEW.id: answer, OLD.id: old_answer}
-        world.containers |= {NEW.id: container or (lambda t: item), OLD.id: old}
-        found.append((gate(world, check, deadline, control, item), world))
+        world.containers |= {NEW.id: container or (lambda t: subject), OLD.id: old}
+        runs.append((gate(world, check, deadline, control, subject), world))
         await later(2000)
 
     run_virtual(main)
-    assert found[0][0].end is not None, "the gate never ended"
-    return found[0]
+    assert runs[0][0].end is not None, "the gate never ended"
+    return runs[0]
 
 
 def bad(run: Run) -> RevisionBad:

@@ -1,6 +1,7 @@
 """What of a Caddy configuration is ours, and the narrowest write that changes it: pure, without a Caddy."""
 
 import copy
+import dataclasses
 import json
 from typing import Any
 
@@ -9,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.clients.caddy import config as caddy_config
+from controller.clients.caddy import routes
 from controller.clients.caddy.admin import Edit, smallest
 from controller.clients.caddy.servers import Site
+from controller.core.model.desired import Options
 from controller.core.model.digests import with_marker
-from controller.core.model.errors import Conflict
+from controller.core.model.errors import Conflict, RevisionBad
 from controller.core.model.observed import Route, RouteTable
 
 SITE = Site("holdfast-home-1", ":80", "off")
@@ -115,11 +118,11 @@ def test_any_way_of_changes_ends_where_the_last_one_says(changes: Any, mode: Any
     config = start
     wanted: dict[str, Any] = {}
     for change in changes:
-        asked = {name: route(name, port) if port else None for name, port in change.items()}
-        config = caddy_config.changed(config, site, asked)
-        wanted = {name: value for name, value in {**wanted, **asked}.items() if value is not None}
+        changed = {name: route(name, port) if port else None for name, port in change.items()}
+        config = caddy_config.changed(config, site, changed)
+        wanted = {name: value for name, value in {**wanted, **changed}.items() if value is not None}
         assert caddy_config.table(config, site).routes == wanted
-        assert caddy_config.changed(config, site, asked) == config
+        assert caddy_config.changed(config, site, changed) == config
     at_once = caddy_config.changed(start, site, wanted)
     if wanted:
         assert alike(config, at_once)
@@ -159,19 +162,26 @@ def test_the_standard_ports_count_as_one() -> None:
 
 
 @given(JSON)
-def test_any_configuration_can_be_read(found: Any) -> None:
+def test_any_configuration_can_be_read(anything: Any) -> None:
     """Whatever stands where a server, a route or a handler is expected, the read does not fail."""
-    for config in (
-        {"apps": found},
-        {"apps": {"http": {"servers": {"x": found}}}},
-        {"apps": {"http": {"servers": {"holdfast-home-1": {"listen": found, "routes": found}}}}},
-        {"apps": {"http": {"servers": {"x": {"listen": [":80"], "routes": [{"match": found, "handle": found}]}}}}},
-        {
-            "apps": {
-                "http": {
-                    "servers": {"x": {"listen": [":80"], "routes": [{"@id": "holdfast-home-1:a", "handle": found}]}}
-                }
-            }
-        },
+    route = {"match": anything, "handle": anything}
+    for servers in (
+        anything,
+        {"x": anything},
+        {"holdfast-home-1": {"listen": anything, "routes": anything}},
+        {"x": {"listen": [":80"], "routes": [route]}},
+        {"x": {"listen": [":80"], "routes": [{"@id": "holdfast-home-1:a", **route}]}},
     ):
+        config = {"apps": {"http": {"servers": servers}}}
+        assert caddy_config.table({"apps": anything}, SITE).routes == {}
         assert isinstance(caddy_config.table(config, SITE), RouteTable)
+
+
+@pytest.mark.parametrize(
+    "options", [Options(certificate="wild"), Options(access_list="staff"), Options(force_tls=True)]
+)
+def test_options_of_other_proxies_are_refused_in_words(options: Options) -> None:
+    """Nothing is left out in silence."""
+    with pytest.raises(RevisionBad, match=r"a\.test: .*proxy\.") as refused:
+        routes.check(dataclasses.replace(route("a.test"), options=options), tls=False)
+    assert refused.value.reason == "UnsupportedOption"

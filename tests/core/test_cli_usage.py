@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from controller.cli import keys, tables
-from controller.cli.change import duration
-from controller.cli.main import hoist, run
+from controller.cli.apply import duration
+from controller.cli.main import execute, hoist
 from controller.cli.output import yaml_text
 from controller.core.documents.forms import NAME_PATTERN, TAG_PATTERN
 from controller.core.model.status import InstanceStatus, StageStatus
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         ([], "Missing command"),
         (["plna"], "Did you mean 'plan'?"),
@@ -38,27 +38,27 @@ from controller.core.model.status import InstanceStatus, StageStatus
     ],
 )
 def test_a_wrong_command_line_ends_with_64(
-    args: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Unknown commands and options, missing arguments and bad values are usage errors, said on stderr only."""
     (tmp_path / "holdfast.yaml").write_text("id: home-1\ndomain: example.com\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HOLDFAST_CONFIG", raising=False)
-    assert run(args) == 64
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert told in said.err
+    assert execute(args) == 64
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert message in output.err
 
 
 @pytest.mark.parametrize("verb", ["get", "describe", "explain", "history", "logs", "events", "retry", "reconcile"])
 @pytest.mark.parametrize("key", ["a//b", "/", "", "a/b/c/d e", "ä/dev", "x" * 5000, "\udcff\x1b[31m", "../../etc", "A"])
 def test_what_cannot_be_a_key_is_wrong_usage(verb: str, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Empty parts, other letters, whatever length and bytes: refused without being echoed raw."""
-    assert run([verb, key]) == 64
-    said = capsys.readouterr().err
-    assert "is not project, project/stage or project/stage/tag" in said
-    assert "\x1b" not in said
-    assert len(said) < 400
+    assert execute([verb, key]) == 64
+    stderr = capsys.readouterr().err
+    assert "is not project, project/stage or project/stage/tag" in stderr
+    assert "\x1b" not in stderr
+    assert len(stderr) < 400
 
 
 def test_a_key_is_what_documents_may_name() -> None:
@@ -68,7 +68,7 @@ def test_a_key_is_what_documents_may_name() -> None:
 
 def test_global_options_may_follow_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     """-o after the verb works as before it."""
-    assert run(["version", "-o", "json"]) == 0
+    assert execute(["version", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["holdfast"]
     assert hoist(["a", "--no-color", "--", "-o", "x"]) == ["--no-color", "a", "--", "-o", "x"]
 
@@ -81,12 +81,12 @@ def test_help_loads_no_heavy_library() -> None:
 
 def test_an_unknown_key_gets_a_suggestion() -> None:
     """A key that is nearly right is answered with the right one."""
-    item = InstanceStatus(tag="1.0", phase="Running", born=40.0, default=True, urls=("http://x",))
-    found = {"shop/dev": StageStatus(key="shop/dev", instances=(item,))}
+    instance = InstanceStatus(tag="1.0", phase="Running", born=40.0, default=True, urls=("http://x",))
+    statuses = {"shop/dev": StageStatus(key="shop/dev", instances=(instance,))}
     with pytest.raises(KeyError, match="did you mean shop/dev"):
-        tables.select(found, "shop/dve")
-    assert tables.select(found, "shop/dev/1.0") == found
-    assert tables.stages(found, 100.0).splitlines()[1].split()[-3:] == ["*", "1m", "http://x"]
+        keys.select(statuses, "shop/dve")
+    assert keys.select(statuses, "shop/dev/1.0") == statuses
+    assert tables.stages(statuses, 100.0).splitlines()[1].split()[-3:] == ["*", "1m", "http://x"]
 
 
 def test_yaml_output_quotes_what_a_reader_could_take_for_something_else() -> None:

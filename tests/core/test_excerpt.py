@@ -3,7 +3,7 @@
 import pytest
 
 from controller.core.documents.codes import Code
-from controller.core.documents.diagnostics import Page, render
+from controller.core.documents.diagnostics import DiagnosticCollector, render
 from controller.core.documents.yaml_tree import Mark
 from controller.core.model.errors import Diagnostic
 from controller.core.model.limits import MAX_DIAGNOSTICS, MAX_EXCERPT
@@ -14,7 +14,7 @@ WORD = "wrong"
 
 def shown(before: str, after: str = "") -> Diagnostic:
     """A mistake between two texts in one line, the third of its file."""
-    page = Page("x.yaml", f"a\nb\n{before}{WORD}{after}\n")
+    page = DiagnosticCollector("x.yaml", f"a\nb\n{before}{WORD}{after}\n")
     page.add(Mark(3, len(before) + 1), CODE, "so it is")
     return page.diagnostics[0]
 
@@ -46,14 +46,14 @@ def test_a_value_is_hidden_wherever_the_mistake_is(secret: str) -> None:
     before = shown("{", f": 1, value: {secret}}}")
     assert before.excerpt == f"{{{WORD}: 1, value: {stars}}}"
     assert at_caret(before).startswith(WORD)
-    inside = Page("x.yaml", f"{{value: {secret}}}")
+    inside = DiagnosticCollector("x.yaml", f"{{value: {secret}}}")
     inside.add(Mark(1, 9), CODE, "so it is")
     assert at_caret(inside.diagnostics[0]) == f"{stars}}}"
 
 
 def test_no_more_than_the_limit_is_told() -> None:
     """What is more than fits is counted, and only that."""
-    page = Page("x.yaml", "a\n" * MAX_DIAGNOSTICS)
+    page = DiagnosticCollector("x.yaml", "a\n" * MAX_DIAGNOSTICS)
     for line in range(MAX_DIAGNOSTICS):
         page.add(Mark(line + 1, 1), CODE, "so it is")
     assert not page.full

@@ -11,7 +11,7 @@ from controller.core.model.desired import Check, DesiredStage, Mount, Template
 from controller.core.model.observed import RouteTable
 from controller.core.model.policy import PolicyRules
 from controller.core.planning import spec_fields
-from tests.core.test_forecast import EMPTY, LATER, look, stage, world
+from tests.core.test_forecast import EMPTY, LATER, forecast_of, stage, world
 
 
 @pytest.mark.parametrize(
@@ -26,21 +26,21 @@ from tests.core.test_forecast import EMPTY, LATER, look, stage, world
 )
 def test_why_there_is_no_outage(before: tuple[str, ...], after: tuple[str, ...], why: str) -> None:
     """Zero seconds, and the reason that belongs to the change."""
-    found = look(stage(*after), world(stage(*before)))
-    assert (found.downtime, found.downtime_why) == (0.0, why)
+    result = forecast_of(stage(*after), world(stage(*before)))
+    assert (result.downtime, result.downtime_why) == (0.0, why)
 
 
 def test_what_no_hostname_leads_to_has_no_outage() -> None:
     """A container whose route is still to be written serves nobody, also with Recreate."""
     declared = stage("1.0", strategy="Recreate")
-    found = look(declared, replace(world(declared), routes=RouteTable()))
-    assert (found.downtime, found.downtime_why) == (0.0, "no hostname leads to it yet")
+    result = forecast_of(declared, replace(world(declared), routes=RouteTable()))
+    assert (result.downtime, result.downtime_why) == (0.0, "no hostname leads to it yet")
 
 
 def test_a_tag_without_a_move_of_the_default_route_leaves_what_runs() -> None:
     """With `defaultTag` nothing that serves is touched."""
-    found = look(stage("1.0", "1.1", default_tag="1.0"), world(stage("1.0", default_tag="1.0")))
-    assert (found.downtime, found.downtime_why) == (0.0, "what runs keeps running")
+    result = forecast_of(stage("1.0", "1.1", default_tag="1.0"), world(stage("1.0", default_tag="1.0")))
+    assert (result.downtime, result.downtime_why) == (0.0, "what runs keeps running")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def outage(check: dict[str, Any], **more: Any) -> float:
     """Predicted seconds of a changed spec with Recreate."""
     declared = stage("1.0", strategy="Recreate", check=Check(port=8080, **check), **more)
     changed = replace(declared, template=Template("example.com/shop", user="1000"))
-    return look(changed, world(declared)).downtime
+    return forecast_of(changed, world(declared)).downtime
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_a_size_is_shown_in_the_largest_unit_that_says_it_whole(size: int, words
 def test_a_fingerprint_follows_the_routes_of_its_own_stage_and_what_it_wants() -> None:
     """Another stage's route is no news, unless it is on a hostname that this one declares."""
     desired = stage("1.0")
-    seen = world(desired)
-    mark = fingerprint(desired, seen)
-    routes = dict(seen.routes.routes)
+    observed = world(desired)
+    mark = fingerprint(desired, observed)
+    routes = dict(observed.routes.routes)
     theirs = replace(routes["shop.example.com"], hostname="x.example.com", stage="blog/dev")
-    assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"x.example.com": theirs}))) == mark
+    assert fingerprint(desired, replace(observed, routes=RouteTable(routes | {"x.example.com": theirs}))) == mark
     mine = replace(theirs, stage="shop/dev")
     moved = replace(theirs, hostname="shop.example.com")
-    assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"x.example.com": mine}))) != mark
-    assert fingerprint(desired, replace(seen, routes=RouteTable(routes | {"shop.example.com": moved}))) != mark
+    assert fingerprint(desired, replace(observed, routes=RouteTable(routes | {"x.example.com": mine}))) != mark
+    assert fingerprint(desired, replace(observed, routes=RouteTable(routes | {"shop.example.com": moved}))) != mark
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_what_the_policy_will_refuse_is_said_before(
 ) -> None:
     """A plan names what a document may not ask for, once and with the tag; what is allowed gets no word."""
     desired = stage("1.0", template=template)
-    found = forecast([(desired, EMPTY)], Rules(policy=rules), LATER, "catalog").stages[0]
-    assert found.notices == tuple(f"1.0 will be refused by the policy: {item}" for item in words)
+    result = forecast([(desired, EMPTY)], Rules(policy=rules), LATER, "catalog").stages[0]
+    assert result.notices == tuple(f"1.0 will be refused by the policy: {item}" for item in words)
     running = forecast([(desired, world(desired))], Rules(policy=rules), LATER, "catalog").stages[0]
     assert running.notices == ()
 
 
 def test_a_plan_says_that_an_empty_list_lets_go_of_the_default_tag() -> None:
     """Beside the removal, and also when nothing is there any more."""
-    (words,) = look(stage(default_tag="1.0"), EMPTY).notices
+    (words,) = forecast_of(stage(default_tag="1.0"), EMPTY).notices
     assert words.startswith("instances: [] lets go of defaultTag 1.0 too")
-    assert look(stage(), EMPTY).notices == ()
+    assert forecast_of(stage(), EMPTY).notices == ()

@@ -58,13 +58,13 @@ def test_the_start_period_comes_first_and_counts_from_the_start() -> None:
     """Nothing is asked before startPeriod is over; a container that is older gets only what is left."""
     run, world = gate_end(replace(CHECK, start_period=30))
     assert (run.error, world.asked) == (None, [("10.0.0.2", 30)])
-    run, _ = gate_end(replace(CHECK, start_period=30), item=replace(NEW, started_at=EPOCH - 20))
+    run, _ = gate_end(replace(CHECK, start_period=30), subject=replace(NEW, started_at=EPOCH - 20))
     assert (run.error, run.end) == (None, 10)
 
 
 def test_a_clock_that_is_ahead_never_lengthens_the_start_period() -> None:
     """A start in the future (the Engine's clock is ahead by an hour) waits for startPeriod and no longer."""
-    run, _ = gate_end(replace(CHECK, start_period=30), item=replace(NEW, started_at=EPOCH + 3600))
+    run, _ = gate_end(replace(CHECK, start_period=30), subject=replace(NEW, started_at=EPOCH + 3600))
     assert (run.error, run.end) == (None, 30)
 
 

@@ -2,16 +2,16 @@
 
 import pytest
 
-from controller.core.documents.yaml_tree import Fields, Items, Mark, Node, Scalar, find, locate
+from controller.core.documents.yaml_tree import MappingNode, Mark, Node, ScalarNode, SequenceNode, find, locate
 
 
-def scalar(text: str, line: int) -> Scalar:
+def scalar(text: str, line: int) -> ScalarNode:
     """A plain text on a line."""
-    return Scalar(Mark(line, 1), text, "text")
+    return ScalarNode(Mark(line, 1), text, "text")
 
 
-LIST: Node = Items(Mark(2, 1), (scalar("a", 2), scalar("b", 3)))
-ROOT: Node = Fields(Mark(1, 1), {"tags": (Mark(2, 7), LIST), "name": (Mark(4, 7), scalar("shop", 4))})
+LIST: Node = SequenceNode(Mark(2, 1), (scalar("a", 2), scalar("b", 3)))
+ROOT: Node = MappingNode(Mark(1, 1), {"tags": (Mark(2, 7), LIST), "name": (Mark(4, 7), scalar("shop", 4))})
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_what_is_there_is_found() -> None:
     assert find(ROOT, ()) is ROOT
     assert find(ROOT, ("tags",)) is LIST
     found = find(ROOT, ("tags", 1))
-    assert isinstance(found, Scalar)
+    assert isinstance(found, ScalarNode)
     assert found.text == "b"
 
 

@@ -289,9 +289,9 @@ def test_a_bug_becomes_a_failure_of_the_world(capsys: pytest.CaptureFixture[str]
         assert (failure.reason, failure.revision_bad) == ("Bug", False)
 
     run_virtual(main)
-    told = capsys.readouterr().err
-    assert "ZeroDivisionError: oops" in told
-    assert "Traceback" in told
+    logged = capsys.readouterr().err
+    assert "ZeroDivisionError: oops" in logged
+    assert "Traceback" in logged
 
 
 def test_repeats_of_what_succeeds_in_vain_are_slowed_down() -> None:

@@ -16,7 +16,7 @@ SPEC = ContainerSpec("shop-dev-2-r2-1-pre", "registry.test/shop@sha256:1", (), (
 
 def pre_deploy(script: Script, timeout: float = 300) -> tuple[Run, World]:
     """Run a one-off container to its end; it is made at 0 s."""
-    found: list[tuple[Run, World]] = []
+    runs: list[tuple[Run, World]] = []
 
     async def main() -> None:
         world = World()
@@ -28,14 +28,14 @@ def pre_deploy(script: Script, timeout: float = 300) -> tuple[Run, World]:
             world.containers[NEW.id] = script
 
         world.start = started  # type: ignore[method-assign]
-        steps = PreDeployer(world, world, world.clock, world.wakeups, asyncio.Semaphore(1))  # type: ignore[arg-type]
+        deployer = PreDeployer(world, world, world.clock, world.wakeups, asyncio.Semaphore(1))  # type: ignore[arg-type]
         action = RunPreDeploy(SPEC, timeout, "2", "before the gate", Key("pre", "a"))
-        found.append((Run(world, steps.run, action), world))
+        runs.append((Run(world, deployer.run, action), world))
         await later(2000)
 
     run_virtual(main)
-    assert found[0][0].end is not None
-    return found[0]
+    assert runs[0][0].end is not None
+    return runs[0]
 
 
 CREATED = replace(NEW, state="created", started_at=None, address=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.broadcast import Event, StatusReported
 from controller.core.model.actions import Action, Operation, Pull
 from controller.core.model.decision import Rules
 from controller.core.model.desired import DesiredInstance, DesiredStage, Origin, SecretRef, StageKey, Template
@@ -14,7 +15,7 @@ from controller.core.model.errors import Unreachable, WorldBad
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Container, RouteTable, SecretsSeen
 from controller.core.model.status import StageStatus, Transition
-from controller.reconcile import Listener, Reconciler
+from controller.reconcile import Reconciler
 from controller.work.apply import Applier
 from controller.work.container_snapshot import MAX_AGE_S, ContainerSnapshot
 from controller.work.operations import Operations, Progress
@@ -39,7 +40,7 @@ class Bench:
         self.stopping = False
         self.events: list[str] = []
         self.memories: dict[StageKey, StageMemory] = {}
-        self.told: list[StageStatus] = []
+        self.reported: list[StageStatus] = []
         self.earlier: dict[StageKey, StageStatus] = {}
         self.containers: tuple[Container, ...] = ()
         self.batch = True
@@ -57,11 +58,15 @@ class Bench:
             secrets=self,  # type: ignore[arg-type]
             store=self,  # type: ignore[arg-type]
             applier=_Applier(self, operations),
+            broadcast=self,  # type: ignore[arg-type]
             clock=self.clock,
             rules=Rules(),
             earlier=self.earlier,
         )
-        self.reconciler.subscribe(Listener(self.told.append, lambda key, line: None))
+
+    def publish(self, event: Event) -> None:
+        if isinstance(event, StatusReported):
+            self.reported.append(event.status)
 
     async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         await later(3600)
@@ -138,7 +143,7 @@ def test_a_pass_records_before_it_acts_and_reports_at_the_end() -> None:
 
     bench = play(stage("1.0"), scenario)
     assert bench.events == [f"list {KEY}", "record", "Pull 1.0", "report"]
-    assert [status.key for status in bench.told] == [KEY]
+    assert [status.key for status in bench.reported] == [KEY]
 
 
 def test_a_pass_without_news_writes_nothing() -> None:
@@ -160,8 +165,8 @@ def test_conditions_say_since_when_they_are_so() -> None:
         await later(60)
         await bench.reconciler.reconcile(KEY)
 
-    first, second = play(stage("1.0"), scenario).told
-    assert {item.since for item in first.conditions} == {first.observed_at}
+    first, second = play(stage("1.0"), scenario).reported
+    assert {condition.since for condition in first.conditions} == {first.observed_at}
     assert second.conditions == first.conditions
     assert second.observed_at == first.observed_at + 60
 
@@ -170,7 +175,7 @@ def test_conditions_say_since_when_they_are_so() -> None:
         await bench.reconciler.reconcile(KEY)
 
     old = first.conditions[0].model_copy(update={"since": 7.0})
-    [status] = play(stage("1.0"), after_a_restart).told
+    [status] = play(stage("1.0"), after_a_restart).reported
     assert status.conditions[0] == old
 
 
@@ -198,10 +203,10 @@ def test_what_has_passed_is_given_back_although_nothing_can_be_stored(
     seen: dict[str, Any], passed: bool, done: list[str]
 ) -> None:
     """With a full disk a container that served is started, unpaused or connected again, and nothing else is done."""
-    item = Container("a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, passed=passed)
+    container = Container("a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, passed=passed)
 
     async def scenario(bench: Bench) -> None:
-        bench.containers = (replace(item, started_at=1.0, **seen),)
+        bench.containers = (replace(container, started_at=1.0, **seen),)
         bench.record_fails = True
         with pytest.raises(WorldBad, match="disk full"):
             await bench.reconciler.reconcile(KEY)
@@ -244,7 +249,7 @@ def test_a_newer_declaration_stops_the_pass_between_two_actions() -> None:
 
     bench = play(stage("1.0", "1.1", "1.2"), scenario)
     assert [event for event in bench.events if event.startswith("Pull")] == ["Pull 1.0"]
-    assert (bench.told, "report" in bench.events) == ([], False)
+    assert (bench.reported, "report" in bench.events) == ([], False)
 
 
 @pytest.mark.parametrize(("seconds", "pulls"), [(0.1, 3), (40.0, 1)])
@@ -298,7 +303,7 @@ def test_memory_is_changed_by_hand_only_between_passes() -> None:
     bench = play(stage("1.0"), scenario)
     assert bench.memories[KEY].suspended
     assert bench.memories[KEY].of("1.0").born > 0
-    assert bench.told[-1].instances[0].phase == "Suspended"
+    assert bench.reported[-1].instances[0].phase == "Suspended"
 
 
 def test_one_list_of_everything_serves_the_passes_after_it_until_something_is_touched() -> None:
@@ -340,8 +345,10 @@ def test_a_stage_with_a_container_that_was_not_seen_is_looked_at_by_itself() -> 
     async def main() -> None:
         bench = Bench(stage("1.0"))
         snapshot = ContainerSnapshot(bench, bench.clock)  # type: ignore[arg-type]
-        item = Container("a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, unseen=True)
-        bench.containers = (item, replace(item, stage="a/x", unseen=False))
+        container = Container(
+            "a" * 64, "shop-dev-1-0-abc-1", KEY, "1.0", "abc", "t", "", "sha256:1", 1, 1.0, unseen=True
+        )
+        bench.containers = (container, replace(container, stage="a/x", unseen=False))
         await snapshot.list_all()
         await snapshot.of_stage("a/x")
         await snapshot.of_stage(KEY)

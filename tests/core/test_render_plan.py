@@ -2,7 +2,7 @@
 
 import json
 
-from controller.cli.render_plan import render
+from controller.cli.plan import render
 from controller.core.forecast.types import Change, Forecast, StageForecast
 from controller.core.planning.spec_fields import FieldChange
 

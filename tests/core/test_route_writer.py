@@ -294,7 +294,7 @@ async def test_verify_asks_until_this_very_route_answers(
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "expected"),
     [
         (Answer("old", 200, "status 200"), ("VerifyFailed", "status 200 from another configuration")),
         (Answer(route("a.test").marker, 503), ("UpstreamFailed", "status 503")),
@@ -302,13 +302,13 @@ async def test_verify_asks_until_this_very_route_answers(
     ],
 )
 async def test_verify_gives_up_at_its_deadline(
-    route_writer: RouteWriter, proxy: MemoryProxy, clock: Clock, answer: Answer | WorldBad, told: tuple[str, str]
+    route_writer: RouteWriter, proxy: MemoryProxy, clock: Clock, answer: Answer | WorldBad, expected: tuple[str, str]
 ) -> None:
     """The error says what was answered last, and whether it was the new route that answered."""
     proxy.answers = [answer]
-    with pytest.raises(WorldBad, match=told[1]) as failed:
+    with pytest.raises(WorldBad, match=expected[1]) as failed:
         await route_writer.verify(route("a.test"), 10)
-    assert failed.value.reason == told[0]
+    assert failed.value.reason == expected[0]
     assert 9 < clock.now() - 1000 <= 10
 
 

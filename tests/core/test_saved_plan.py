@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.cli import saved
-from controller.cli.main import run
+from controller.cli import saved_plan
+from controller.cli.main import execute
 from controller.cli.output import Stop
 from controller.core.forecast.types import Change, Forecast, StageForecast
 
@@ -16,9 +16,9 @@ PLAN = Forecast((StageForecast("shop/dev", ADD, fingerprint="f1"), StageForecast
 def test_a_plan_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     """It holds for the world it was made in."""
     path = tmp_path / "plan.json"
-    saved.write(PLAN, path)
-    assert saved.read(path) == {"shop/dev": "f1", "web/dev": "f2"}
-    saved.require(saved.read(path), PLAN)
+    saved_plan.write(PLAN, path)
+    assert saved_plan.read(path) == {"shop/dev": "f1", "web/dev": "f2"}
+    saved_plan.require(saved_plan.read(path), PLAN)
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,14 @@ def test_a_plan_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
 )
 def test_each_stage_that_moved_is_named(now: tuple[StageForecast, ...], told: list[str]) -> None:
     """One sentence per stage for which the plan does not hold; a new stage counts when something would be done."""
-    found = saved.moved({"shop/dev": "f1", "web/dev": "f2"}, Forecast(now))
+    found = saved_plan.differences({"shop/dev": "f1", "web/dev": "f2"}, Forecast(now))
     assert [sentence[: len(expected)] for sentence, expected in zip(found, told, strict=True)] == told
 
 
 def test_a_plan_that_does_not_hold_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     """With 1, before anything is done, naming the stage."""
     with pytest.raises(Stop, match="nothing was changed") as stopped:
-        saved.require({"shop/dev": "f0"}, PLAN)
+        saved_plan.require({"shop/dev": "f0"}, PLAN)
     assert stopped.value.code == 1
     assert "shop/dev: what is declared" in capsys.readouterr().err
 
@@ -54,10 +54,10 @@ def test_anything_else_is_a_usage_error(text: str, tmp_path: Path, capsys: pytes
     """Documents are given by -f; another file in their place ends with 64 and says so."""
     path = tmp_path / "desired.yaml"
     path.write_text(text)
-    assert run(["apply", str(path)]) == 64
+    assert execute(["apply", str(path)]) == 64
     assert "plan" in capsys.readouterr().err
 
 
 def test_a_missing_plan_is_a_usage_error(tmp_path: Path) -> None:
     """A file that is not there."""
-    assert run(["apply", str(tmp_path / "no.json")]) == 64
+    assert execute(["apply", str(tmp_path / "no.json")]) == 64

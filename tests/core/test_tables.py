@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.cli import explanation, tables
+from controller.cli import explain, keys, tables
 from controller.cli.app_logs import choose
 from controller.core.model.memory import InstanceMemory, Quarantine, Rollout, StageMemory
 from controller.core.model.observed import Container
@@ -126,7 +126,7 @@ def test_describe_says_everything_of_a_status() -> None:
 
 def test_explain_says_why_a_tag_does_not_run_and_what_helps() -> None:
     """The reason, the failed container's last output once, the command that tries again, and the log."""
-    assert explanation.explain(STATUS, MEMORY, ROWS, LINES, NOW, tag="1.5.0") == (
+    assert explain.render(STATUS, MEMORY, ROWS, LINES, NOW, tag="1.5.0") == (
         "shop/dev: 1.5.0 was rolled back, 1.4.2 serves\n"
         "  Ready=False  RolledBack: 1.5.0 did not pass  (for 5m)\n"
         "  Stalled=True  RolledBack: 1.5.0 did not pass\n"
@@ -146,9 +146,7 @@ def test_explain_says_why_a_tag_does_not_run_and_what_helps() -> None:
 
 def test_explain_says_why_a_tag_waits() -> None:
     """Without a quarantine the status gives the reason."""
-    assert "    why: HealthCheckFailed: 3 attempts: status 503\n" in explanation.explain(
-        STATUS, StageMemory(), (), (), NOW
-    )
+    assert "    why: HealthCheckFailed: 3 attempts: status 503\n" in explain.render(STATUS, StageMemory(), (), (), NOW)
 
 
 def test_explain_shows_when_a_failed_try_is_repeated() -> None:
@@ -157,13 +155,13 @@ def test_explain_shows_when_a_failed_try_is_repeated() -> None:
         id="r", kind="deploy", revision="bbbbbbbb", started_at=NOW - 90, step="retry", tries=3, retry_at=NOW + 4
     )
     memory = StageMemory(instances={"1.5.0": InstanceMemory(rollout=rollout)})
-    text = explanation.explain(STATUS, memory, (), (), NOW)
+    text = explain.render(STATUS, memory, (), (), NOW)
     assert "    deploy going on for 1m, at step retry\n    failed 3 times, next try in 4s\n" in text
 
 
 def test_explain_tells_of_a_tag_that_is_gone() -> None:
     """A tag without status is explained from its last rollout."""
-    text = explanation.explain(STATUS, StageMemory(suspended=True), ROWS, LINES, NOW, tag="1.3.0")
+    text = explain.render(STATUS, StageMemory(suspended=True), ROWS, LINES, NOW, tag="1.3.0")
     assert text.endswith(
         "  suspended by hand; 'holdfast resume shop/dev' ends it\n"
         "\n"
@@ -201,7 +199,7 @@ def test_history_is_a_table() -> None:
 def test_an_unknown_key_is_answered_with_what_helps(found: dict[str, StageStatus], key: str, sentence: str) -> None:
     """The nearest known key, or the command that makes the first pass."""
     with pytest.raises(KeyError, match=sentence):
-        tables.select(found, key)
+        keys.select(found, key)
 
 
 def container(tag: str, attempt: int, **more: object) -> Container:

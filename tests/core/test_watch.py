@@ -59,8 +59,8 @@ def test_a_watch_follows_a_container_to_its_new_address() -> None:
         probe = world.probe
 
         async def only_there(check: Check, container: Container) -> Probe:
-            found = await probe(check, container)
-            return found if container.address == "10.0.0.9" or world.clock.monotonic() < 20 else REFUSED
+            answer = await probe(check, container)
+            return answer if container.address == "10.0.0.9" or world.clock.monotonic() < 20 else REFUSED
 
         world.probe = only_there  # type: ignore[method-assign]
         run = watch(world)

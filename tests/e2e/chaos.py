@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from controller.clients.state.store import SqliteStore
+from controller.clients.state.reader import StateReader
 from tests.parts.faults import Counted, Decide, Door, Fault
 from tests.parts.sandbox import Sandbox
 
@@ -65,14 +65,14 @@ class Chaos:
 
     def told(self) -> Picture:
         """What the controller tells of itself: phases by stage, and rollouts that are not over."""
-        store = SqliteStore.reader(self.box.folder / ".holdfast")
+        reader = StateReader(self.box.folder / ".holdfast")
         return {
             "status": {
                 key: (status.settled, status.ready, sorted((item.tag, item.phase) for item in status.instances))
-                for key, status in sorted(store.statuses().items())
+                for key, status in sorted(reader.statuses().items())
             },
             "open": sorted(
-                f"{row.kind} {row.key}/{row.tag}" for row in store.history(None, 50) if row.status == "Running"
+                f"{row.kind} {row.key}/{row.tag}" for row in reader.history(None, 50) if row.status == "Running"
             ),
         }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.clients.state.store import SqliteStore
+from controller.clients.state.reader import StateReader
 from tests.e2e.chaos import Chaos, Clients
 from tests.e2e.test_lifecycle import serves
 from tests.parts.sandbox import PROGRAM, ROOT, Sandbox
@@ -222,7 +222,7 @@ def test_a_clock_that_jumps_decides_nothing(begun: Chaos) -> None:
         (box.folder / "skew").write_text(str(-DAY))
         ends(begun, "1.0")
     assert clients.bad == []
-    told = SqliteStore.reader(box.folder / ".holdfast").history("shop", 50)
+    told = StateReader(box.folder / ".holdfast").history("shop", 50)
     assert {row.status for row in told} == {"Succeeded"}
     begins = [row.started_at for row in told]
     assert max(begins) - min(begins) > DAY, "the controller's clock did not jump"

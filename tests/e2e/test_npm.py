@@ -4,21 +4,19 @@ import asyncio
 import copy
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.npm_fake import ADMIN, PASSWORD, FakeNpm
+from tests.contract.npm.fake import ADMIN, PASSWORD, FakeNpm
 from tests.parts.sandbox import Sandbox
 
 
 class Beside:
     """A fake NPM in a thread of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self.npm = FakeNpm()
-        self._folder = folder
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -57,15 +55,15 @@ class Beside:
         asyncio.run_coroutine_threadsafe(hosts.update(number, fields, owner, True), self._loop).result(10)
 
     async def _serve(self) -> None:
-        async with self.npm.running(self._folder):
+        async with self.npm.running():
             self._ready.set()
             await self._stop.wait()
 
 
 @pytest.fixture
-def npm(tmp_path: Path) -> Iterator[Beside]:
+def npm() -> Iterator[Beside]:
     """A fake NPM of this test."""
-    found = Beside(tmp_path)
+    found = Beside()
     found.start()
     yield found
     found.stop()

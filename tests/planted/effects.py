@@ -37,7 +37,7 @@ BUGS = (
     Bug(
         "no name on create",
         "Docker gives the name, and two calls make two containers.",
-        (Edit("clients/docker/writer.py", 'params={"name": spec.name}', "params={}"),),
+        (Edit("clients/docker/create.py", 'params={"name": spec.name}', "params={}"),),
         red="tests/contract/test_docker_containers.py::test_creating_twice_gives_the_same_container",
         says="AssertionError",
     ),
@@ -46,10 +46,9 @@ BUGS = (
         "Docker's filter by name finds every name that holds the text.",
         (
             Edit(
-                "clients/docker/runtime.py",
-                '        params = {"all": "1", "filters": json.dumps({"label": labels})}\n',
-                '        alike = [stage.replace("/", "-")] if stage is not None else []\n'
-                '        params = {"all": "1", "filters": json.dumps({"label": labels[:1], "name": alike})}\n',
+                "clients/docker/ownership.py",
+                '{"label": label_filters(controller_id, stage)})}\n',
+                '{"label": label_filters(controller_id), "name": [(stage or "").replace("/", "-")]})}\n',
             ),
         ),
         red="tests/contract/test_docker_traps.py::test_a_stage_with_a_longer_name_is_not_taken_for_this_one",
@@ -60,11 +59,9 @@ BUGS = (
         "The 409 of a second removal is taken for a refusal (F18).",
         (
             Edit(
-                "clients/docker/writer.py",
-                '            if error.status == 409 and error.says("already in progress"):\n'
-                "                self._await_gone(target)\n"
-                "            elif error.status != 404:",
-                "            if error.status != 404:",
+                "clients/docker/errors.py",
+                'Outcome(WorldBad, "RemoveFailed", mendable=True)',
+                'Outcome(WorldBad, "RemoveFailed")',
             ),
         ),
         red="tests/contract/test_docker_traps.py::test_a_removal_that_is_under_way_already_is_awaited",
@@ -75,9 +72,9 @@ BUGS = (
         "A pull that Docker let end is one that got the image: the old one of that tag will do (F31).",
         (
             Edit(
-                "clients/docker/pull.py",
-                "            raise StreamError(code if isinstance(code, int) else 0,",
-                "            continue\n            raise StreamError(code if isinstance(code, int) else 0,",
+                "clients/docker/stream.py",
+                "            raise EngineError(code if isinstance(code, int) else 0,",
+                "            continue\n            raise EngineError(code if isinstance(code, int) else 0,",
             ),
             Edit(
                 "clients/docker/pull.py",
@@ -97,7 +94,7 @@ BUGS = (
         (
             Edit(
                 "clients/docker/runtime.py",
-                "async with asyncio.timeout(self._pull_deadline):",
+                "async with asyncio.timeout(self._pull_timeout):",
                 "async with asyncio.timeout(None):",
             ),
         ),
@@ -142,7 +139,7 @@ BUGS = (
                 "            return await self._settle(ours[0].row, route, ids, error)\n",
             ),
         ),
-        red="tests/contract/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
+        red="tests/contract/npm/test_npm_facts.py::test_fact_2_a_host_that_nginx_refused_is_not_taken_for_done",
         says="DID NOT RAISE",
     ),
     Bug(

@@ -12,7 +12,7 @@ async def held(sim: Simulation) -> str:
     await converge(sim, *everything)
     await sim.write(everything[0])
     holder = manager(sim)
-    await holder.converge(None, 900, lambda status: None, lambda line: None)
+    await holder.converge(900)
     assert len(sim.containers()) == 4
     [hold] = holder.holds()
     return hold.digest

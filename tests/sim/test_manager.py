@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from controller.broadcast import Event, EventsLost, StatusReported, Subscription, TransitionRecorded
 from controller.core.documents.spec import Document
 from controller.core.forecast.types import Forecast
 from controller.core.model.errors import InvalidInput, Unreachable
@@ -50,7 +51,7 @@ async def converge(
 ) -> dict[str, StageStatus]:
     """`holdfast apply` with these documents."""
     await sim.write(*documents)
-    found = await manager(sim, **changes).converge(None, timeout, lambda status: None, lambda line: None)
+    found = await manager(sim, **changes).converge(timeout)
     return dict(found)
 
 
@@ -87,25 +88,61 @@ def test_converge_ends_when_everything_has_settled() -> None:
     assert {key: status.ready for key, status in alone(play).items()} == {"shop/dev": True, "web/dev": True}
 
 
-def test_converge_tells_statuses_and_transitions_on_the_way() -> None:
-    """Who asked hears each phase and each log line."""
+def test_each_listener_gets_every_status_and_transition() -> None:
+    """Two listeners hear the same phases and steps, from the first to the last."""
 
-    async def play(sim: Simulation) -> tuple[list[str], list[str]]:
+    async def hear(events: Subscription) -> tuple[list[str], list[str]]:
         phases: list[str] = []
         steps: list[str] = []
-        await sim.write(project("shop", "1.0"))
-        await manager(sim).converge(
-            None,
-            900,
-            lambda status: phases.extend(item.phase for item in status.instances),
-            lambda one: steps.append(one.step),
-        )
+        async for event in events:
+            match event:
+                case StatusReported(status):
+                    phases += [instance.phase for instance in status.instances]
+                case TransitionRecorded(stage, transition):
+                    assert stage == "shop/dev"
+                    steps.append(transition.step)
+                case EventsLost():
+                    raise AssertionError("nothing may be lost")
         return phases, steps
 
-    phases, steps = alone(play)
+    async def play(sim: Simulation) -> tuple[tuple[list[str], list[str]], ...]:
+        await sim.write(project("shop", "1.0"))
+        one = manager(sim)
+        with one.subscribe() as first, one.subscribe() as second:
+            hearing = asyncio.gather(hear(first), hear(second))
+            await one.converge(900)
+        return await hearing
+
+    (phases, steps), other = alone(play)
     assert phases[0] == "Pulling"
     assert phases[-1] == "Running"
     assert {"pull", "create", "start", "gate"} <= set(steps)
+    assert other == (phases, steps)
+
+
+def test_a_listener_that_is_slow_or_leaves_holds_up_nobody() -> None:
+    """One that reads nothing loses its oldest events and is told how many; one that left gets nothing more."""
+
+    async def play(sim: Simulation) -> tuple[list[Event], list[Event], float]:
+        sim.push("1.0")
+        await sim.write(project("shop", "1.0"))
+        one = manager(sim)
+        with one.subscribe(max_events=3) as slow:
+            with one.subscribe() as leaving:
+                pass
+            await one.converge(900)
+            begun = sim.clock.monotonic()
+        return [event async for event in slow], [event async for event in leaving], begun
+
+    slow, left, took = alone(play)
+    assert left == []
+    assert isinstance(slow[0], EventsLost)
+    assert slow[0].count > 3
+    assert len(slow) == 4
+    last = slow[-1]
+    assert isinstance(last, StatusReported)
+    assert last.status.ready
+    assert took < 60
 
 
 def test_converge_gives_up_at_its_timeout_and_says_what_is_not_done() -> None:
@@ -128,7 +165,7 @@ def test_converge_refuses_documents_with_errors_before_anything_is_done() -> Non
         await sim.write(project("shop", "1.0"))
         sim.folder.put("bad.yaml", None)
         with pytest.raises(InvalidInput) as caught:
-            await manager(sim).converge(None, 900, lambda status: None, lambda line: None)
+            await manager(sim).converge(900)
         assert [item.source for item in caught.value.diagnostics] == ["bad.yaml"]
         return outside(sim)
 
@@ -142,7 +179,7 @@ def test_converge_says_at_once_that_the_engine_is_not_there() -> None:
         await sim.write(project("shop", "1.0"))
         sim.engine.down_until = 1e9
         with pytest.raises(Unreachable):
-            await manager(sim).converge(None, 900, lambda status: None, lambda line: None)
+            await manager(sim).converge(900)
         return sim.clock.monotonic()
 
     assert alone(play) < 60
@@ -154,7 +191,7 @@ def test_a_source_that_cannot_be_read_is_an_error_for_converge() -> None:
     async def play(sim: Simulation) -> str:
         sim.folder.reachable = False
         with pytest.raises(InvalidInput) as caught:
-            await manager(sim).converge(None, 900, lambda status: None, lambda line: None)
+            await manager(sim).converge(900)
         return caught.value.diagnostics[0].message
 
     assert alone(play) == "the folder is not there"
@@ -222,7 +259,7 @@ def test_converge_after_forecast_goes_by_what_was_foreseen() -> None:
         one = manager(sim)
         await one.forecast()
         sim.folder.files = {"project-shop.yaml": project("shop", "1.1")}
-        await one.converge(None, 900, lambda status: None, lambda line: None)
+        await one.converge(900)
         return [box.tag for box in sim.containers()]
 
     assert alone(play) == ["1.0"]

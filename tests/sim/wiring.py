@@ -7,6 +7,7 @@ from controller.wiring import Clients, Config
 from tests.sim.call_border import Life
 from tests.sim.expected_model import DOMAIN
 from tests.sim.proxy import SimProber, SimProxy
+from tests.sim.reads import SimReads
 from tests.sim.receivers import SimNotifier
 from tests.sim.runtime import SimRuntime
 from tests.sim.sources import SimSource
@@ -25,6 +26,7 @@ def clients(sim: "Simulation", life: Life) -> Clients:
         prober=SimProber(sim.border, life, sim.engine),
         secrets=secrets,
         store=SimStore(sim.border, life, sim.disk),
+        stored=SimReads(sim.disk),
         sources=(SimSource(sim.border, life, sim.folder),),
         clock=sim.clock,
         earlier=dict(sim.disk.statuses),

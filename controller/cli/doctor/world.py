@@ -1,4 +1,4 @@
-"""Checks of `doctor` that ask: the Engine, its network, the containers, the proxy and the sources."""
+"""Checks of `doctor` beyond this machine: the Engine, its network, the containers, the proxy and the sources."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,19 +9,19 @@ from controller.cli.doctor.machine import Finding
 from controller.core.model.errors import HoldfastError, Unreachable
 
 if TYPE_CHECKING:
-    from controller.clients.state.store import SqliteStore
-    from controller.interfaces import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, Proxy, Source
+    from controller.core.model.memory import StageMemory
+    from controller.interfaces import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, Proxy, Reads, Source
     from controller.settings import Settings
 
-SKEW = 30.0
-"""Seconds that two clocks may differ: TTLs and the age of containers are told by the Engine's clock."""
-ASKED = 3
+CLOCK_SKEW_MAX_S = 30.0
+"""TTLs and the age of containers go by the Engine's clock."""
+TRIED_ADDRESSES = 3
 """Running containers whose address is tried."""
-NAMED = 3
-"""Things that a line names before it only counts them."""
+NAMED_CONTAINERS = 3
+"""A finding names so many containers and counts the rest."""
 
 
-async def engine(settings: "Settings", runtime: "Diagnosable", store: "SqliteStore") -> AsyncIterator[Finding]:
+async def engine(settings: "Settings", runtime: "Diagnosable", stored: "Reads") -> AsyncIterator[Finding]:
     """Everything about the Engine; ends at once when it does not answer."""
     try:
         info = await runtime.engine_info()
@@ -34,86 +34,81 @@ async def engine(settings: "Settings", runtime: "Diagnosable", store: "SqliteSto
         yield machine.space("docker disk", info.disk_free, info.root_dir, remedy)
     yield clock(info.clock_skew)
     try:
-        found = await runtime.network_info()
-        usual = found or await runtime.network_info("bridge")
-        addresses = [item.address for item in await runtime.list() if item.running and item.address]
-        made = await runtime.owned_containers()
+        own = await runtime.network_info()
+        own_or_bridge = own or await runtime.network_info("bridge")
+        addresses = [container.address for container in await runtime.list() if container.running and container.address]
+        owned = await runtime.owned_containers()
     except HoldfastError as error:
         yield Finding("network", False, error.message, "see the Engine's log", True)
         return
     name = settings.docker.network
-    yield network(name, found)
-    yield await asyncio.to_thread(containers, name, info, usual, addresses[:ASKED])
+    yield network(name, own)
+    yield await asyncio.to_thread(containers, name, info, own_or_bridge, addresses[:TRIED_ADDRESSES])
     if settings.proxy.reach == "name":
-        yield names(name, found)
-    yield owners(settings.id, made, store)
-    for _, strange in runtime.impostors():
-        yield impostor(strange)
+        yield names(name, own)
+    yield owners(settings.id, owned, stored)
+    for _, impostor in runtime.impostors():
+        yield renamed(impostor)
 
 
 def clock(skew: float) -> Finding:
     """The Engine's clock agrees with ours."""
-    if abs(skew) <= SKEW:
+    if abs(skew) <= CLOCK_SKEW_MAX_S:
         return Finding("clock", True, "the Engine's agrees with ours")
     text = f"the Engine's is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} ours"
     return Finding("clock", False, text, "set both by NTP; TTLs and ages depend on it")
 
 
-def network(name: str, found: "NetworkInfo | None") -> Finding:
+def network(name: str, info: "NetworkInfo | None") -> Finding:
     """Containers can be put into the network and reached there."""
-    if found is None:
+    if info is None:
         return Finding("network", True, f"{name} is not there yet and will be made")
-    if not found.attachable:
+    if not info.attachable:
         text = f"{name} is of a swarm and not attachable"
         return Finding("network", False, text, "make it with --attachable, or set docker.network to a new name")
-    if found.driver in ("host", "null", "macvlan", "ipvlan"):
-        text = f"{name} has driver {found.driver}: containers in it cannot be reached from this machine"
+    if info.driver in ("host", "null", "macvlan", "ipvlan"):
+        text = f"{name} has driver {info.driver}: containers in it cannot be reached from this machine"
         return Finding("network", False, text, "set docker.network to a new name; a bridge is made then")
-    return Finding("network", True, f"{name} ({found.driver})")
+    return Finding("network", True, f"{name} ({info.driver})")
 
 
-def containers(name: str, info: "EngineInfo", found: "NetworkInfo | None", addresses: Sequence[str]) -> Finding:
-    """Containers answer on their own addresses: the gate asks them there. `found`: their network, or a like one."""
+def containers(name: str, info: "EngineInfo", network: "NetworkInfo | None", addresses: Sequence[str]) -> Finding:
+    """Containers answer on their own addresses: the gate asks them there. `network`: theirs, or the bridge."""
     remedy = f"run the controller where they can be reached, such as in a container in the network {name}"
     if addresses:
-        deaf = [address for address in addresses if not machine.reaches(address)]
-        if not deaf:
+        unreachable = [address for address in addresses if not machine.reaches(address)]
+        if not unreachable:
             return Finding("containers", True, f"{', '.join(addresses)} can be reached from here")
-        return Finding("containers", False, f"{', '.join(deaf)} cannot be reached from here", remedy)
+        return Finding("containers", False, f"{', '.join(unreachable)} cannot be reached from here", remedy)
     if info.apart:
         return Finding("containers", False, f"their addresses lead nowhere from here: {info.apart}", remedy)
-    if any(machine.is_local(gateway) for gateway in (found.gateways if found is not None else ())):
+    if any(machine.is_local(gateway) for gateway in (network.gateways if network is not None else ())):
         return Finding("containers", True, "none runs yet; their network begins on this machine")
     text = "none runs yet, and their network does not begin on this machine"
     return Finding("containers", True, text, f"ask again when one runs; if it cannot be reached then: {remedy}")
 
 
-def names(name: str, found: "NetworkInfo | None") -> Finding:
+def names(name: str, info: "NetworkInfo | None") -> Finding:
     """With proxy.reach name the proxy is a container in the same network."""
     remedy = f"docker network connect {name} PROXY, or set proxy.reach"
-    if found is None:
+    if info is None:
         return Finding("reach", True, f"by name: the proxy must join {name} when that is made", remedy)
-    if not found.others:
+    if not info.others:
         text = f"by name, but no container other than ours is in {name}: no proxy can know their names"
         return Finding("reach", False, text, remedy)
-    return Finding("reach", True, f"by name: {name} has {found.others} container(s) beside ours")
+    return Finding("reach", True, f"by name: {name} has {info.others} container(s) beside ours")
 
 
-def owners(controller: str, made: "Sequence[OwnedContainer]", store: "SqliteStore") -> Finding:
+def owners(controller: str, owned: "Sequence[OwnedContainer]", stored: "Reads") -> Finding:
     """No other state folder makes containers under our id."""
-    remembered = {stage: store.remembered(stage) for stage in {item.stage for item in made}}
-    unknown = [
-        item
-        for item in made
-        if remembered[item.stage].of(item.tag).attempts.get(item.revision, 0) < item.attempt
-        and item.revision not in remembered[item.stage].of(item.tag).passed
-    ]
+    memories = {stage: stored.memory(stage) for stage in {container.stage for container in owned}}
+    unknown = [container for container in owned if not _is_remembered(container, memories[container.stage])]
     if not unknown:
-        return Finding("owner", True, f"{len(made)} container(s) of {controller}, all made from this state folder")
-    shown = [item.name for item in unknown]
-    text = ", ".join(shown[:NAMED]) + (f" and {len(shown) - NAMED} more" if len(shown) > NAMED else "")
-    begun = store.begun()
-    if begun is not None and any(item.created > begun for item in unknown):
+        return Finding("owner", True, f"{len(owned)} container(s) of {controller}, all made from this state folder")
+    names, more = [container.name for container in unknown][:NAMED_CONTAINERS], len(unknown) - NAMED_CONTAINERS
+    text = ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    begun = stored.oldest_record()
+    if begun is not None and any(container.created > begun for container in unknown):
         text = (
             f"another controller with id {controller} works on this Engine: {text} was not made from this state folder"
         )
@@ -123,7 +118,12 @@ def owners(controller: str, made: "Sequence[OwnedContainer]", store: "SqliteStor
     return Finding("owner", True, text, "fine if the folder was lost or is new; else another controller has this id")
 
 
-def impostor(name: str) -> Finding:
+def _is_remembered(container: "OwnedContainer", stage: "StageMemory") -> bool:
+    memory = stage.of(container.tag)
+    return memory.attempts.get(container.revision, 0) >= container.attempt or container.revision in memory.passed
+
+
+def renamed(name: str) -> Finding:
     """Nobody renamed a container of ours: it is not ours any more, and runs on beside the one made in its place."""
     text = f"{name} has labels of ours and another name: it was renamed, or made from an image of one; it is left alone"
     remedy = f"'docker rm -f {name}' if nobody needs it; it may write to the same volumes as the one in its place"
@@ -157,12 +157,12 @@ async def documents(sources: "Sequence[Source]") -> AsyncIterator[Finding]:
     """Every source can be read, and all of its documents are valid."""
     for source in sources:
         delivery = await source.load()
-        wrong = len(delivery.diagnostics)
+        mistakes = len(delivery.diagnostics)
         if not delivery.complete:
             text = delivery.detail or "it cannot be read as a whole"
             yield Finding("documents", False, f"{source.name}: {text}", "nothing is removed for it; mend the source")
-        elif wrong:
-            text = f"{source.name}: {wrong} error{'' if wrong == 1 else 's'}"
+        elif mistakes:
+            text = f"{source.name}: {mistakes} error{'' if mistakes == 1 else 's'}"
             yield Finding("documents", False, text, "'holdfast validate' shows them")
         else:
             yield Finding("documents", True, f"{source.name}: {len(delivery.documents)}")

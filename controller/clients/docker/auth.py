@@ -20,15 +20,18 @@ def auth_header(image: str, config: str | None) -> dict[str, str]:
     if path is not None:
         path = os.path.join(path, "config.json") if os.path.isdir(path) else path
         if not os.path.isfile(path):
-            raise WorldBad(f"docker.config: {path} does not exist", reason="CredentialsBroken")
+            raise WorldBad(
+                f"cannot read Docker's credentials: docker.config names {path}, which does not exist",
+                reason="CredentialsBroken",
+            )
     registry, _ = split_reference(image)
     host = docker.auth.INDEX_NAME if registry == DEFAULT_REGISTRY else registry
     try:
-        found = docker.auth.resolve_authconfig(docker.auth.load_config(path), host)
+        credentials = docker.auth.resolve_authconfig(docker.auth.load_config(path), host)
     except (docker.errors.DockerException, Base64Error, ValueError, OSError, KeyError, TypeError) as error:
         # The error's own text may hold parts of the file.
-        message = f"Docker's credentials for {registry} cannot be read ({type(error).__name__})"
+        message = f"cannot read Docker's credentials for {registry} ({type(error).__name__})"
         raise WorldBad(message, reason="CredentialsBroken") from None
-    if not found:
+    if not credentials:
         return {}
-    return {"X-Registry-Auth": docker.auth.encode_header(found).decode("ascii")}
+    return {"X-Registry-Auth": docker.auth.encode_header(credentials).decode("ascii")}

@@ -1,4 +1,4 @@
-"""The create body of a container, built in one pure function; what policy is asked about is what Docker is sent.
+"""The body of a create call, built by one pure function. The policy judges the very body that Docker gets.
 
 Beyond the spec every container gets: `no-new-privileges`, no NET_RAW (unless `policy.capabilities` lists it; ping works
 through ICMP sockets), at most 4,096 processes, restart policy `no` until the gate has passed, and rotated logs.
@@ -15,7 +15,7 @@ from controller.core.model.desired import SecretRef
 from controller.core.model.errors import WorldBad
 from controller.core.model.policy import TAKEN_AWAY
 
-PIDS_LIMIT = 4096
+PIDS_MAX = 4096
 LOG_ROTATION = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
 
 
@@ -34,14 +34,36 @@ def body(
     capabilities: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Body of POST /containers/create. `network`: id or name. Raises `WorldBad` (SecretMissing)."""
+    config: dict[str, Any] = {
+        "Image": spec.image,
+        "Labels": labels(spec, controller_id),
+        "Env": [f"{env.name}={_value(env.value, values)}" for env in spec.env],
+        "StopTimeout": math.ceil(spec.stop_grace),
+        "HostConfig": _host_config(spec, network, rotate_logs, capabilities),
+        "NetworkingConfig": {"EndpointsConfig": {network: {}}},
+    }
+    if spec.command is not None:
+        # Docker drops the image's Cmd when an entrypoint is given, which is what Kubernetes does too.
+        config["Entrypoint"] = list(spec.command)
+        config["Cmd"] = list(spec.args or ())
+    elif spec.args:
+        config["Cmd"] = list(spec.args)
+    if spec.user is not None:
+        config["User"] = spec.user
+    if spec.publish is not None:
+        config["ExposedPorts"] = {f"{spec.publish}/tcp": {}}
+    return config
+
+
+def _host_config(spec: ContainerSpec, network: str, rotate_logs: bool, capabilities: tuple[str, ...]) -> dict[str, Any]:
     host: dict[str, Any] = {
         "NetworkMode": network,
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "SecurityOpt": ["no-new-privileges"],
-        "PidsLimit": PIDS_LIMIT,
+        "PidsLimit": PIDS_MAX,
     }
-    kept = {item.upper().removeprefix("CAP_") for item in capabilities}
-    if dropped := [name for name in TAKEN_AWAY if name not in kept]:
+    allowed = {capability.upper().removeprefix("CAP_") for capability in capabilities}
+    if dropped := [name for name in TAKEN_AWAY if name not in allowed]:
         host["CapDrop"] = dropped
     if rotate_logs:
         host["LogConfig"] = LOG_ROTATION
@@ -59,27 +81,9 @@ def body(
             }
             for mount in spec.mounts
         ]
-    config: dict[str, Any] = {
-        "Image": spec.image,
-        "Labels": labels(spec, controller_id),
-        "Env": [f"{item.name}={_value(item.value, values)}" for item in spec.env],
-        "StopTimeout": math.ceil(spec.stop_grace),
-        "HostConfig": host,
-        "NetworkingConfig": {"EndpointsConfig": {network: {}}},
-    }
-    if spec.command is not None:
-        # Docker drops the image's Cmd when an entrypoint is given, which is what Kubernetes does too.
-        config["Entrypoint"] = list(spec.command)
-        config["Cmd"] = list(spec.args or ())
-    elif spec.args:
-        config["Cmd"] = list(spec.args)
-    if spec.user is not None:
-        config["User"] = spec.user
     if spec.publish is not None:
-        port = f"{spec.publish}/tcp"
-        config["ExposedPorts"] = {port: {}}
-        host["PortBindings"] = {port: [{"HostIp": "127.0.0.1", "HostPort": ""}]}
-    return config
+        host["PortBindings"] = {f"{spec.publish}/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+    return host
 
 
 def _value(value: str | SecretRef, values: Mapping[SecretRef, str]) -> str:

@@ -4,8 +4,6 @@ Built on docker-py's `APIClient` for the transport (unix socket, TLS, version ne
 plain requests, because docker-py hides the timeouts, swallows pull errors and inspects each item of a list.
 """
 
-import contextlib
-import http.client
 import os
 import threading
 from collections.abc import Mapping
@@ -16,24 +14,17 @@ import docker
 import docker.errors
 import docker.utils
 import requests
-import urllib3.exceptions
 
-from controller.clients.docker.errors import EngineError, ReplyLost, never_sent, unreachable
+from controller.clients.docker.errors import EngineError
+from controller.clients.docker.transport import TRANSPORT_ERRORS, ReplyLost, never_sent, unreachable
 from controller.core.model.errors import Unreachable
 
-READ_TIMEOUT = 15.0
-"""Seconds that a list or an inspect may take."""
-WRITE_TIMEOUT = 120.0
-"""Seconds that create, start, remove, connect or update may take: a slow daemon is not a dead one."""
-CONNECT_TIMEOUT = 10.0
-POOL_SIZE = 64
-
-TRANSPORT_ERRORS = (
-    requests.exceptions.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
+READ_TIMEOUT_S = 15.0
+"""How long a list or an inspect may take."""
+WRITE_TIMEOUT_S = 120.0
+"""How long create, start, remove, connect or update may take: a slow daemon is not a dead one."""
+CONNECT_TIMEOUT_S = 10.0
+CONNECTIONS_MAX = 64
 
 
 class Engine:
@@ -69,15 +60,15 @@ class Engine:
         params: Mapping[str, Any] | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = READ_TIMEOUT,
+        timeout: float = READ_TIMEOUT_S,
         stream: bool = False,
     ) -> requests.Response:
-        """Make one call. A reading call that broke is asked again once on a new connection.
+        """Make one call. A reading call that broke is repeated once on a new connection.
 
         Raises `Unreachable` when nothing can have happened, `ReplyLost` when a changing call may have happened, and
         `EngineError` for a refusal.
         """
-        reading = method == "GET"
+        reads = method == "GET"
         for attempt in (1, 2):
             api = self._connect()
             try:
@@ -87,28 +78,31 @@ class Engine:
                     params=params,
                     json=body,
                     headers=dict(headers or {}),
-                    timeout=(CONNECT_TIMEOUT, timeout),
+                    timeout=(CONNECT_TIMEOUT_S, timeout),
                     stream=stream,
                 )
             except TRANSPORT_ERRORS as error:
                 if never_sent(error):
                     self.close()
                     raise unreachable(error, self.host) from error
-                if not reading:
+                if not reads:
                     raise ReplyLost(f"{method} {path}: {type(error).__name__}") from error
                 if attempt == 2 or isinstance(error, requests.exceptions.ReadTimeout):
                     self.close()
                     raise unreachable(error, self.host) from error
                 continue
             if response.status_code >= 400:
-                failure = EngineError(response.status_code, _message(response))
-                response.close()
-                if failure.status == 400 and failure.says("client version"):
-                    self.close()  # the Engine was exchanged under us: negotiate again
-                    raise Unreachable(f"Docker Engine at {self.host}: {failure.message}")
-                raise failure
+                raise self._refusal(response)
             return response
         raise AssertionError
+
+    def _refusal(self, response: requests.Response) -> EngineError | Unreachable:
+        refusal = EngineError(response.status_code, _message(response))
+        response.close()
+        if refusal.status == 400 and "client version" in refusal.message.lower():
+            self.close()  # the Engine was exchanged under us: negotiate again
+            return Unreachable(f"Docker Engine at {self.host}: {refusal.message}")
+        return refusal
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """Make one call and decode its answer; None for an empty one."""
@@ -122,6 +116,22 @@ class Engine:
                 raise ReplyLost(f"{method} {path}: the answer is not JSON") from error
             raise Unreachable(f"Docker Engine at {self.host}: the answer to {path} is not JSON") from error
 
+    def read(self, path: str, task: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Ask a question. Raises `Unreachable` for a refusal too. `task`: such as `list networks`."""
+        try:
+            return self.json("GET", path, params=params)
+        except EngineError as error:
+            raise Unreachable(f"Docker Engine at {self.host} cannot {task}: {error.message}") from error
+
+    def find(self, path: str, task: str) -> Any:
+        """Ask about one thing; None when there is no such thing. Raises `Unreachable`."""
+        try:
+            return self.json("GET", path)
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise Unreachable(f"Docker Engine at {self.host} cannot {task}: {error.message}") from error
+
     def _connect(self) -> docker.APIClient:
         with self._lock:
             if self._api is not None:
@@ -132,8 +142,8 @@ class Engine:
             try:
                 api = docker.APIClient(
                     version="auto",
-                    timeout=int(READ_TIMEOUT),
-                    max_pool_size=POOL_SIZE,
+                    timeout=int(READ_TIMEOUT_S),
+                    max_pool_size=CONNECTIONS_MAX,
                     **docker.utils.kwargs_from_env(environment=environment),
                 )
             except (docker.errors.DockerException, *TRANSPORT_ERRORS, ValueError) as error:
@@ -142,12 +152,6 @@ class Engine:
                 api.trust_env = False  # no proxies and no .netrc on a unix socket
             self._api = api
             return api
-
-
-def hang_up(response: requests.Response) -> None:
-    """End a stream that another thread is reading; the reader gets an error or the end."""
-    with contextlib.suppress(*TRANSPORT_ERRORS, AttributeError, ValueError):
-        response.raw.shutdown()
 
 
 def image_path(reference: str) -> str:

@@ -1,177 +1,206 @@
-"""Errors at the Docker border: what requests, urllib3 and the Engine raise becomes one of `core.errors`.
+"""What the Engine's refusals mean: one table per call, one row per outcome; the first row that applies decides.
 
-Status codes and texts differ between Engine 20.10 and 29 (20.10 answers 500 where newer ones answer 404), so failures
-are told apart by meaning: first the texts that point at the world, then those that point at the revision.
+Engines 20.10 to 29 word and number their refusals differently (20.10 answers 500 where newer ones answer 404), so the
+rows that a status decides come first, and the text is read below them. Names are taken out of the text before: an image
+called `ratelimiter` says nothing about a rate limit.
 """
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-import urllib3.exceptions
-
-from controller.core.model.errors import HoldfastError, RevisionBad, Unreachable, WorldBad
+from controller.clients.docker.answer_text import without_names
+from controller.core.model.errors import HoldfastError, RevisionBad, WorldBad
 
 
 class EngineError(Exception):
-    """The Engine answered with a status of 400 or more."""
+    """The Engine refused: with this status, or with 0 inside a stream that began well."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
         self.status = status
         self.message = message
-        self.text = message.lower()
-
-    def says(self, *texts: str) -> bool:
-        """True when the message holds one of these lower-case texts."""
-        return any(text in self.text for text in texts)
 
 
-class ReplyLost(Exception):
-    """The request may have been carried out, but no whole answer came."""
+@dataclass(frozen=True)
+class Outcome:
+    """One row. It applies when the status is among `statuses` and the text matches `says`; empty ones match all."""
+
+    error: type[RevisionBad] | type[WorldBad] | None
+    """None: the call's effect is there already."""
+    reason: str = ""
+    means: str = ""
+    """What happened, in plain words."""
+    helps: str = ""
+    """What a person can do."""
+    quoted: bool = True
+    """The Engine's own words are shown too."""
+    mendable: bool = False
+    """The caller can mend this by itself and try once more."""
+    statuses: tuple[int, ...] = ()
+    says: str = ""
+
+    def when(self, *statuses: int, says: str = "") -> "Outcome":
+        """The same outcome, recognised by other signs."""
+        return replace(self, statuses=statuses, says=says)
+
+    def failure(self, refusal: EngineError, task: str, retry_after: float | None = None) -> HoldfastError:
+        """The error that says what we wanted, what came back and what helps."""
+        answer = refusal.message if self.means else f"{refusal.message} (status {refusal.status})"
+        parts = [f"cannot {task}", self.means, answer if self.quoted else ""]
+        text = "; ".join(filter(None, (": ".join(filter(None, parts)), self.helps)))
+        if self.error is RevisionBad:
+            return RevisionBad(text, reason=self.reason)
+        return WorldBad(text, reason=self.reason, retry_after=retry_after)
 
 
-_NEVER_SENT = (
-    FileNotFoundError,
-    ConnectionRefusedError,
-    PermissionError,
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
+Table = Sequence[Outcome]
+
+DONE = Outcome(None)
+GONE = DONE.when(404)
+DISK_FULL = Outcome(
+    WorldBad,
+    "DiskFull",
+    "the Engine's disk is full",
+    "'docker system df' shows what takes the space",
+    says="no space left on device",
 )
 
-
-def never_sent(error: BaseException) -> BaseException | None:
-    """The error that shows that no connection was made, or None when the request may have reached the Engine."""
-    todo: list[object] = [error]
-    seen: set[int] = set()
-    while todo:
-        item = todo.pop()
-        if not isinstance(item, BaseException) or id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, _NEVER_SENT):
-            return item
-        todo += [*item.args, item.__cause__, item.__context__, getattr(item, "reason", None)]
-    return None
-
-
-def unreachable(error: BaseException, host: str) -> Unreachable:
-    """Say in a person's words why the Engine does not answer."""
-    cause = never_sent(error)
-    if isinstance(cause, PermissionError):
-        text = f"no permission to use Docker at {host}: add this user to the group that owns the socket"
-    elif isinstance(cause, FileNotFoundError):
-        text = f"no Docker Engine at {host}: the socket does not exist"
-    elif isinstance(cause, ConnectionRefusedError):
-        text = f"no Docker Engine at {host}: connection refused"
-    else:
-        text = f"Docker Engine at {host} does not answer: {type(error).__name__}: {str(error)[:200]}"
-    return Unreachable(text)
-
-
-def engine_failure(error: EngineError, doing: str, reason: str = "DockerError") -> HoldfastError:
-    """Any refusal that has no special meaning."""
-    if error.says("no space left on device"):
-        return WorldBad(f"{doing}: {error.message}", reason="DiskFull")
-    return WorldBad(f"{doing}: {error.message} (status {error.status})", reason=reason)
-
-
-def create_failure(error: EngineError, name: str, image: str) -> HoldfastError:
-    """Why Docker refused to create a container (409 is not decided here)."""
-    doing = f"cannot create {name}"
-    if error.status == 404 and error.says("no such image", "not found", "does not exist", "no such manifest"):
-        if error.says("network"):
-            return WorldBad(f"{doing}: {error.message}", reason="NetworkMissing")
-        return WorldBad(f"image {image} is no longer here", reason="ImageGone")
-    if error.says("bind source path does not exist"):
-        return WorldBad(f"{doing}: {error.message}", reason="MountMissing")
-    if error.status == 400:
-        return RevisionBad(f"{doing}: {error.message}", reason="InvalidConfig")
-    return engine_failure(error, doing, "CreateFailed")
-
-
-_REVISION_FIRST = ("memory limit too low", "container init was oom-killed")
-_WORLD = (
-    "port is already allocated",
-    "address already in use",
-    "programming external connectivity",
-    "failed to set up container networking",
-    "failed to create endpoint",
-    "iptables",
-    "cgroup",
-    "cannot allocate memory",
-    "too many open files",
-    "resource temporarily unavailable",
-    "no space left on device",
-    "context deadline exceeded",
-    "bind source path does not exist",
-    "ttrpc: closed",
-    "connection refused",
+RATE_LIMITED = Outcome(WorldBad, "RateLimited", "the registry limits how often it may be asked")
+DENIED = Outcome(
+    WorldBad, "RegistryDenied", "the registry refuses access", "log in with 'docker login', or correct the image's name"
 )
-_REVISION = (
-    "executable file not found",
-    "exec format error",
-    "no such file or directory",
-    "permission denied",
-    "is a directory",
-    "not a directory",
-    "unable to find user",
-    "unable to find group",
-    "no matching entries in passwd",
-    "no matching entries in group",
-    "no command specified",
-    "invalid argument",
-    "argument list too long",
-    "read-only file system",
+MISSING = Outcome(RevisionBad, "ManifestMissing", "the registry does not have it")
+BROKEN = Outcome(WorldBad, "RegistryError", "the registry or the way to it is disturbed")
+PULL: Table = (
+    RATE_LIMITED.when(429),
+    DENIED.when(401, 403),
+    DENIED.when(404, says=r"\bdenied\b|unauthorized|requires? auth"),
+    BROKEN.when(404, says=r"\bblob"),
+    MISSING.when(404),
+    DISK_FULL,
+    RATE_LIMITED.when(says=r"toomanyrequests|too many requests|rate ?limit|(?:http|status)\D*429\b"),
+    DENIED.when(
+        says=r"unauthorized|authentication required|\bdenied\b|forbidden|no basic auth|insufficient_scope"
+        r"|(?:http|status)\D*40[13]\b"
+    ),
+    BROKEN.when(says=r"\bblob|\blayer|content descriptor|verification|commit digest|unexpected eof|size validation"),
+    MISSING.when(
+        says=r"manifest unknown|name unknown|manifest for .*not found|resolve reference .*not found"
+        r"|(?:http|status)\D*404\b"
+    ),
+    BROKEN.when(
+        says=r"(?:http|status)\D*50[0234]\b|timeout|timed out|deadline|refused|no such host|reset by peer|unreachable"
+        r"|server misbehaving|internal server error|unavailable|bad gateway|eof|tls|x509|certificate|unknown: "
+        r"|server gave http|error parsing http"
+    ),
 )
-_PORT = ("port is already allocated", "address already in use", "programming external connectivity")
+"""A pull, and the question which digest a tag has. Refused access mends by a login, without a new revision."""
+
+CREATE: Table = (
+    Outcome(WorldBad, "NetworkMissing", "its network is gone", mendable=True).when(
+        404, says=r"\bnetwork \S+.*(?:not found|does not exist)|no such network"
+    ),
+    Outcome(WorldBad, "ImageGone", "its image is no longer here").when(
+        404, says=r"no such image|not found|does not exist|no such manifest"
+    ),
+    Outcome(WorldBad, "MountMissing", "a folder that it binds is missing", says="bind source path does not exist"),
+    Outcome(RevisionBad, "InvalidConfig", "Docker refuses its configuration").when(400),
+    DISK_FULL,
+    Outcome(WorldBad, "CreateFailed"),
+)
+"""Creating a container; a 409 is about the holder of its name, whom the caller looks at first."""
+
+START: Table = (
+    Outcome(WorldBad, "StartFailed", "it is attached to a network that is gone", mendable=True).when(
+        says=r"already exists in network|no such network|could not find a network|\bnetwork \S+.*not found"
+    ),
+    Outcome(WorldBad, "ContainerGone", "it is gone", quoted=False).when(says="no such container|marked for removal"),
+    Outcome(WorldBad, "Paused", "it is paused", quoted=False).when(409, says="paused"),
+    Outcome(RevisionBad, "StartFailed", "its memory limit is too low").when(
+        says=r"memory limit too low|container init was oom-killed"
+    ),
+    Outcome(RevisionBad, "StartFailed", "its image does not know the user").when(
+        says=r"unable to find (?:user|group)|no matching entries in (?:passwd|group)"
+    ),
+    Outcome(WorldBad, "PortTaken", "a port or an address that it needs is taken").when(
+        says=r"port is already allocated|address already in use|programming external connectivity"
+    ),
+    DISK_FULL,
+    Outcome(WorldBad, "StartFailed", "the Engine's machine cannot run it now").when(
+        says=r"failed to set up container networking|failed to create endpoint|iptables|cgroup|cannot allocate memory"
+        r"|too many open files|resource temporarily unavailable|context deadline exceeded|ttrpc: closed"
+        r"|bind source path does not exist|connection refused"
+    ),
+    Outcome(RevisionBad, "StartFailed", "Docker cannot run it as declared").when(400),
+    Outcome(RevisionBad, "StartFailed", "Docker cannot run it as declared").when(
+        says=r"executable file not found|exec format error|no such file or directory|permission denied"
+        r"|is a directory|not a directory|no command specified|invalid argument|argument list too long"
+        r"|read-only file system"
+    ),
+    Outcome(WorldBad, "StartFailed"),
+)
+"""Starting one. 400 is what Docker makes of a command that cannot run, but also of some troubles of the machine."""
+
+RESTART: Table = (DONE.when(404, says="no such container"), *START)
+STOP: Table = (GONE, DONE.when(says="is not running|no such container"), DISK_FULL, Outcome(WorldBad, "StopFailed"))
+REMOVE: Table = (
+    GONE,
+    Outcome(WorldBad, "RemoveFailed", mendable=True).when(409, says="already in progress"),
+    Outcome(WorldBad, "StillRunning", "it still runs").when(
+        says=r"running container|is running|paused|restarting container|is restarting"
+    ),
+    DISK_FULL,
+    Outcome(WorldBad, "RemoveFailed"),
+)
+"""Removing one; a removal that is under way already is awaited (F18)."""
+
+UNPAUSE: Table = (GONE, DONE.when(says="is not paused|is not running"), DISK_FULL, Outcome(WorldBad, "UnpauseFailed"))
+MARK: Table = (GONE, DONE.when(says="marked for removal|no such container"), DISK_FULL, Outcome(WorldBad, "MarkFailed"))
+CONNECT: Table = (
+    Outcome(WorldBad, "ConnectFailed", mendable=True).when(says="already exists|already connected|already attached"),
+    DISK_FULL,
+    Outcome(WorldBad, "ConnectFailed"),
+)
+"""Attaching one to the network; what is attached already may be attached to one of that name that is gone (F21)."""
+
+DISCONNECT: Table = (
+    DONE.when(403, 404),
+    DONE.when(says="not connected|not found"),
+    DISK_FULL,
+    Outcome(WorldBad, "ConnectFailed"),
+)
+CREATE_NETWORK: Table = (DISK_FULL, Outcome(WorldBad, "NetworkMissing"))
+REMOVE_IMAGE: Table = (DISK_FULL, Outcome(WorldBad, "DockerError"))
 
 
-def start_failure(error: EngineError, name: str) -> HoldfastError:
-    """Why a container did not start: a command that does not exist is the revision's fault, a taken port is not."""
-    doing = f"cannot start {name}"
-    if error.says("marked for removal", "no such container"):
-        return WorldBad(f"{doing}: it is gone", reason="ContainerGone")
-    if error.says("paused"):
-        return WorldBad(f"{doing}: it is paused", reason="Paused")
-    if not error.says(*_REVISION_FIRST):
-        if error.says(*_PORT):
-            return WorldBad(f"{doing}: {error.message}", reason="PortTaken")
-        if error.says(*_WORLD):
-            return engine_failure(error, doing, "StartFailed")
-        if not error.says(*_REVISION) and error.status != 400:
-            return engine_failure(error, doing, "StartFailed")
-    return RevisionBad(f"{doing}: {error.message}", reason="StartFailed")
+UNRECOGNISED = Outcome(WorldBad, "DockerError")
+
+
+def outcome(table: Table, refusal: EngineError, *, image: str = "", name: str = "") -> Outcome:
+    """The first row that applies, else `UNRECOGNISED`. `image`, `name`: those of the container, which are not read."""
+    text = without_names(refusal.message, image, name)
+    for row in table:
+        if (not row.statuses or refusal.status in row.statuses) and re.search(row.says, text):
+            return row
+    return UNRECOGNISED
+
+
+def raise_unless_done(table: Table, refusal: EngineError, task: str, *, image: str = "", name: str = "") -> None:
+    """Return when the call's effect is there already, else raise what the refusal means. `task`: such as `stop a-1`."""
+    row = outcome(table, refusal, image=image, name=name)
+    if row.error is not None:
+        raise row.failure(refusal, task) from refusal
 
 
 _RETRY_AFTER = re.compile(r"retry[- ]after:?\s*\"?(\d{1,6})")
 
 
-def registry_failure(status: int, message: str, reference: str) -> HoldfastError | None:  # noqa: PLR0911 - one per outcome
-    """Which of the outcomes of a registry this is; None when neither status nor text tells.
-
-    401 and 403 are `WorldBad` (RegistryDenied): a login mends them without a new revision.
-    """
-    text = message.lower()
-    doing = f"cannot get {reference}"
-    if "no space left on device" in text:
-        return WorldBad(f"{doing}: {message}", reason="DiskFull")
-    if status == 429 or re.search(r"toomanyrequests|too many requests|rate ?limit|\b429\b", text):
-        after = _RETRY_AFTER.search(text)
-        wait = float(after.group(1)) if after else None
-        return WorldBad(f"{doing}: {message}", reason="RateLimited", retry_after=wait)
-    if status in (401, 403) or re.search(
-        r"unauthorized|authentication required|denied|forbidden|no basic auth credentials|\b40[13]\b", text
-    ):
-        return WorldBad(f"{doing}: {message}", reason="RegistryDenied")
-    if re.search(r"blob|layer|filesystem layer verification|digest verification|unexpected eof|size validation", text):
-        return WorldBad(f"{doing}: {message}", reason="RegistryError")
-    if status == 404 or re.search(
-        r"manifest unknown|name unknown|manifest for .* not found|\b404 not found\b|\bhttp 404\b", text
-    ):
-        return RevisionBad(f"{doing}: {message}", reason="ManifestMissing")
-    if re.search(
-        r"\b50[0234]\b|timeout|timed out|refused|no such host|reset by peer|unreachable|internal server error"
-        r"|unavailable|bad gateway|eof|tls|x509|certificate|unknown: |server gave http|error parsing http",
-        text,
-    ):
-        return WorldBad(f"{doing}: {message}", reason="RegistryError")
-    return None
+def registry_failure(status: int, message: str, reference: str) -> HoldfastError | None:
+    """Which outcome of a registry this is; None when neither status nor text tells."""
+    refusal = EngineError(status, message)
+    row = outcome(PULL, refusal, image=reference)
+    if row is UNRECOGNISED:
+        return None
+    wait = _RETRY_AFTER.search(message.lower()) if row.reason == RATE_LIMITED.reason else None
+    return row.failure(refusal, f"get {reference}", float(wait[1]) if wait else None)

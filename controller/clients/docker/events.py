@@ -13,28 +13,32 @@ from typing import Any
 
 import requests
 
-from controller.clients.docker.engine import TRANSPORT_ERRORS, Engine, hang_up
-from controller.clients.docker.errors import EngineError, ReplyLost
-from controller.clients.docker.pull import text_lines
+from controller.clients.docker.engine import Engine
+from controller.clients.docker.errors import EngineError
+from controller.clients.docker.ownership import label_filters
+from controller.clients.docker.stream import text_lines
+from controller.clients.docker.transport import TRANSPORT_ERRORS, ReplyLost, hang_up
 from controller.core.model import names
 from controller.core.model.errors import HoldfastError
 from controller.interfaces import Clock, RuntimeEvent
 
-QUIET = 600.0
-"""Seconds without an event after which the stream is opened anew: a half-open connection looks just like silence."""
-BACKOFF_MAX = 10.0
+QUIET_TIMEOUT_S = 600.0
+"""After so long without an event the stream is opened anew: a half-open connection looks just like silence."""
+RECONNECT_MIN_S = 0.5
+RECONNECT_MAX_S = 10.0
 QUEUE_MAX = 10_000
+"""Hints that may wait to be read; more of them become one: look at everything."""
 
-_NOISE = ("exec_create", "exec_start", "exec_die", "exec_detach", "top", "attach", "detach", "resize", "archive-path")
+_IGNORED = ("exec_create", "exec_start", "exec_die", "exec_detach", "top", "attach", "detach", "resize", "archive-path")
 
 
 class EventReader:
     """Reads one stream in a thread of its own and hands the hints to the event loop."""
 
-    def __init__(self, engine: Engine, controller_id: str, seen: Callable[[str], None], queue_max: int) -> None:
+    def __init__(self, engine: Engine, controller_id: str, touched: Callable[[str], None], queue_max: int) -> None:
         self._engine = engine
-        self._filters = {"type": ["container"], "label": [f"{names.CONTROLLER}={controller_id}"]}
-        self._seen = seen
+        self._filters = {"type": ["container"], "label": label_filters(controller_id)}
+        self._touched = touched
         self._loop = asyncio.get_running_loop()
         self._response: requests.Response | None = None
         self._stopped = False
@@ -53,18 +57,18 @@ class EventReader:
     def _run(self) -> None:
         try:
             self._response = self._engine.request(
-                "GET", "/events", params={"filters": json.dumps(self._filters)}, timeout=QUIET, stream=True
+                "GET", "/events", params={"filters": json.dumps(self._filters)}, timeout=QUIET_TIMEOUT_S, stream=True
             )
             if self._stopped:
                 return
             self.connected = True
             self._put(RuntimeEvent(None, action="connected"))
-            for raw in text_lines(self._response):
+            for line in text_lines(self._response):
                 if self._stopped:
                     return
-                event = _event(json.loads(raw))
+                event = _event(json.loads(line))
                 if event is not None:
-                    self._seen(event.container)
+                    self._touched(event.container)
                     self._put(event)
         except (HoldfastError, EngineError, ReplyLost, *TRANSPORT_ERRORS, ValueError):
             pass  # every end is the same to the reader: connect again
@@ -91,14 +95,14 @@ async def events(
     controller_id: str,
     clock: Clock,
     *,
-    seen: Callable[[str], None],
+    touched: Callable[[str], None],
     live: Callable[[bool], None],
     queue_max: int = QUEUE_MAX,
 ) -> AsyncIterator[RuntimeEvent]:
-    """Yield hints for ever; `seen` hears each container's id in the reader's thread, `live` whether one is open."""
+    """Yield hints for ever; `touched` hears each container's id in the reader's thread, `live` whether one is open."""
     pause = 0.0
     while True:
-        reader = EventReader(engine, controller_id, seen, queue_max)
+        reader = EventReader(engine, controller_id, touched, queue_max)
         try:
             while (event := await reader.queue.get()) is not None:
                 if event.action == "connected":
@@ -108,7 +112,7 @@ async def events(
         finally:
             live(False)
             reader.stop()
-        pause = min(BACKOFF_MAX, max(0.5, pause * 2))
+        pause = min(RECONNECT_MAX_S, max(RECONNECT_MIN_S, pause * 2))
         await clock.sleep(pause)
 
 
@@ -118,6 +122,6 @@ def _event(line: Any) -> RuntimeEvent | None:
     actor = line.get("Actor") or {}
     attributes = actor.get("Attributes") or {}
     action = str(line.get("Action") or "")
-    if not actor.get("ID") or action.split(":", 1)[0].strip() in _NOISE:
+    if not actor.get("ID") or action.split(":", 1)[0].strip() in _IGNORED:
         return None
     return RuntimeEvent(attributes.get(names.STAGE) or None, str(actor["ID"]), action)

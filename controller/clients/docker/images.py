@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from controller.clients.docker.engine import WRITE_TIMEOUT, Engine, image_path
-from controller.clients.docker.errors import EngineError, ReplyLost, engine_failure
-from controller.core.model.errors import OutcomeUnknown, Unreachable
+from controller.clients.docker import errors
+from controller.clients.docker.engine import WRITE_TIMEOUT_S, Engine, image_path
+from controller.clients.docker.errors import EngineError
+from controller.clients.docker.transport import ReplyLost
+from controller.core.model.errors import OutcomeUnknown
 
 
 @dataclass(frozen=True)
@@ -21,26 +22,24 @@ class Image:
 
 
 def list_images(engine: Engine, repository: str) -> tuple[Image, ...]:
-    """Images that have a digest of this repository, newest first."""
-    found = []
-    for item in _images(engine, {"reference": [repository]}):
-        for reference in item.get("RepoDigests") or ():
+    """Images that have a digest of this repository, newest first. Raises `Unreachable`."""
+    params = {"filters": json.dumps({"reference": [repository]})}
+    images = []
+    for row in engine.read("/images/json", "list images", params) or ():
+        for reference in row.get("RepoDigests") or ():
             name, _, digest = reference.partition("@")
             if name == repository:
-                found.append(Image(digest, str(item["Id"]), float(item.get("Created") or 0)))
-    return tuple(sorted(found, key=lambda image: (-image.created, image.digest)))
+                images.append(Image(digest, str(row["Id"]), float(row.get("Created") or 0)))
+    return tuple(sorted(images, key=lambda image: (-image.created, image.digest)))
 
 
 def remove_image(engine: Engine, repo_digest: str) -> bool:
     """Remove an image of a repository unless a container, stopped ones too, uses it; gone is success."""
     repository = repo_digest.partition("@")[0]
-    try:
-        image = engine.json("GET", f"/images/{image_path(repo_digest)}/json")
-    except EngineError as error:
-        if error.status == 404:
-            return True
-        raise engine_failure(error, f"cannot look for {repo_digest}") from error
-    if _users(engine, str(image["Id"])):
+    image = engine.find(f"/images/{image_path(repo_digest)}/json", f"look for {repo_digest}")
+    if image is None:
+        return True
+    if _is_used(engine, str(image["Id"])):
         return False
     tags = [tag for tag in image.get("RepoTags") or () if tag.rpartition(":")[0] == repository]
     try:
@@ -49,7 +48,8 @@ def remove_image(engine: Engine, repo_digest: str) -> bool:
     except EngineError as error:
         if error.status == 409:
             return False
-        raise engine_failure(error, f"cannot remove {repo_digest}") from error
+        row = errors.outcome(errors.REMOVE_IMAGE, error, image=repo_digest)
+        raise row.failure(error, f"remove {repo_digest}") from error
     except ReplyLost as error:
         raise OutcomeUnknown(f"removing {repo_digest}: {error}") from error
     return True
@@ -57,24 +57,12 @@ def remove_image(engine: Engine, repo_digest: str) -> bool:
 
 def _delete(engine: Engine, reference: str) -> None:
     try:
-        engine.request("DELETE", f"/images/{image_path(reference)}", timeout=WRITE_TIMEOUT)
+        engine.request("DELETE", f"/images/{image_path(reference)}", timeout=WRITE_TIMEOUT_S)
     except EngineError as error:
         if error.status != 404:
             raise
 
 
-def _users(engine: Engine, image_id: str) -> list[Any]:
+def _is_used(engine: Engine, image_id: str) -> bool:
     params = {"all": "1", "filters": json.dumps({"ancestor": [image_id]})}
-    try:
-        return list(engine.json("GET", "/containers/json", params=params) or ())
-    except EngineError as error:
-        if error.status == 404:
-            return []
-        raise Unreachable(f"cannot list containers: {error.message}") from error
-
-
-def _images(engine: Engine, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
-    try:
-        return list(engine.json("GET", "/images/json", params={"filters": json.dumps(filters)}) or ())
-    except EngineError as error:
-        raise Unreachable(f"cannot list images: {error.message}") from error
+    return bool(engine.read("/containers/json", "list containers", params))

@@ -7,15 +7,14 @@ network of that name that somebody else made is used as it is.
 import contextlib
 import json
 import threading
-from typing import Any
 
-from controller.clients.docker.engine import WRITE_TIMEOUT, Engine
-from controller.clients.docker.errors import EngineError, ReplyLost, engine_failure
+from controller.clients.docker import errors
+from controller.clients.docker.engine import WRITE_TIMEOUT_S, Engine
+from controller.clients.docker.errors import EngineError
+from controller.clients.docker.ownership import NETWORK_LABEL, Document, is_our_network
+from controller.clients.docker.transport import ReplyLost
 from controller.clients.docker.view import timestamp
-from controller.core.model import names
-from controller.core.model.errors import Unreachable, WorldBad
-
-NETWORK_LABEL = names.PREFIX + "network"
+from controller.core.model.errors import WorldBad
 
 
 class Network:
@@ -32,30 +31,26 @@ class Network:
         where two networks have that name."""
 
     def ensure(self, again: bool = False) -> str:
-        """Id of the network. `again`: do not believe the id that was found before."""
+        """Id of the network, which is made when there is none. `again`: do not believe the id from before."""
         with self._lock:
             if self.id is None or again:
                 self.id = self._find() or self._make()
             return self.id
 
     def _find(self) -> str | None:
-        try:
-            found = self._engine.json("GET", "/networks", params={"filters": json.dumps({"name": [self.name]})})
-        except EngineError as error:
-            raise Unreachable(f"cannot list networks: {error.message}") from error
-        mine = [item for item in found or () if item.get("Name") == self.name]
-        if not mine:
+        named = networks_named(self._engine, self.name)
+        if not named:
             return None
-        best = min(mine, key=self._rank)
-        self.reference = self.name if len(mine) == 1 else str(best["Id"])
+        best = min(named, key=self._rank)
+        self.reference = self.name if len(named) == 1 else str(best["Id"])
         if best.get("Driver") in ("host", "null"):
             message = f"docker.network {self.name} has driver {best['Driver']}: containers cannot be reached on it"
             raise WorldBad(message, reason="NetworkUnusable")
         return str(best["Id"])
 
-    def _rank(self, item: dict[str, Any]) -> tuple[bool, float, str]:
-        ours = (item.get("Labels") or {}).get(NETWORK_LABEL) == self._controller_id
-        return not ours, timestamp(item.get("Created")) or 0.0, str(item["Id"])
+    def _rank(self, network: Document) -> tuple[bool, float, str]:
+        ours = is_our_network(network, self._controller_id)
+        return not ours, timestamp(network.get("Created")) or 0.0, str(network["Id"])
 
     def _make(self) -> str:
         body = {
@@ -64,25 +59,33 @@ class Network:
             "CheckDuplicate": True,
             "Labels": {NETWORK_LABEL: self._controller_id},
         }
+        task = f"create network {self.name}"
         try:
-            made = self._engine.json("POST", "/networks/create", body=body, timeout=WRITE_TIMEOUT)
+            created = self._engine.json("POST", "/networks/create", body=body, timeout=WRITE_TIMEOUT_S)
         except EngineError as error:
-            found = self._find() if error.status == 409 else None
-            if found is None:
-                raise engine_failure(error, f"cannot create network {self.name}", "NetworkMissing") from error
-            return found
+            existing = self._find() if error.status == 409 else None
+            if existing is None:
+                raise errors.outcome(errors.CREATE_NETWORK, error).failure(error, task) from error
+            return existing
         except ReplyLost as error:
-            found = self._find()
-            if found is None:
-                raise WorldBad(f"cannot create network {self.name}: {error}", reason="NetworkMissing") from error
-            return found
-        return self._oldest(str(made["Id"]))
+            existing = self._find()
+            if existing is None:
+                raise WorldBad(f"cannot {task}: {error}", reason="NetworkMissing") from error
+            return existing
+        return self._oldest(str(created["Id"]))
 
-    def _oldest(self, made: str) -> str:
+    def _oldest(self, created: str) -> str:
         """Of two that were made at the same time the older stays; ours goes again, nothing is attached to it yet."""
-        best = self._find() or made
-        if best != made:
+        best = self._find() or created
+        if best != created:
             with contextlib.suppress(EngineError, ReplyLost):
-                self._engine.request("DELETE", f"/networks/{made}", timeout=WRITE_TIMEOUT)
+                self._engine.request("DELETE", f"/networks/{created}", timeout=WRITE_TIMEOUT_S)
             return self._find() or best
         return best
+
+
+def networks_named(engine: Engine, name: str) -> list[Document]:
+    """List rows of the networks with exactly this name: Docker's filter also finds names that hold it."""
+    params = {"filters": json.dumps({"name": [name]})}
+    networks = engine.read("/networks", "list networks", params) or ()
+    return [network for network in networks if network.get("Name") == name]

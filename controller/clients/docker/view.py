@@ -1,4 +1,4 @@
-"""From Docker's words to `Container`: list items, inspect documents, ages in words. Pure functions.
+"""From what Docker shows to `Container`: list rows, inspect documents, ages in words. Pure functions.
 
 Addresses are read from `Networks.<name>` only: the top-level ones are gone from API 1.52 on.
 """
@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
 from typing import Any, Literal, cast
 
-from controller.core.model import names
+from controller.clients.docker.ownership import Document
+from controller.core.model.identity import Identity
 from controller.core.model.observed import Container, ContainerState
 
 Health = Literal["starting", "healthy", "unhealthy"]
@@ -30,45 +30,51 @@ class Details:
     passed: bool
 
 
-def details(found: Mapping[str, Any]) -> Details:
+UNKNOWN_DETAILS = Details(
+    shape=(), started_at=None, finished_at=None, exit_code=0, oom_killed=False, error="", restart_count=0, passed=True
+)
+"""Stands for the details of a container that cannot be inspected: it counts as passed, so that nothing ends it."""
+
+
+def details(document: Document) -> Details:
     """Read an inspect document."""
-    state = found.get("State") or {}
-    policy = (found.get("HostConfig") or {}).get("RestartPolicy") or {}
+    state = document.get("State") or {}
+    policy = (document.get("HostConfig") or {}).get("RestartPolicy") or {}
     return Details(
-        shape=shape(str(state.get("Status", "")), networks(found)),
+        shape=shape(str(state.get("Status", "")), networks(document)),
         started_at=timestamp(state.get("StartedAt")),
         finished_at=timestamp(state.get("FinishedAt")),
         exit_code=int(state.get("ExitCode") or 0),
         oom_killed=bool(state.get("OOMKilled")),
         error=str(state.get("Error") or ""),
-        restart_count=int(found.get("RestartCount") or 0),
+        restart_count=int(document.get("RestartCount") or 0),
         passed=policy.get("Name") == "unless-stopped",
     )
 
 
-def networks(found: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """Attached networks by name, of a list item or an inspect document."""
-    return (found.get("NetworkSettings") or {}).get("Networks") or {}
+def networks(document: Document) -> Mapping[str, Document]:
+    """Attached networks by name, of a list row or an inspect document."""
+    return (document.get("NetworkSettings") or {}).get("Networks") or {}
 
 
-def shape(state: str, attached: Mapping[str, Mapping[str, Any]]) -> tuple[object, ...]:
-    """What a list item and an inspect document both show; another shape means that the details are old."""
+def shape(state: str, attached: Mapping[str, Document]) -> tuple[object, ...]:
+    """What a list row and an inspect document both show; another shape means that the details are old."""
     return (state, *sorted((name, str((end or {}).get("IPAddress") or "")) for name, end in attached.items()))
 
 
-def still_true(known: Details, item: Mapping[str, Any], now: float) -> bool:
-    """False when a list item contradicts the details: other state, other address, or an age that does not fit.
+def is_current(inspected: Details, row: Document, now: float) -> bool:
+    """False when a list row contradicts the details: other state, other address, or an age that does not fit.
 
     `now` is the Engine's clock, Unix seconds.
     """
-    state, status = str(item.get("State", "")), str(item.get("Status", ""))
-    if state == "restarting" or known.shape != shape(state, networks(item)):
+    state, status = str(row.get("State", "")), str(row.get("Status", ""))
+    if state == "restarting" or inspected.shape != shape(state, networks(row)):
         return False
     code = re.match(r"Exited \((-?\d+)\)", status)
-    if code and int(code.group(1)) != known.exit_code:
+    if code and int(code.group(1)) != inspected.exit_code:
         return False
     span = age(status)
-    since = known.finished_at if state in ("exited", "dead") else known.started_at
+    since = inspected.finished_at if state in ("exited", "dead") else inspected.started_at
     return span is None or since is None or span[0] - 3 <= now - since <= span[1] + 3
 
 
@@ -103,14 +109,14 @@ def age(status: str) -> tuple[float, float] | None:
     return (count - 1) * unit if unit > 1 else float(count), (count + 1) * unit
 
 
-def health(item: Mapping[str, Any]) -> Health | None:
-    """Health of a list item (text, or the key of API 1.52) or of an inspect document; None: no HEALTHCHECK."""
-    state = item.get("State")
-    told = item.get("Health") or (state.get("Health") if isinstance(state, Mapping) else None)
-    if isinstance(told, Mapping):
-        value = told.get("Status")
+def health(document: Document) -> Health | None:
+    """Health of a list row (text, or the key of API 1.52) or of an inspect document; None: no HEALTHCHECK."""
+    state = document.get("State")
+    record = document.get("Health") or (state.get("Health") if isinstance(state, Mapping) else None)
+    if isinstance(record, Mapping):
+        value = record.get("Status")
         return cast(Health, value) if value in ("starting", "healthy", "unhealthy") else None
-    text = str(item.get("Status", ""))
+    text = str(document.get("Status", ""))
     for value in ("unhealthy", "healthy"):
         if f"({value})" in text:
             return cast(Health, value)
@@ -118,55 +124,36 @@ def health(item: Mapping[str, Any]) -> Health | None:
 
 
 def container(
-    found: Mapping[str, Any],
-    labels: Mapping[str, str],
-    name: str,
-    known: Details,
-    *,
-    network: str,
-    network_id: str | None,
+    document: Document, identity: Identity, inspected: Details, *, network: str, network_id: str | None
 ) -> Container:
-    """Build a `Container` from a list item or an inspect document of ours and its details."""
-    state_value = found.get("State")
-    status = str(state_value.get("Status") if isinstance(state_value, Mapping) else state_value)
+    """Build a `Container` from a list row or an inspect document of ours and its details."""
+    state = document.get("State")
+    status = str(state.get("Status") if isinstance(state, Mapping) else state)
     running = status == "running"
-    ended = status in ("exited", "dead")
-    end = endpoint(networks(found), network, network_id)
+    end = endpoint(networks(document), network, network_id)
     address = None
     if running and end is not None:
         address = end.get("IPAddress") or end.get("GlobalIPv6Address") or None
     return Container(
-        id=str(found["Id"]),
-        name=name,
-        stage=labels[names.STAGE],
-        tag=labels[names.TAG],
-        revision=labels[names.REVISION],
-        template=labels.get(names.TEMPLATE, ""),
-        secrets=labels.get(names.SECRETS, ""),
-        digest=labels.get(names.DIGEST, ""),
-        attempt=int(labels[names.ATTEMPT]),
-        born=number(labels.get(names.BORN, "")),
-        role="preDeploy" if labels.get(names.ROLE) == "preDeploy" else "app",
-        image=repository(found),
-        seen=number(labels.get(names.SEEN, "")),
-        source=labels.get(names.SOURCE, ""),
+        **vars(identity),
+        id=str(document["Id"]),
+        name=identity.name,
+        image=repository(document),
         state=cast(ContainerState, status),
-        started_at=known.started_at,
-        exit_code=known.exit_code if ended else None,
-        oom_killed=known.oom_killed,
-        error=known.error,
-        restart_count=known.restart_count,
-        passed=known.passed,
-        health=health(found) if running else None,
+        started_at=inspected.started_at,
+        exit_code=inspected.exit_code if status in ("exited", "dead") else None,
+        oom_killed=inspected.oom_killed,
+        error=inspected.error,
+        restart_count=inspected.restart_count,
+        passed=inspected.passed,
+        health=health(document) if running else None,
         connected=end is not None,
         address=address,
-        published=published(found) if running else None,
+        published=published_port(document) if running else None,
     )
 
 
-def endpoint(
-    attached: Mapping[str, Mapping[str, Any]], network: str, network_id: str | None
-) -> Mapping[str, Any] | None:
+def endpoint(attached: Mapping[str, Document], network: str, network_id: str | None) -> Mapping[str, Any] | None:
     """The endpoint on the network of the settings, found by name or id."""
     for name, end in attached.items():
         if name in (network, network_id) or (network_id and (end or {}).get("NetworkID") == network_id):
@@ -174,21 +161,21 @@ def endpoint(
     return None
 
 
-def repository(found: Mapping[str, Any]) -> str:
-    """`repository` of the `repository@sha256:…` that a container was made from; empty when only an id is told."""
-    name, at, _ = str((found.get("Config") or {}).get("Image") or found.get("Image") or "").partition("@")
+def repository(document: Document) -> str:
+    """`repository` of the `repository@sha256:…` that a container was made from; empty when Docker shows only an id."""
+    image = str((document.get("Config") or {}).get("Image") or document.get("Image") or "")
+    name, at, _ = image.partition("@")
     return name if at else ""
 
 
-def published(found: Mapping[str, Any]) -> int | None:
-    """The port of the host that is published on 127.0.0.1, of a list item or an inspect document."""
-    ports = found.get("Ports")
+def published_port(document: Document) -> int | None:
+    """The port of the host that is published on 127.0.0.1, of a list row or an inspect document."""
+    ports = document.get("Ports")
     if isinstance(ports, list):
         return next((int(port["PublicPort"]) for port in ports if port.get("PublicPort")), None)
-    bound = (found.get("NetworkSettings") or {}).get("Ports") or {}
-    return next(
-        (int(item["HostPort"]) for items in bound.values() for item in items or () if item.get("HostPort")), None
-    )
+    bindings = (document.get("NetworkSettings") or {}).get("Ports") or {}
+    bound = (binding for several in bindings.values() for binding in several or ())
+    return next((int(binding["HostPort"]) for binding in bound if binding.get("HostPort")), None)
 
 
 def timestamp(text: object) -> float | None:
@@ -199,12 +186,3 @@ def timestamp(text: object) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
-
-
-def number(text: str) -> float:
-    """A label that holds Unix seconds; 0 when it holds anything else."""
-    try:
-        value = float(text)
-    except ValueError:
-        return 0.0
-    return value if isfinite(value) else 0.0

@@ -1,13 +1,15 @@
-"""The SQLite file in the state folder: opened safely, replaced when it is damaged, its errors translated.
+"""The SQLite file in the state folder: open it, migrate it, replace it when it is damaged, translate its errors.
 
-One writer (WAL, synchronous=FULL: what was acknowledged survives a kill and a power cut), any number of readers with a
-connection per question. A file that cannot be trusted is moved aside and a new one begun: nothing that runs depends on
-it. A file of a newer Holdfast is never touched.
+There is one writer (WAL, synchronous=FULL: what was acknowledged survives a kill and a power cut) and any number of
+readers with a connection per question. A damaged file is moved aside and a new one is begun: nothing that runs depends
+on it. The writer migrates a file of an older schema in one transaction; a reader migrates a copy in memory, because the
+file may belong to a controller of the older version. A file of a newer schema is refused and left as it is.
 """
 
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from controller.clients.state import folder as state_folder
@@ -16,7 +18,7 @@ from controller.core.model.errors import HoldfastError, Locked, WorldBad
 from controller.telemetry import log
 
 FILE = "holdfast.db"
-BUSY_TIMEOUT = 5.0
+BUSY_TIMEOUT_S = 5.0
 """Seconds to wait for another process that holds SQLite's own lock, such as a backup."""
 
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -25,22 +27,22 @@ BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class Damaged(Exception):
-    """The file is no database of ours that can be trusted."""
+    """The file is not a database of Holdfast, or its content cannot be trusted."""
 
 
-def code(error: sqlite3.Error) -> int:
+def result_code(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 when the error did not come from SQLite itself."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def translated(error: sqlite3.Error, file: Path) -> HoldfastError:
     """An error of SQLite as one of ours."""
-    found = code(error)
-    if found in NO_SPACE or (found == sqlite3.SQLITE_IOERR and _full(file)):
+    result = result_code(error)
+    if result in NO_SPACE or (result == sqlite3.SQLITE_IOERR and _is_full(file)):
         return WorldBad(f"no space left for {file}; nothing is begun until it can be recorded", reason="DiskFull")
-    if found in BUSY:
+    if result in BUSY:
         return WorldBad(f"{file} is locked by another process", reason="StateBusy")
-    if found in DAMAGED:
+    if result in DAMAGED:
         return WorldBad(f"{file} is damaged; a controller replaces it by a new one", reason="StateDamaged")
     return WorldBad(f"{file} cannot be used: {error}", reason="StateUnusable")
 
@@ -56,7 +58,7 @@ def open_writer(folder: Path) -> sqlite3.Connection:
         try:
             return _open(file)
         except (Damaged, sqlite3.DatabaseError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and code(error) not in DAMAGED:
+            if isinstance(error, sqlite3.DatabaseError) and result_code(error) not in DAMAGED:
                 raise
             aside = _move_aside(file)
             log.error(
@@ -84,7 +86,7 @@ def open_reader(folder: Path) -> sqlite3.Connection | None:
     try:
         return _read_only(file, "mode=ro")
     except sqlite3.Error as error:
-        if code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        if result_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             raise translated(error, file) from error
     # WAL needs a shared-memory file beside it; where it cannot be made, the main file alone is the last state
     # that was checkpointed.
@@ -94,28 +96,19 @@ def open_reader(folder: Path) -> sqlite3.Connection | None:
         raise translated(error, file) from error
 
 
-def inode(folder: Path) -> tuple[int, int]:
-    """Identity of the file now; (0, 0) when it is gone."""
-    try:
-        found = (folder / FILE).stat()
-    except OSError:
-        return (0, 0)
-    return (found.st_dev, found.st_ino)
-
-
 def _open(file: Path) -> sqlite3.Connection:
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         if file.stat().st_size == 0:
             raise Damaged("the file is empty") from None
-    connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None)
+    connection = sqlite3.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
         version = _check_version(connection, file)
         _check_tables(connection, version)
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != ("ok",):
-            raise Damaged(str(found[0]))
+        check = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if check != ("ok",):
+            raise Damaged(str(check[0]))
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         _migrate(connection, version)
@@ -156,9 +149,12 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _read_only(file: Path, options: str) -> sqlite3.Connection | None:
-    connection = sqlite3.connect(f"{file.absolute().as_uri()}?{options}", uri=True, timeout=BUSY_TIMEOUT)
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?{options}", uri=True, timeout=BUSY_TIMEOUT_S)
     try:
-        if _check_version(connection, file) == 0:
+        version = _check_version(connection, file)
+        if 0 < version < len(VERSIONS):
+            return _migrated_copy(connection, version)
+        if version == 0:
             connection.close()
             return None
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -168,13 +164,22 @@ def _read_only(file: Path, options: str) -> sqlite3.Connection | None:
     return connection
 
 
+def _migrated_copy(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
+    """The content of an older file in memory, with the current schema; closes the connection to the file."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(connection):
+        connection.backup(copy)
+    _migrate(copy, version)
+    return copy
+
+
 def _move_aside(file: Path) -> Path:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     aside = file.with_name(f"{FILE}.corrupt-{stamp}")
-    number = 1
+    count = 1
     while aside.exists():
-        number += 1
-        aside = file.with_name(f"{FILE}.corrupt-{stamp}-{number}")
+        count += 1
+        aside = file.with_name(f"{FILE}.corrupt-{stamp}-{count}")
     for suffix in ("-wal", "-shm", ""):
         source = file.with_name(FILE + suffix)
         if source.exists():
@@ -182,9 +187,9 @@ def _move_aside(file: Path) -> Path:
     return aside
 
 
-def _full(file: Path) -> bool:
+def _is_full(file: Path) -> bool:
     try:
-        found = os.statvfs(file.parent)
+        space = os.statvfs(file.parent)
     except OSError:
         return False
-    return found.f_bavail * found.f_frsize < 1 << 16
+    return space.f_bavail * space.f_frsize < 1 << 16

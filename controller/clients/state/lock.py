@@ -1,4 +1,4 @@
-"""One controller per state folder: a lock of the kernel's, which a killed process leaves behind open."""
+"""The lock of the state folder, for one controller at a time. The kernel releases it when its process ends."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ class StateLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = self._new()
-        self._inode = (0, 0)
+        self._identity = (0, 0)
 
     def acquire(self) -> None:
         """Take the lock or fail at once; makes the folder with mode 0700.
@@ -29,8 +29,8 @@ class StateLock:
         try:
             self._lock.acquire()
         except Timeout as error:
-            holder = self._holder()
-            who = f"process {holder}" if holder else "another process"
+            pid = self._holder_pid()
+            who = f"process {pid}" if pid else "another process"
             message = (
                 f"the state folder {self._path} is held by {who}: a controller or an apply is at work there; "
                 "wait for its end, stop it, or give this one another state.path"
@@ -39,17 +39,17 @@ class StateLock:
         except OSError as error:
             message = f"the state folder {self._path} cannot be locked: {error.strerror or error}"
             raise WorldBad(message, reason="StateFolder") from error
-        self._inode = self._found()
-        self._sign()
+        self._identity = self._identity_now()
+        self._write_pid()
 
     def keep(self) -> None:
-        """Hold what is there now: a lock file that was deleted, with its folder or alone, locks nobody out any more.
+        """Lock the file that is there now: a lock file that was deleted, with its folder or alone, keeps nobody out.
 
         Raises `Locked` when somebody else has the new one, and `WorldBad` as `acquire`.
         """
-        if self._inode == self._found() != (0, 0):
+        if self._identity == self._identity_now() != (0, 0):
             return
-        self._inode = (0, 0)
+        self._identity = (0, 0)
         self._lock.release(force=True)
         self._lock = self._new()
         self.acquire()
@@ -57,31 +57,26 @@ class StateLock:
     def release(self) -> None:
         """Give the lock back; not held is success."""
         if self._lock.is_locked:
-            if self._inode == self._found():
+            if self._identity == self._identity_now():
                 (self._path / PID_FILE).unlink(missing_ok=True)
             self._lock.release()
 
     def _new(self) -> FileLock:
         return FileLock(self._path / LOCK_FILE, timeout=0, mode=0o600, thread_local=False)
 
-    def _found(self) -> tuple[int, int]:
-        """Identity of the lock file now; (0, 0) when it is gone."""
-        try:
-            found = (self._path / LOCK_FILE).stat()
-        except OSError:
-            return (0, 0)
-        return (found.st_dev, found.st_ino)
+    def _identity_now(self) -> tuple[int, int]:
+        return folder.identity(self._path / LOCK_FILE)
 
-    def _sign(self) -> None:
+    def _write_pid(self) -> None:
         try:
             descriptor = os.open(self._path / PID_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(f"{os.getpid()}\n")
         except OSError:
-            # The disk may be full: the lock holds all the same, only its holder stays unnamed.
+            # The disk may be full: the lock holds all the same, but messages cannot name its holder.
             (self._path / PID_FILE).unlink(missing_ok=True)
 
-    def _holder(self) -> int | None:
+    def _holder_pid(self) -> int | None:
         try:
             return int((self._path / PID_FILE).read_text(encoding="ascii"))
         except (OSError, ValueError):

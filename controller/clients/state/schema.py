@@ -1,4 +1,4 @@
-"""The tables of the state file, by schema version; a new version is a new entry, never an edit of an old one."""
+"""The tables of the state file by schema version. A new version is a new entry; an old entry is never edited."""
 
 VERSIONS: tuple[tuple[str, ...], ...] = (
     (

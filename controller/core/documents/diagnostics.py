@@ -1,7 +1,7 @@
 """Mistakes as compilers report them: the place, the line, a caret and what to write instead.
 
-`Problem` says where in a document something is wrong, `Page` turns it into a `Diagnostic` with line and column, and
-`render` prints. Used for documents and for the settings.
+`Problem` says where in a document something is wrong. `DiagnosticCollector` makes of it a `Diagnostic` with line and
+column, and `render` prints it. Used for documents and for the settings.
 """
 
 import difflib
@@ -39,44 +39,44 @@ class Problem:
     """True: the field's name is wrong, not its value."""
 
 
-class Page:
-    """One text and where it came from; gathers what is wrong with it."""
+class DiagnosticCollector:
+    """Collects what is wrong with one text; `source` is where the text came from."""
 
     def __init__(self, source: str, text: str) -> None:
         self.source = source
         self._text = text
         self._lines: list[str] = []
         self._hidden: dict[int, list[tuple[int, int]]] = {}
-        self._found: list[Diagnostic] = []
+        self._diagnostics: list[Diagnostic] = []
         self._suppressed = 0
 
     @property
     def diagnostics(self) -> list[Diagnostic]:
-        """Everything found, by place; the last one says how many more there are, if any are left out."""
-        found = sorted(self._found, key=lambda item: (item.line, item.column, item.code))
+        """All mistakes by place; the last one says how many more there are, if any are left out."""
+        by_place = sorted(self._diagnostics, key=lambda item: (item.line, item.column, item.code))
         if self._suppressed:
             more = f"{self._suppressed} more mistakes in this file are not shown"
-            found.append(Diagnostic(Code.TOO_MANY, more, self.source, help="correct these first"))
-        return found
+            by_place.append(Diagnostic(Code.TOO_MANY, more, self.source, help="correct these first"))
+        return by_place
 
     @property
     def full(self) -> bool:
-        """True when no further mistake would be shown."""
+        """Whether further mistakes would not be shown."""
         return self._suppressed > 0
 
     def add(self, mark: Mark, code: Code, message: str, help: str = "", path: str = "") -> None:
         """Report a mistake at a place."""
-        if len(self._found) >= MAX_DIAGNOSTICS:
+        if len(self._diagnostics) >= MAX_DIAGNOSTICS:
             self._suppressed += 1
             return
         line = self._line(mark.line)
         if mark.line not in self._hidden:
-            self._hidden[mark.line] = [found.span("text") for found in _VALUE.finditer(line)]
+            self._hidden[mark.line] = [match.span("text") for match in _VALUE.finditer(line)]
         excerpt, cut = _excerpt(line, mark.column, self._hidden[mark.line])
         message, help = escape(message)[:MAX_MESSAGE], escape(help)[:MAX_MESSAGE]
-        found = Diagnostic(code, message, self.source, mark.line, mark.column, path, excerpt, help, cut)
-        if found not in self._found:
-            self._found.append(found)
+        diagnostic = Diagnostic(code, message, self.source, mark.line, mark.column, path, excerpt, help, cut)
+        if diagnostic not in self._diagnostics:
+            self._diagnostics.append(diagnostic)
 
     def _line(self, number: int) -> str:
         self._lines = self._lines or LINE_BREAK.split(self._text)
@@ -93,21 +93,21 @@ def path_text(loc: Loc) -> str:
 
 def escape(text: str) -> str:
     """The text with invisible characters written as escapes, so that a terminal shows what is there."""
-    return INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """The known word that was probably meant; empty when none is close. Case, dashes and underscores do not count."""
-    plain = {_plain(item): item for item in known}
-    close = difflib.get_close_matches(_plain(word[:64]), plain, n=1, cutoff=0.7)
-    return plain[close[0]] if close else ""
+def suggest(word: str, choices: Iterable[str]) -> str:
+    """The choice that was probably meant; empty when none is close. Case, dashes and underscores do not count."""
+    by_form = {_normalized(choice): choice for choice in choices}
+    close = difflib.get_close_matches(_normalized(word[:64]), by_form, n=1, cutoff=0.7)
+    return by_form[close[0]] if close else ""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The help line for an unknown word; without a close one it lists what there is."""
-    choices = list(known)
-    found = suggest(word, choices)
-    return f"did you mean '{found}'?" if found else "use " + listed(choices)
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """The help for an unknown word: the closest choice, else all choices."""
+    choices = list(choices)
+    close = suggest(word, choices)
+    return f"did you mean '{close}'?" if close else "use " + listed(choices)
 
 
 def listed(words: Sequence[str]) -> str:
@@ -115,32 +115,34 @@ def listed(words: Sequence[str]) -> str:
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "nothing"
 
 
-def render(found: Sequence[Diagnostic]) -> str:
-    """All mistakes as text, each with its line and a caret, closed with one line that counts them."""
-    blocks = [_block(item) for item in found]
-    files = len({item.source for item in found})
+def render(diagnostics: Sequence[Diagnostic]) -> str:
+    """All mistakes as text, each with its line and a caret; several are counted in a last line."""
+    blocks = [_block(diagnostic) for diagnostic in diagnostics]
+    files = len({diagnostic.source for diagnostic in diagnostics})
     where = f" in {files} files" if files > 1 else ""
-    if len(found) > 1:
-        blocks.append(f"{len(found)} errors{where}\n")
+    if len(diagnostics) > 1:
+        blocks.append(f"{len(diagnostics)} errors{where}\n")
     return "\n".join(blocks)
 
 
-def _block(item: Diagnostic) -> str:
-    place = escape(item.source) + (f":{item.line}:{item.column}" if item.line else "")
-    lines = [f"error[{item.code}]: {item.message}", f"  --> {place}" + (f"  ({item.path})" if item.path else "")]
-    gutter = len(str(item.line)) if item.line else 1
+def _block(diagnostic: Diagnostic) -> str:
+    place = escape(diagnostic.source) + (f":{diagnostic.line}:{diagnostic.column}" if diagnostic.line else "")
+    path = f"  ({diagnostic.path})" if diagnostic.path else ""
+    lines = [f"error[{diagnostic.code}]: {diagnostic.message}", f"  --> {place}{path}"]
+    gutter = len(str(diagnostic.line)) if diagnostic.line else 1
     margin = " " * (gutter + 1)
-    if item.excerpt.strip():
-        lines.append(f" {item.line} | {item.excerpt}")
-        lines.append(f" {margin}| {_blank(item.excerpt[: item.column - 1 - item.cut])}^")
-    if item.help:
-        lines.append(f" {margin}= help: {item.help}")
+    if diagnostic.excerpt.strip():
+        before_caret = diagnostic.excerpt[: diagnostic.column - 1 - diagnostic.cut]
+        lines.append(f" {diagnostic.line} | {diagnostic.excerpt}")
+        lines.append(f" {margin}| {_blank(before_caret)}^")
+    if diagnostic.help:
+        lines.append(f" {margin}= help: {diagnostic.help}")
     return "\n".join(lines) + "\n"
 
 
-def _blank(head: str) -> str:
+def _blank(text: str) -> str:
     """Blanks as wide as the text before the caret; tabs stay tabs."""
-    return "".join("\t" if char == "\t" else " " * _width(char) for char in head)
+    return "".join("\t" if char == "\t" else " " * _width(char) for char in text)
 
 
 def _width(char: str) -> int:
@@ -168,5 +170,5 @@ def _excerpt(line: str, column: int, hidden: Sequence[tuple[int, int]]) -> tuple
     return visible, column - 1 - caret
 
 
-def _plain(word: str) -> str:
+def _normalized(word: str) -> str:
     return re.sub(r"[-_ ]", "", word).lower()

@@ -1,18 +1,18 @@
-"""What a YAML parser's complaint means for the person who wrote the text."""
+"""What a YAML parser's error means for the person who wrote the text."""
 
 from typing import NamedTuple
 
 from controller.core.documents.yaml_tree import Mark
 
 
-class Complaint(NamedTuple):
-    """A syntax error as the parser tells it: where it stopped, what it found there, and where the construct began."""
+class ParserError(NamedTuple):
+    """A syntax error as the parser reports it: where it stopped, at which character, and where the construct began."""
 
     problem: str
     context: str
     char: str
     mark: Mark
-    begun: Mark
+    begin: Mark
 
 
 class Explanation(NamedTuple):
@@ -24,6 +24,8 @@ class Explanation(NamedTuple):
 
 
 class _Rule(NamedTuple):
+    """The explanation of errors that have one of `words`. `at_begin`: its place is where the construct began."""
+
     words: tuple[str, ...]
     message: str
     help: str
@@ -37,20 +39,20 @@ _RULES = (
         "close them at the end of the text",
         at_begin=True,
     ),
-    _Rule(("node content",), "expected a value here", "write one, or close the bracket that was opened before"),
+    _Rule(("node content",), "a value is missing here", "write one, or close the bracket that was opened before"),
     _Rule(
         ("flow sequence", "flow mapping"),
         "expected ',' or the closing bracket here",
-        "the bracket opened in {begun} is not closed, or a comma is missing; text that holds ': ' needs quotes",
+        "the bracket opened in {begin} is not closed, or a comma is missing; text that holds ': ' needs quotes",
     ),
     _Rule(
         ("mapping values are not allowed",),
         "a second ': ' in one value, or a wrong indentation",
         "put a value that holds ': ' in quotes, or indent the line like its neighbours",
     ),
-    _Rule(("sequence entries are not allowed",), "a list cannot begin here", "begin it on a line of its own"),
+    _Rule(("sequence entries are not allowed",), "a list cannot begin here", "begin the list on a line of its own"),
     _Rule(("cannot start any token",), "a value cannot begin with '{char}'", "put the value in quotes"),
-    _Rule(("escape",), "an unknown escape in double quotes", "write the character itself, or use single quotes"),
+    _Rule(("escape",), "unknown escape sequence in double quotes", "write the character itself, or use single quotes"),
     _Rule(
         ("could not find expected ':'",),
         "expected 'name: value'",
@@ -59,24 +61,24 @@ _RULES = (
     ),
     _Rule(
         ("block collection", "block mapping"),
-        "this does not continue what began in {begun}",
+        "this line does not continue the block that began in {begin}",
         "indent it like its neighbours; nothing may follow a closing quote",
     ),
 )
 
 
-def explain(complaint: Complaint) -> Explanation:
-    """The explanation of a complaint; the parser's own words where there is no better one."""
-    if complaint.char == "\t":
-        return Explanation("a tab is no indentation in YAML", "indent with spaces", complaint.mark)
-    told = f"{complaint.problem} {complaint.context}"
-    place = f"line {complaint.begun.line}, column {complaint.begun.column}"
+def explain(error: ParserError) -> Explanation:
+    """The explanation of an error; the parser's own words where there is no better one."""
+    if error.char == "\t":
+        return Explanation("YAML allows no tab for indentation", "indent with spaces", error.mark)
+    text = f"{error.problem} {error.context}"
+    begin = f"line {error.begin.line}, column {error.begin.column}"
     for rule in _RULES:
-        if any(word in told for word in rule.words):
+        if any(word in text for word in rule.words):
             return Explanation(
-                rule.message.format(char=complaint.char, begun=place),
-                rule.help.format(begun=place),
-                complaint.begun if rule.at_begin else complaint.mark,
+                rule.message.format(char=error.char, begin=begin),
+                rule.help.format(begin=begin),
+                error.begin if rule.at_begin else error.mark,
             )
     help = "compare the indentation and the quotes with the lines around"
-    return Explanation(f"this is not YAML: {complaint.problem}", help, complaint.mark)
+    return Explanation(f"this is not YAML: {error.problem}", help, error.mark)

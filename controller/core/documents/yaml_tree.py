@@ -1,8 +1,7 @@
-"""A document as a tree that remembers its places, and the plain data it stands for.
+"""A document as a tree that remembers lines and columns, and the data that it stands for.
 
-YAML readers disagree about words such as no, 1.10 and 22:22. The tree keeps what was written; `plain` makes text of
-what everybody reads as text, numbers and yes/no of what everybody reads as such, and `Implicit` of the rest, which no
-field accepts.
+YAML readers disagree about words such as no, 1.10 and 22:22. The tree keeps what was written. `to_data` returns text,
+numbers and yes/no only where all readers agree, and `Implicit` otherwise, which no field accepts.
 """
 
 import re
@@ -36,11 +35,11 @@ class Implicit:
 
 @dataclass(frozen=True)
 class Broken:
-    """Stands for what could not be read and is reported already."""
+    """Stands for data that could not be read and is reported already."""
 
 
 @dataclass(frozen=True)
-class Scalar:
+class ScalarNode:
     """One value as written."""
 
     mark: Mark
@@ -49,7 +48,7 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Items:
+class SequenceNode:
     """A list."""
 
     mark: Mark
@@ -57,7 +56,7 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Fields:
+class MappingNode:
     """A mapping; a key that was written twice is here once, with its last value."""
 
     mark: Mark
@@ -65,29 +64,29 @@ class Fields:
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnreadableNode:
     """A part that could not be read and is reported already."""
 
     mark: Mark
 
 
-Node = Scalar | Items | Fields | Unread
+Node = ScalarNode | SequenceNode | MappingNode | UnreadableNode
 
 
-def plain(node: Node) -> Any:
+def to_data(node: Node) -> Any:
     """The data that a node stands for: dict, list, str, int, bool, None, Implicit or Broken."""
     match node:
-        case Fields():
-            return {key: plain(value) for key, (_, value) in node.entries.items()}
-        case Items():
-            return [plain(item) for item in node.items]
-        case Scalar():
-            return _value(node)
-        case Unread():
+        case MappingNode():
+            return {key: to_data(value) for key, (_, value) in node.entries.items()}
+        case SequenceNode():
+            return [to_data(item) for item in node.items]
+        case ScalarNode():
+            return _scalar_value(node)
+        case UnreadableNode():
             return Broken()
 
 
-def _value(node: Scalar) -> Any:
+def _scalar_value(node: ScalarNode) -> Any:
     if node.kind == "text":
         return node.text
     if node.kind == "nothing":
@@ -100,12 +99,12 @@ def _value(node: Scalar) -> Any:
 
 
 def find(root: Node, loc: Loc) -> Node | None:
-    """The node at a place, if there is one."""
+    """The node at a place; None when there is none."""
     node: Node | None = root
     for part in loc:
-        if isinstance(node, Fields) and isinstance(part, str) and part in node.entries:
+        if isinstance(node, MappingNode) and isinstance(part, str) and part in node.entries:
             node = node.entries[part][1]
-        elif isinstance(node, Items) and isinstance(part, int) and part < len(node.items):
+        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.items):
             node = node.items[part]
         else:
             return None
@@ -113,18 +112,18 @@ def find(root: Node, loc: Loc) -> Node | None:
 
 
 def locate(root: Node, loc: Loc, on_key: bool = False) -> Mark:
-    """Where a place stands in the text: its value, or its key; the nearest thing above it when it is not there.
+    """Line and column of a place: of its value, or of its key; of the nearest node above when it is not there.
 
-    A mapping or list in a field, and a field without a value, are shown at their key, for that is where a person looks.
+    A mapping or list in a field, and a field without a value, are shown at their key, where a person looks for them.
     """
     while loc:
         parent = find(root, loc[:-1])
-        if isinstance(parent, Fields) and loc[-1] in parent.entries:
-            key, node = parent.entries[str(loc[-1])]
-            plain_value = isinstance(node, Scalar) and node.kind != "nothing"
-            return node.mark if plain_value and not on_key else key
-        node_here = find(root, loc)
-        if node_here is not None:
-            return node_here.mark
+        if isinstance(parent, MappingNode) and loc[-1] in parent.entries:
+            key_mark, value = parent.entries[str(loc[-1])]
+            has_text = isinstance(value, ScalarNode) and value.kind != "nothing"
+            return value.mark if has_text and not on_key else key_mark
+        node = find(root, loc)
+        if node is not None:
+            return node.mark
         loc = loc[:-1]
     return root.mark

@@ -101,6 +101,11 @@ class StageStatus(_Status):
         return self.condition("Reconciling") is None
 
 
+def waiting(key: str) -> StageStatus:
+    """The status of a stage that had no pass yet."""
+    return StageStatus(key=key, conditions=(Condition(type="Reconciling", status="True", reason="Waiting"),))
+
+
 class Transition(_Status):
     """One step of a rollout: a log line, and for the first and last steps a history row and a notification."""
 
