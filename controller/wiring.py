@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from controller.broadcast import Broadcast
 from controller.clients.caddy.proxy import CaddyProxy
 from controller.clients.clock import SystemClock
 from controller.clients.docker.runtime import DockerRuntime
@@ -22,13 +23,14 @@ from controller.clients.state.json_notes import ConfirmedNote, PulledNote
 from controller.clients.state.lock import StateLock
 from controller.clients.state.reader import ReadOnlyStore, StateReader
 from controller.clients.state.store import SqliteStore
+from controller.core.catalog.safeguards import Limits
 from controller.core.catalog.types import CatalogRules
 from controller.core.model.decision import Rules
 from controller.core.model.desired import StageKey
 from controller.core.model.status import StageStatus
-from controller.intake.guard import Guard
-from controller.intake.intake import Confirmed, Intake
-from controller.intake.sources.files import FilesSource
+from controller.intake.guard import Confirmed, Guard
+from controller.intake.intake import Intake
+from controller.intake.sources import factory
 from controller.interfaces import Clock, Prober, Proxy, Reads, Runtime, Secrets, Source, Store
 from controller.loop import Pieces
 from controller.reconcile import Reconciler
@@ -94,7 +96,7 @@ class Config:
 def compose(clients: Clients, config: Config) -> Pieces:
     """Make every piece of one controller, and connect them."""
     clock, runtime, housekeeper = clients.clock, clients.runtime, clients.housekeeper
-    queue, wakeups = WorkQueue(clock), Wakeups()
+    queue, wakeups, broadcast = WorkQueue(clock), Wakeups(), Broadcast()
     snapshot, route_writer = ContainerSnapshot(runtime, clock), RouteWriter(clients.proxy, clock)
 
     def ended(stage: StageKey) -> None:
@@ -124,13 +126,9 @@ def compose(clients: Clients, config: Config) -> Pieces:
         housekeeper.note_removal if housekeeper is not None else _ignore,
     )
     names = tuple(source.name for source in clients.sources)
-    intake = Intake(
-        clients.sources,
-        Guard(clients.store, names, config.guard_percent, config.prune),
-        replace(config.catalog_rules, sources=names),
-        clients.confirmed,
-        keep=config.prune and config.writes,
-    )
+    limits = Limits(names, config.guard_percent, config.prune)
+    guard = Guard(clients.store, limits, clients.confirmed, keep=config.prune and config.writes)
+    intake = Intake(clients.sources, guard, replace(config.catalog_rules, sources=names))
     registry = StageRegistry(
         intake,
         snapshot,
@@ -149,6 +147,7 @@ def compose(clients: Clients, config: Config) -> Pieces:
         applier=applier,
         secrets=clients.secrets,
         store=clients.store,
+        broadcast=broadcast,
         clock=clock,
         rules=config.rules,
         is_stopping=lambda: queue.is_stopped,
@@ -161,6 +160,7 @@ def compose(clients: Clients, config: Config) -> Pieces:
         queue=queue,
         reconciler=reconciler,
         operations=operations,
+        broadcast=broadcast,
         wakeups=wakeups,
         clock=clock,
         resync=config.resync,
@@ -215,7 +215,7 @@ async def opened(
         prober = HttpProber()
         stack.push_async_callback(prober.close)
         if sources is None:
-            sources = [FilesSource(source.files.path, source.name) for source in settings.sources]
+            sources = [factory.source(entry) for entry in settings.sources]
         yield Clients(
             runtime=runtime,
             proxy=proxy,

@@ -111,7 +111,7 @@ def find_conflicts(documents: "Sequence[Sourced]") -> tuple[list[str], list[str]
 
     rules, left_out = _rules()
     here = [replace(document, origin=replace(document.origin, source=SOURCE)) for document in documents]
-    catalog = build.build(here, rules, Incumbents())
+    catalog = build.catalog(here, rules, Incumbents())
     notices = [*catalog.notices, *(notice for stage in catalog.stages.values() for notice in stage.notices)]
     reasons = {notice.message: notice.reason for notice in notices if notice.reason not in left_out}
     refused = [message for message, reason in reasons.items() if reason not in PENDING]

@@ -6,12 +6,13 @@ given the `Container` that was observed, checks again that it is ours (same 64-h
 when it is gone.
 """
 
+from controller.core.catalog.safeguards import Hold
 from controller.interfaces.clock import Clock
 from controller.interfaces.control import Control
 from controller.interfaces.diagnosable import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer
 from controller.interfaces.probe import Probe, Prober
 from controller.interfaces.proxy import Answer, Proxy
-from controller.interfaces.reads import Hold, Reads
+from controller.interfaces.reads import Reads
 from controller.interfaces.runtime import Runtime, RuntimeEvent
 from controller.interfaces.secrets import Secrets
 from controller.interfaces.source import Delivery, Source

@@ -1,23 +1,13 @@
 """Everything that the command line and the API show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from controller.core.catalog.safeguards import Hold
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import Diagnostic
 from controller.core.model.memory import StageMemory
 from controller.core.model.status import HistoryRow, LogLine, StageStatus
-
-
-@dataclass(frozen=True)
-class Hold:
-    """A mass change that the guard holds back until `holdfast confirm DIGEST`."""
-
-    digest: str
-    losses: tuple[str, ...]
-    """One sentence per instance or hostname that would be lost."""
-    message: str
 
 
 class Reads(Protocol):

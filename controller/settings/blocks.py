@@ -97,6 +97,11 @@ class Source(Block):
     """Not available yet: refused."""
 
     @property
+    def kind(self) -> Literal["files"]:
+        """What the entry is: the key that it is written with."""
+        return "files"
+
+    @property
     def name(self) -> str:
         """Name of the source as it is written, such as files:./desired."""
         return f"files:{self.files._written}"

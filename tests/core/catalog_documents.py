@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from controller.core.catalog import build as catalog_build
+from controller.core.catalog import build
 from controller.core.catalog.types import Catalog, CatalogRules, Incumbents, Sourced
 from controller.core.documents.spec import API_VERSION, DeployRequest, Project
 from controller.core.model.desired import StageKey
@@ -52,9 +52,9 @@ def stage(name: str = "dev", *tags: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "instances": [{"tag": tag} for tag in tags], **fields}
 
 
-def build(*documents: Sourced, incumbents: Incumbents = NOTHING, rules: CatalogRules = RULES) -> Catalog:
+def catalog_of(*documents: Sourced, incumbents: Incumbents = NOTHING, rules: CatalogRules = RULES) -> Catalog:
     """The catalog of these documents."""
-    return catalog_build.build(documents, rules, incumbents)
+    return build.catalog(documents, rules, incumbents)
 
 
 def running(

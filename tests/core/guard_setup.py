@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from controller.core.catalog.safeguards import Limits
 from controller.core.catalog.types import Incumbents, Sourced
 from controller.core.model.desired import StageKey
 from controller.core.model.memory import StageMemory
@@ -50,7 +51,7 @@ async def started(
     store: LastGood, *sources: str, percent: float = 25, prune: bool = True, restore: bool = True
 ) -> Guard:
     """A guard as after a start of the controller."""
-    guard = Guard(store, sources or (A,), percent, prune)
+    guard = Guard(store, Limits(sources or (A,), percent, prune))
     if restore:
         await guard.restore()
     return guard

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from controller.core.catalog import build as catalog_build
+from controller.core.catalog import build
 from controller.core.catalog.precedence import where
 from controller.core.catalog.types import Incumbents
 from controller.core.model.desired import Check, Env, Mount, Options, Origin, PreDeployStep, SecretRef, Template
-from tests.core.catalog_documents import RULES, A, B, build, project, reasons, request, running, stage, tags
+from tests.core.catalog_documents import RULES, A, B, catalog_of, project, reasons, request, running, stage, tags
 
 
 def only(**spec: Any) -> Any:
     """The stage shop/dev of a project with these fields; `own` are those of the stage."""
     own = spec.pop("own", {})
-    return build(project(stages=[stage("dev", "1.0", **own)], **spec)).stages["shop/dev"]
+    return catalog_of(project(stages=[stage("dev", "1.0", **own)], **spec)).stages["shop/dev"]
 
 
 def test_defaults_are_those_of_the_reference() -> None:
@@ -130,10 +130,10 @@ def test_volumes_carry_project_and_stage_in_their_name() -> None:
 def test_a_stage_of_another_host_is_left_to_it() -> None:
     """Only the controller with this id takes the stage, and a request for it waits for nobody."""
     declared = project(stages=[stage("dev", "1.0", host="home-1"), stage("prod", "1.0", host="home-2")])
-    found = build(declared, request("2.0", to="shop/prod"))
+    found = catalog_of(declared, request("2.0", to="shop/prod"))
     assert set(found.stages) == {"shop/dev"}
     assert found.notices == ()
-    assert catalog_build.stage(found, "shop/prod").declared is False
+    assert found.stage("shop/prod").declared is False
 
 
 def test_listed_instances_are_older_than_requests() -> None:
@@ -147,14 +147,14 @@ def test_listed_instances_are_older_than_requests() -> None:
         request("later", created="2024-05-01T13:00:00+02:00"),
     ]
     seen = {("shop/dev", "seen"): 1714559400.0}  # 2024-05-01T10:30:00Z
-    found = build(*documents, incumbents=Incumbents(seen=seen))
+    found = catalog_of(*documents, incumbents=Incumbents(seen=seen))
     assert tags(found) == ["2", "1", "created", "seen", "later", "never-a", "never-b"]
 
 
 def test_a_tag_declared_twice_goes_with_its_last_declaration() -> None:
     """Position and ttl are those of the last one, in the list and in a request."""
     listed = {"name": "dev", "instances": [{"tag": "1", "ttl": "1h"}, {"tag": "2"}, {"tag": "3"}, {"tag": "1"}]}
-    found = build(project(stages=[listed]), request("2", ttl="2h", name="again"))
+    found = catalog_of(project(stages=[listed]), request("2", ttl="2h", name="again"))
     assert [(item.tag, item.ttl, item.request) for item in found.stages["shop/dev"].instances] == [
         ("3", None, None),
         ("1", None, None),
@@ -164,23 +164,23 @@ def test_a_tag_declared_twice_goes_with_its_last_declaration() -> None:
 
 def test_the_default_tag_counts_as_an_instance() -> None:
     """Not declared it is the oldest instance; where nothing is declared at all, nothing runs."""
-    assert tags(build(project(stages=[stage("dev", "2", "3", defaultTag="1")]))) == ["1", "2", "3"]
-    assert tags(build(project(stages=[stage("dev", "2", "1", defaultTag="1")]))) == ["2", "1"]
-    assert tags(build(project(stages=[stage("dev", defaultTag="1")]))) == []
-    assert tags(build(project(stages=[{"name": "dev", "defaultTag": "1"}]))) == ["1"]
-    assert tags(build(project(stages=[{"name": "dev"}]))) == []
+    assert tags(catalog_of(project(stages=[stage("dev", "2", "3", defaultTag="1")]))) == ["1", "2", "3"]
+    assert tags(catalog_of(project(stages=[stage("dev", "2", "1", defaultTag="1")]))) == ["2", "1"]
+    assert tags(catalog_of(project(stages=[stage("dev", defaultTag="1")]))) == []
+    assert tags(catalog_of(project(stages=[{"name": "dev", "defaultTag": "1"}]))) == ["1"]
+    assert tags(catalog_of(project(stages=[{"name": "dev"}]))) == []
 
 
 def test_a_ttl_on_the_default_tag_is_refused() -> None:
     """The instance stays, without the ttl, and a notice says so."""
-    found = build(project(stages=[stage("dev", "1", "2", defaultTag="2")]), request("2", ttl="1h"))
+    found = catalog_of(project(stages=[stage("dev", "1", "2", defaultTag="2")]), request("2", ttl="1h"))
     assert found.stages["shop/dev"].instances[1].ttl is None
     assert [(notice.reason, notice.tag) for notice in found.stages["shop/dev"].notices] == [("DefaultTagTTL", "2")]
 
 
 def test_requests_for_something_unknown_wait() -> None:
     """Each is told apart, names project and stage, and holds up nothing else."""
-    found = build(
+    found = catalog_of(
         project(stages=[stage("dev", "1")]), request("2", to="shop/qa"), request("3", to="blog/dev"), request("4")
     )
     assert [(notice.reason, notice.tag) for notice in found.notices] == [("UnknownProject", "3"), ("UnknownStage", "2")]
@@ -192,12 +192,12 @@ def test_requests_for_something_unknown_wait() -> None:
 def test_a_notice_names_the_document_that_it_is_about() -> None:
     """Its source can say so on that document; the same on another line is no other catalog."""
     documents = [project(stages=[stage("dev", "1")]), request("2", to="shop/qa")]
-    found = build(*documents)
+    found = catalog_of(*documents)
     (notice,) = found.notices
     assert notice.origin == Origin(A, "requests.yaml", 0, "DeployRequest", "", "shop-qa-2")
     below = replace(documents[1], origin=replace(documents[1].origin, line=9))
-    assert build(documents[0], below).digest == found.digest
-    twins = build(documents[0], project(source=B, line=4, stages=[stage("dev", "2")]))
+    assert catalog_of(documents[0], below).digest == found.digest
+    twins = catalog_of(documents[0], project(source=B, line=4, stages=[stage("dev", "2")]))
     (refused,) = twins.stages["shop/dev"].notices
     assert refused.origin is not None
     assert (refused.origin.source, refused.origin.place, refused.origin.name) == (B, "shop.yaml:4", "shop")
@@ -207,7 +207,7 @@ def test_of_two_projects_of_one_name_the_first_source_wins() -> None:
     """The order of the settings decides, the other is refused with a notice that names both."""
     first = project(source=A, at="z.yaml", stages=[stage("dev", "1")])
     second = project(source=B, at="a.yaml", stages=[stage("dev", "2"), stage("qa", "2")])
-    found = build(second, first)
+    found = catalog_of(second, first)
     assert tags(found) == ["1"]
     assert set(found.stages) == {"shop/dev"}
     (notice,) = found.stages["shop/dev"].notices
@@ -219,17 +219,17 @@ def test_of_two_projects_of_one_name_the_first_source_wins() -> None:
 def test_of_two_projects_of_one_name_the_running_one_wins() -> None:
     """What runs keeps its documents, whatever the order of sources or paths."""
     first, second = project(source=A, stages=[stage("dev", "1")]), project(source=B, stages=[stage("dev", "2")])
-    assert tags(build(first, second, incumbents=running({"shop/dev": ["2"]}, {"shop/dev": B}))) == ["2"]
+    assert tags(catalog_of(first, second, incumbents=running({"shop/dev": ["2"]}, {"shop/dev": B}))) == ["2"]
     third = project(source=A, at="a.yaml", stages=[stage("dev", "3")])
-    assert tags(build(first, third, incumbents=running({"shop/dev": ["1"]}))) == ["1"]
-    assert tags(build(first, third)) == ["3"]
+    assert tags(catalog_of(first, third, incumbents=running({"shop/dev": ["1"]}))) == ["1"]
+    assert tags(catalog_of(first, third)) == ["3"]
 
 
 def test_the_default_tag_keeps_its_project() -> None:
     """A defaultTag that runs speaks for its document as a listed tag does."""
     first = project(at="a.yaml", stages=[stage("dev", "2", defaultTag="1")])
     second = project(at="b.yaml", stages=[stage("dev", "1")])
-    assert tags(build(first, second, incumbents=running({"shop/dev": ["1"]}))) == ["1", "2"]
+    assert tags(catalog_of(first, second, incumbents=running({"shop/dev": ["1"]}))) == ["1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_place_is_named_in_words(origin: Origin, words: str) -> None:
 
 def test_a_refused_project_without_a_common_stage_is_told_by_the_catalog() -> None:
     """A notice is never lost for want of a stage."""
-    found = build(project(stages=[stage("dev", "1")]), project(source=B, stages=[stage("qa", "1")]))
+    found = catalog_of(project(stages=[stage("dev", "1")]), project(source=B, stages=[stage("qa", "1")]))
     assert reasons(found) == []
     assert reasons(found, None) == ["DuplicateProject"]
 
@@ -254,8 +254,8 @@ def test_a_refused_project_without_a_common_stage_is_told_by_the_catalog() -> No
 def test_two_requests_of_one_name_are_one() -> None:
     """The one that runs wins, then the order of documents."""
     documents = [project(stages=[stage("dev")]), request("1", name="x", at="b"), request("2", name="x", at="a")]
-    assert tags(build(*documents)) == ["2"]
-    found = build(*documents, incumbents=running({"shop/dev": ["1"]}))
+    assert tags(catalog_of(*documents)) == ["2"]
+    found = catalog_of(*documents, incumbents=running({"shop/dev": ["1"]}))
     assert tags(found) == ["1"]
     assert reasons(found) == ["DuplicateRequest"]
 
@@ -263,7 +263,7 @@ def test_two_requests_of_one_name_are_one() -> None:
 @pytest.mark.parametrize(("up", "winner"), [([], "1.0"), (["1-0"], "1-0"), (["1.0"], "1.0")])
 def test_two_tags_of_one_label_are_one_instance(up: list[str], winner: str) -> None:
     """What runs wins, then the order of documents; the notice names both tags."""
-    found = build(
+    found = catalog_of(
         project(at="a.yaml", stages=[stage("dev", "1.0", "2")]),
         request("1-0", at="b.yaml"),
         incumbents=running({"shop/dev": up}),
@@ -279,7 +279,7 @@ def test_a_hostname_has_one_claimant() -> None:
     """The first document gets the domain; the loser runs without it and is told both names."""
     one = project("blog", at="b.yaml", stages=[stage("dev", "1", domains=["www.example.org"])])
     two = project("shop", at="a.yaml", stages=[stage("dev", "1", domains=["www.example.org"])])
-    found = build(one, two)
+    found = catalog_of(one, two)
     assert found.claims["www.example.org"] == "shop/dev"
     assert found.stages["blog/dev"].default_hostnames == ("stage-dev-blog.example.com",)
     assert tags(found, "blog/dev") == ["1"]
@@ -294,7 +294,7 @@ def test_the_holder_of_a_hostname_keeps_it() -> None:
     one = project("blog", at="b.yaml", stages=[stage("dev", "1", domains=["www.example.org"])])
     two = project("shop", at="a.yaml", stages=[stage("dev", "1", domains=["www.example.org"])])
     held = running({"blog/dev": ["1"]}, hostnames={"www.example.org": ("blog/dev", "1")})
-    assert build(one, two, incumbents=held).claims["www.example.org"] == "blog/dev"
+    assert catalog_of(one, two, incumbents=held).claims["www.example.org"] == "blog/dev"
 
 
 def test_a_default_route_goes_before_an_instance_route() -> None:
@@ -302,7 +302,7 @@ def test_a_default_route_goes_before_an_instance_route() -> None:
     one = project("blog", at="a.yaml", stages=[stage("dev", "1")])
     two = project("shop", at="b.yaml", stages=[stage("dev", "1", domains=["stage-dev-blog-1.example.com"])])
     held = running({"blog/dev": ["1"]}, hostnames={"stage-dev-blog-1.example.com": ("blog/dev", "1")})
-    found = build(one, two, incumbents=held)
+    found = catalog_of(one, two, incumbents=held)
     assert found.claims["stage-dev-blog-1.example.com"] == "shop/dev"
     (instance,) = found.stages["blog/dev"].instances
     assert (instance.tag, instance.hostname) == ("1", None)
@@ -313,7 +313,7 @@ def test_names_with_dashes_do_not_share_a_hostname() -> None:
     """`a-b/c` and `a/b-c` read alike as a hostname of this pattern, so one goes without."""
     rules = replace(RULES, default_pattern="{project}-{stage}", instance_pattern="{project}-{stage}-{tag}")
     one, two = project("a-b", stages=[stage("c", "1")]), project("a", stages=[stage("b-c", "1")])
-    found = build(one, two, rules=rules)
+    found = catalog_of(one, two, rules=rules)
     assert found.claims == {"a-b-c.example.com": "a/b-c", "a-b-c-1.example.com": "a/b-c"}
     assert reasons(found, "a-b/c") == ["HostnameConflict", "HostnameConflict"]
 
@@ -323,14 +323,14 @@ def test_an_instance_keeps_the_hostname_it_has() -> None:
     rules = replace(RULES, instance_pattern="{project}-{stage}-{tag}")
     one, two = project("a-b", stages=[stage("c", "1")]), project("a", stages=[stage("b-c", "1")])
     held = running({"a-b/c": ["1"]}, hostnames={"a-b-c-1.example.com": ("a-b/c", "1")})
-    assert build(one, two, rules=rules).claims["a-b-c-1.example.com"] == "a/b-c"
-    assert build(one, two, rules=rules, incumbents=held).claims["a-b-c-1.example.com"] == "a-b/c"
+    assert catalog_of(one, two, rules=rules).claims["a-b-c-1.example.com"] == "a/b-c"
+    assert catalog_of(one, two, rules=rules, incumbents=held).claims["a-b-c-1.example.com"] == "a-b/c"
 
 
 def test_a_hostname_that_is_too_long_is_not_granted() -> None:
     """More than 253 characters cannot be resolved; the stage runs without it."""
     rules = replace(RULES, domain=".".join(["d" * 60] * 4))
-    found = build(project(stages=[stage("dev", "1", domains=["www.example.org"])]), rules=rules)
+    found = catalog_of(project(stages=[stage("dev", "1", domains=["www.example.org"])]), rules=rules)
     assert found.claims == {"www.example.org": "shop/dev"}
     assert reasons(found) == ["HostnameTooLong", "HostnameTooLong"]
     assert found.stages["shop/dev"].instances[0].hostname is None
@@ -342,7 +342,7 @@ def test_two_stages_never_write_one_volume(up: dict[str, list[str]], winner: str
     volumes = [{"name": "d", "mountPath": "/d"}]
     one = project("a-b", stages=[stage("c", "1")], volumes=volumes)
     two = project("a", stages=[stage("b-c", "1")], volumes=volumes)
-    found = build(one, two, incumbents=running(up))
+    found = catalog_of(one, two, incumbents=running(up))
     loser = ({"a-b/c", "a/b-c"} - {winner}).pop()
     assert (found.stages[winner].suspend, found.stages[loser].suspend) == (False, True)
     assert reasons(found, loser) == ["VolumeCollision"]
@@ -350,22 +350,20 @@ def test_two_stages_never_write_one_volume(up: dict[str, list[str]], winner: str
 
 def test_a_stage_knows_what_others_claim() -> None:
     """Declared or not, it is told all hostnames that belong to others."""
-    found = build(project("shop", stages=[stage("dev")]), project("blog", stages=[stage("dev")]))
-    assert catalog_build.stage(found, "shop/dev").claimed_elsewhere == {"stage-dev-blog.example.com"}
-    gone = catalog_build.stage(found, "old/dev")
+    found = catalog_of(project("shop", stages=[stage("dev")]), project("blog", stages=[stage("dev")]))
+    assert found.stage("shop/dev").claimed_elsewhere == {"stage-dev-blog.example.com"}
+    gone = found.stage("old/dev")
     assert (gone.declared, gone.project, gone.stage, gone.prune) == (False, "old", "dev", True)
     assert gone.claimed_elsewhere == {"stage-dev-blog.example.com", "stage-dev-shop.example.com"}
 
 
 def test_generation_names_what_is_desired_and_not_where_it_stands() -> None:
     """Lines, files and the claims of others leave it alone; a field or a tag does not."""
-    here = build(project(line=1, stages=[stage("dev", "1")]), project("blog", stages=[stage("dev")]))
-    there = build(project(line=9, at="other.yaml", stages=[stage("dev", "1")]))
-    drained = build(project(drain="1s", stages=[stage("dev", "1")]))
-    retagged = build(project(stages=[stage("dev", "2")]))
-    found = [
-        catalog_build.generation(catalog_build.stage(item, "shop/dev")) for item in (here, there, drained, retagged)
-    ]
+    here = catalog_of(project(line=1, stages=[stage("dev", "1")]), project("blog", stages=[stage("dev")]))
+    there = catalog_of(project(line=9, at="other.yaml", stages=[stage("dev", "1")]))
+    drained = catalog_of(project(drain="1s", stages=[stage("dev", "1")]))
+    retagged = catalog_of(project(stages=[stage("dev", "2")]))
+    found = [build.generation(item.stage("shop/dev")) for item in (here, there, drained, retagged)]
     assert found[0] == found[1]
     assert len({*found}) == 3
     assert all(len(item) == 12 for item in found)
@@ -373,7 +371,7 @@ def test_generation_names_what_is_desired_and_not_where_it_stands() -> None:
 
 def test_the_digest_names_the_catalog() -> None:
     """Equal documents give an equal digest, on any line; another tag or a waiting request gives another."""
-    base = build(project(stages=[stage("dev", "1")]))
-    assert build(project(line=5, stages=[stage("dev", "1")])).digest == base.digest
-    assert build(project(stages=[stage("dev", "2")])).digest != base.digest
-    assert build(project(stages=[stage("dev", "1")]), request("1", to="shop/qa")).digest != base.digest
+    base = catalog_of(project(stages=[stage("dev", "1")]))
+    assert catalog_of(project(line=5, stages=[stage("dev", "1")])).digest == base.digest
+    assert catalog_of(project(stages=[stage("dev", "2")])).digest != base.digest
+    assert catalog_of(project(stages=[stage("dev", "1")]), request("1", to="shop/qa")).digest != base.digest

@@ -9,7 +9,7 @@ from controller.core.catalog.types import Incumbents, Sourced
 from controller.core.documents.forms import HOSTNAME_PATTERN
 from controller.core.model import names
 from controller.core.model.desired import StageKey
-from tests.core.catalog_documents import A, B, build, project, request, serving, stage
+from tests.core.catalog_documents import A, B, catalog_of, project, request, serving, stage
 
 TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True)
 FEW_TAGS = st.sampled_from(["1.0", "1-0", "1_0", "2", "A", "a", "feature-login"])
@@ -60,7 +60,7 @@ def incumbents(draw: st.DrawFn) -> Incumbents:
 @given(TAGS)
 def test_any_tag_gives_a_valid_label(tag: str) -> None:
     """Safety: whatever a registry accepts as a tag, the hostname made of it is one."""
-    found = build(project(stages=[stage("dev", tag)]))
+    found = catalog_of(project(stages=[stage("dev", tag)]))
     (instance,) = found.stages["shop/dev"].instances
     assert instance.hostname is not None
     assert re.fullmatch(HOSTNAME_PATTERN, instance.hostname)
@@ -70,7 +70,7 @@ def test_any_tag_gives_a_valid_label(tag: str) -> None:
 @given(DOCUMENTS, incumbents())
 def test_no_hostname_is_held_by_two(documents: list[Sourced], up: Incumbents) -> None:
     """Safety: every hostname that was granted was granted once, and the claims say to whom."""
-    found = build(*documents, incumbents=up)
+    found = catalog_of(*documents, incumbents=up)
     granted = [
         (hostname, key)
         for key, item in found.stages.items()
@@ -86,13 +86,13 @@ def test_the_order_of_documents_does_not_matter(documents: list[Sourced], up: In
     """Safety: a folder listed in another order is the same catalog."""
     shuffled = list(documents)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert build(*shuffled, incumbents=up) == build(*documents, incumbents=up)
+    assert catalog_of(*shuffled, incumbents=up) == catalog_of(*documents, incumbents=up)
 
 
 @given(DOCUMENTS, incumbents())
 def test_tags_of_a_stage_are_distinct(documents: list[Sourced], up: Incumbents) -> None:
     """Safety: no tag and no label stands twice in a stage."""
-    for item in build(*documents, incumbents=up).stages.values():
+    for item in catalog_of(*documents, incumbents=up).stages.values():
         labels = [names.dns_label(instance.tag) for instance in item.instances]
         assert len(set(labels)) == len(labels)
 
@@ -101,7 +101,7 @@ def test_tags_of_a_stage_are_distinct(documents: list[Sourced], up: Incumbents) 
 def test_one_writer_for_each_volume(documents: list[Sourced], up: Incumbents) -> None:
     """Safety: a named volume belongs to one stage that is acted on."""
     mounted: dict[str, set[StageKey]] = {}
-    for key, item in build(*documents, incumbents=up).stages.items():
+    for key, item in catalog_of(*documents, incumbents=up).stages.items():
         for mount in item.template.mounts:
             if not item.suspend:
                 mounted.setdefault(mount.source, set()).add(key)
@@ -111,5 +111,5 @@ def test_one_writer_for_each_volume(documents: list[Sourced], up: Incumbents) ->
 @given(st.lists(projects(), max_size=6))
 def test_what_won_keeps_winning_once_it_runs(documents: list[Sourced]) -> None:
     """Liveness: conflicts do not change sides because their winner came up."""
-    first = build(*documents)
-    assert build(*documents, incumbents=serving(first)) == first
+    first = catalog_of(*documents)
+    assert catalog_of(*documents, incumbents=serving(first)) == first

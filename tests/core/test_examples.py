@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from controller.core.catalog.build import build
+from controller.core.catalog import build
 from controller.core.catalog.types import Catalog, CatalogRules, Incumbents, Sourced
 from controller.core.documents import spec, spec_parts
 from controller.core.model.desired import DesiredStage
@@ -31,7 +31,7 @@ def documents() -> list[Sourced]:
 
 def catalog() -> Catalog:
     """What a controller named demo makes of desired/."""
-    return build(documents(), CatalogRules("demo", "localhost", sources=("",)), Incumbents())
+    return build.catalog(documents(), CatalogRules("demo", "localhost", sources=("",)), Incumbents())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.catalog import build as catalog_build
 from controller.core.catalog.types import Catalog, Sourced
-from tests.core.catalog_documents import NOTHING, RULES, A, B, build, project, running, serving, stage, tags
+from tests.core.catalog_documents import NOTHING, RULES, A, B, catalog_of, project, running, serving, stage, tags
 from tests.core.guard_setup import LastGood, accepted, deliver, shops, started
 from tests.core.test_catalog_properties import DOCUMENTS
 
@@ -18,7 +17,7 @@ async def test_what_is_delivered_is_accepted() -> None:
     guard = await started(LastGood())
     await deliver(guard, *shops(3))
     assert guard.complete
-    assert guard.catalog(RULES, NOTHING) == build(*shops(3))
+    assert guard.catalog(RULES, NOTHING) == catalog_of(*shops(3))
     assert guard.holds() == ()
 
 
@@ -60,13 +59,13 @@ async def test_nothing_is_pruned_until_every_source_delivered() -> None:
     await deliver(guard, *shops(1))
     found = guard.catalog(RULES, NOTHING)
     assert not guard.complete
-    assert (found.stages["shop0/dev"].prune, catalog_build.stage(found, "other/dev").prune) == (False, False)
+    assert (found.stages["shop0/dev"].prune, found.stage("other/dev").prune) == (False, False)
     await deliver(guard, source=B, complete=False)
     assert not guard.complete
     await deliver(guard, source=B)
     assert guard.complete
     found = guard.catalog(RULES, NOTHING)
-    assert (found.stages["shop0/dev"].prune, catalog_build.stage(found, "other/dev").prune) == (True, True)
+    assert (found.stages["shop0/dev"].prune, found.stage("other/dev").prune) == (True, True)
 
 
 async def test_a_source_of_unknown_name_is_a_mistake() -> None:
@@ -101,7 +100,7 @@ async def test_a_mass_deletion_waits_for_its_confirmation() -> None:
     assert guard.confirm("0" * 12) is False
     assert guard.holds() == (hold,)
     assert guard.confirm(hold.digest) is True
-    assert guard.catalog(RULES, up) == build(*shops(2), incumbents=up)
+    assert guard.catalog(RULES, up) == catalog_of(*shops(2), incumbents=up)
     assert guard.holds() == ()
 
 
@@ -112,7 +111,7 @@ async def test_a_hold_goes_when_the_sources_go_back() -> None:
     guard.catalog(RULES, up)
     assert guard.holds() != ()
     await deliver(guard, *shops(4))
-    assert guard.catalog(RULES, up) == build(*shops(4), incumbents=up)
+    assert guard.catalog(RULES, up) == catalog_of(*shops(4), incumbents=up)
     assert guard.holds() == ()
 
 
@@ -138,7 +137,7 @@ async def test_nothing_is_pruned_while_a_change_is_held() -> None:
     await deliver(guard)
     found = guard.catalog(RULES, up)
     assert [item.prune for item in found.stages.values()] == [False] * 4
-    assert catalog_build.stage(found, "other/dev").prune is False
+    assert found.stage("other/dev").prune is False
 
 
 @pytest.mark.parametrize(
@@ -245,11 +244,11 @@ async def test_another_domain_waits() -> None:
     guard, up = await accepted(*shops(4))
     moved = replace(RULES, domain="example.org")
     found = guard.catalog(moved, up)
-    assert found.claims == build(*shops(4)).claims
+    assert found.claims == catalog_of(*shops(4)).claims
     (hold,) = guard.holds()
     assert hold.losses[0] == "shop0/dev: nothing would answer at stage-dev-shop0.example.com any more"
     assert guard.confirm(hold.digest)
-    assert guard.catalog(moved, up).claims == build(*shops(4), rules=moved).claims
+    assert guard.catalog(moved, up).claims == catalog_of(*shops(4), rules=moved).claims
 
 
 @given(DOCUMENTS, st.data())
@@ -266,12 +265,12 @@ async def test_what_a_failing_source_leaves_out_stays(documents: list[Sourced], 
 
 async def test_applying_a_path_never_prunes_other_stages() -> None:
     """Without pruning, stages absent from the path are no loss and are not gone; those in it are as declared."""
-    up = serving(build(*shops(4), project(stages=[stage("dev", "1", "2")])))
+    up = serving(catalog_of(*shops(4), project(stages=[stage("dev", "1", "2")])))
     guard = await started(LastGood(), B, prune=False)
     await deliver(guard, project(source=B, stages=[stage("dev", "2")]), source=B)
     found: Catalog = guard.catalog(RULES, up)
     assert guard.holds() == ()
-    assert (catalog_build.stage(found, "shop0/dev").prune, found.stages["shop/dev"].prune) == (False, True)
+    assert (found.stage("shop0/dev").prune, found.stages["shop/dev"].prune) == (False, True)
 
 
 async def test_lines_do_not_matter() -> None:

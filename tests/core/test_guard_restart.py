@@ -6,9 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.core.catalog import build as catalog_build
 from controller.core.catalog.types import Sourced
-from tests.core.catalog_documents import NOTHING, RULES, A, B, build, of_source, project, request, serving, stage, tags
+from tests.core.catalog_documents import (
+    NOTHING,
+    RULES,
+    A,
+    B,
+    catalog_of,
+    of_source,
+    project,
+    request,
+    serving,
+    stage,
+    tags,
+)
 from tests.core.guard_setup import LastGood, accepted, deliver, shops, started
 from tests.core.test_catalog_properties import DOCUMENTS
 
@@ -28,7 +39,7 @@ async def test_another_domain_after_a_restart_waits() -> None:
 
 async def test_another_domain_waits_without_a_store_and_before_all_was_heard() -> None:
     """A look at the catalog before the first delivery does not make the new settings the known ones."""
-    up = serving(build(*shops(4)))
+    up = serving(catalog_of(*shops(4)))
     moved = replace(RULES, domain="example.org")
     guard = await started(LastGood(), A, B)
     guard.catalog(moved, up)
@@ -85,11 +96,11 @@ async def test_a_mass_deletion_over_a_restart_waits(lost: bool) -> None:
     found = guard.catalog(RULES, up)
     (hold,) = guard.holds()
     assert len(hold.losses) == 3
-    assert catalog_build.stage(found, "shop3/dev").prune is False
+    assert found.stage("shop3/dev").prune is False
     assert "shop0/dev" in found.stages
     assert guard.confirm(hold.digest)
     found = guard.catalog(RULES, up)
-    assert (set(found.stages), catalog_build.stage(found, "shop3/dev").prune) == ({"shop0/dev"}, True)
+    assert (set(found.stages), found.stage("shop3/dev").prune) == ({"shop0/dev"}, True)
 
 
 async def test_the_last_good_documents_outlive_the_controller() -> None:
@@ -117,11 +128,11 @@ async def test_the_store_is_written_only_when_something_changed() -> None:
 
 async def test_a_dropped_source_needs_a_confirmation() -> None:
     """What only a source declared that the settings no longer name stays until somebody allows it; the rest goes on."""
-    up = serving(build(*shops(2), project("old", source=B, stages=[stage("dev", "1")])))
+    up = serving(catalog_of(*shops(2), project("old", source=B, stages=[stage("dev", "1")])))
     guard = await started(LastGood(), A)
     await deliver(guard, *shops(2, "2"))
     found = guard.catalog(RULES, up)
-    assert [catalog_build.stage(found, key).prune for key in ("old/dev", "older/dev", "shop0/dev")] == [
+    assert [found.stage(key).prune for key in ("old/dev", "older/dev", "shop0/dev")] == [
         False,
         True,
         True,
@@ -131,11 +142,11 @@ async def test_a_dropped_source_needs_a_confirmation() -> None:
     assert guard.holds()[0].losses == ("old/dev: 1 would go, the stage is no longer declared",)
     await deliver(guard, *shops(1, "2"))
     found = guard.catalog(RULES, up)
-    assert (set(found.stages), catalog_build.stage(found, "old/dev").prune) == ({"shop0/dev"}, False)
+    assert (set(found.stages), found.stage("old/dev").prune) == ({"shop0/dev"}, False)
     assert guard.confirm(guard.holds()[0].digest)
-    assert catalog_build.stage(guard.catalog(RULES, up), "old/dev").prune is True
+    assert guard.catalog(RULES, up).stage("old/dev").prune is True
     await deliver(guard, *shops(1, "3"))
-    assert catalog_build.stage(guard.catalog(RULES, up), "old/dev").prune is True
+    assert guard.catalog(RULES, up).stage("old/dev").prune is True
     assert guard.holds() == ()
 
 
@@ -144,7 +155,7 @@ async def test_a_dropped_source_does_not_add_to_a_change_of_others() -> None:
     store = LastGood()
     await accepted(*shops(10), store=store)
     domains = [f"{i}.example.org" for i in range(40)]
-    up = serving(build(*shops(10), project("old", source=B, stages=[stage("dev", "1", domains=domains)])))
+    up = serving(catalog_of(*shops(10), project("old", source=B, stages=[stage("dev", "1", domains=domains)])))
     guard = await started(store, A)
     await deliver(guard, *shops(8))
     assert len(guard.catalog(RULES, up).stages) == 8
@@ -168,12 +179,12 @@ async def test_requests_of_a_dropped_source_need_a_confirmation() -> None:
 
 async def test_a_renamed_source_is_not_a_dropped_one() -> None:
     """What the new one declares as well stays by its word; containers carry the old name for long."""
-    up = serving(build(*(of_source(item, B) for item in shops(4))))
+    up = serving(catalog_of(*(of_source(item, B) for item in shops(4))))
     guard = await started(LastGood(), A)
     await deliver(guard, *shops(4))
-    assert guard.catalog(RULES, up) == build(*shops(4), incumbents=up)
+    assert guard.catalog(RULES, up) == catalog_of(*shops(4), incumbents=up)
     await deliver(guard, *shops(3))
-    assert catalog_build.stage(guard.catalog(RULES, up), "shop3/dev").prune is True
+    assert guard.catalog(RULES, up).stage("shop3/dev").prune is True
     assert guard.holds() == ()
 
 
@@ -188,7 +199,7 @@ async def test_no_change_takes_more_than_it_may(old: list[Sourced], new: list[So
     found = guard.catalog(RULES, up)
     if found.prune:
         declared = {key: len(item.instances) for key, item in found.stages.items()}
-        before = build(*(of_source(item, A) for item in old), incumbents=up).stages
+        before = catalog_of(*(of_source(item, A) for item in old), incumbents=up).stages
         room = {key: item.max_instances or len(item.instances) for key, item in before.items()}
         # What is beyond maxInstances goes anyway.
         kept = {key: min(len(tags), room.get(key, len(tags))) for key, tags in up.running.items()}
@@ -200,7 +211,7 @@ async def test_a_source_that_was_not_heard_yet_keeps_what_runs_by_it() -> None:
     """Store lost and one source away: its stages are neither gone, nor taken over by a twin, nor is a hostname."""
     theirs = project("shop", source=B, stages=[stage("dev", "1")])
     domain = project("blog", source=B, stages=[stage("dev", "1", domains=["www.example.org"])])
-    up = serving(build(theirs, domain))
+    up = serving(catalog_of(theirs, domain))
     twin = project("shop", source=A, stages=[stage("dev", "2")])
     taker = project("taker", source=A, stages=[stage("dev", "1", domains=["www.example.org"])])
     guard = await started(LastGood(), A, B)
@@ -208,7 +219,7 @@ async def test_a_source_that_was_not_heard_yet_keeps_what_runs_by_it() -> None:
     found = guard.catalog(RULES, up)
     assert guard.holds() == ()
     assert (found.stages["shop/dev"].suspend, found.stages["taker/dev"].suspend) == (True, True)
-    assert catalog_build.stage(found, "blog/dev").prune is False
+    assert found.stage("blog/dev").prune is False
     await deliver(guard, theirs, domain, source=B)
     found = guard.catalog(RULES, up)
     assert (tags(found), found.stages["shop/dev"].suspend) == (["1"], False)
@@ -217,7 +228,7 @@ async def test_a_source_that_was_not_heard_yet_keeps_what_runs_by_it() -> None:
 
 async def test_a_late_source_that_comes_back_smaller_is_held() -> None:
     """What its absence hid is counted once it delivers, although the other documents did not change."""
-    up = serving(build(*shops(2), *(project(f"b{i}", source=B, stages=[stage("dev", "1")]) for i in range(3))))
+    up = serving(catalog_of(*shops(2), *(project(f"b{i}", source=B, stages=[stage("dev", "1")]) for i in range(3))))
     guard = await started(LastGood(), A, B)
     await deliver(guard, *shops(2))
     guard.catalog(RULES, up)
@@ -225,7 +236,7 @@ async def test_a_late_source_that_comes_back_smaller_is_held() -> None:
     await deliver(guard, source=B)
     found = guard.catalog(RULES, up)
     assert len(guard.holds()[0].losses) == 3
-    assert catalog_build.stage(found, "b0/dev").prune is False
+    assert found.stage("b0/dev").prune is False
 
 
 async def test_part_of_a_silent_source_is_not_its_last_good() -> None:
@@ -244,7 +255,7 @@ async def test_an_unreadable_file_is_no_deletion_when_its_last_good_documents_ar
     guard = await started(LastGood())
     await deliver(guard, shops(2)[0], unread=["1.yaml"])
     found = guard.catalog(RULES, up)
-    assert (guard.complete, catalog_build.stage(found, "shop1/dev").prune) == (False, False)
+    assert (guard.complete, found.stage("shop1/dev").prune) == (False, False)
     await deliver(guard, *shops(2))
     assert (guard.complete, guard.catalog(RULES, up).prune) == (True, True)
 

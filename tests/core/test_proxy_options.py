@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.core.catalog.build import build
+from controller.core.catalog import build
 from controller.core.catalog.route_options import ProxyKind
 from controller.core.catalog.types import CatalogRules, Incumbents, Sourced
 from controller.core.documents.spec import Project
@@ -25,7 +25,7 @@ def stage(route: dict[str, Any], kind: ProxyKind, tls: bool, port: int | None = 
         }
     )
     rules = CatalogRules("home-1", "example.com", proxy=kind, tls=tls)
-    return build([Sourced.of_file(document, "", "a.yaml")], rules, Incumbents()).stages["shop/dev"]
+    return build.catalog([Sourced.of_file(document, "", "a.yaml")], rules, Incumbents()).stages["shop/dev"]
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ BUGS = (
             ),
             Edit(
                 "reconcile.py",
-                "    _listeners: list[Listener] = field(default_factory=list)\n",
-                "    _listeners: list[Listener] = field(default_factory=list)\n"
+                "    _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)\n",
+                "    _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)\n"
                 "    _kept: dict[StageKey, StageMemory] = field(default_factory=dict)\n",
             ),
         ),
@@ -172,7 +172,7 @@ BUGS = (
         (
             Edit(
                 "intake/guard.py",
-                "self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)))",
+                "self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)), delivery.deleted)",
                 "self._take(delivery.source, tuple(delivery.documents))",
             ),
         ),

@@ -25,7 +25,7 @@ DIGITS = 12
 _Requests = Mapping[StageKey, Sequence[Placed[DeployRequest]]]
 
 
-def build(documents: Sequence[Sourced], rules: CatalogRules, incumbents: Incumbents) -> Catalog:
+def catalog(documents: Sequence[Sourced], rules: CatalogRules, incumbents: Incumbents) -> Catalog:
     """Merge the documents of all sources into stages; raises nothing for documents that passed the reader."""
     projects, refused_projects = duplicates.projects(_of_kind(documents, Project), rules, incumbents)
     requests, refused_requests = duplicates.requests(_of_kind(documents, DeployRequest), rules, incumbents)
@@ -41,17 +41,6 @@ def build(documents: Sequence[Sourced], rules: CatalogRules, incumbents: Incumbe
     generations = [(key, generation(stage)) for key, stage in stages.items()]
     digest = digests.digest_of((generations, sorted(claims.items()), _without_origin(notices)), DIGITS)
     return Catalog(stages, notices, claims, digest)
-
-
-def stage(catalog: Catalog, key: StageKey) -> DesiredStage:
-    """One stage of the catalog with what others claim; a stage that is not in it is one that is gone."""
-    elsewhere = frozenset(hostname for hostname, claimant in catalog.claims.items() if claimant != key)
-    found = catalog.stages.get(key)
-    if found is not None:
-        return replace(found, claimed_elsewhere=elsewhere)
-    project, _, name = key.partition("/")
-    prune = catalog.prune and key not in catalog.spared
-    return DesiredStage(key, project, name, declared=False, claimed_elsewhere=elsewhere, prune=prune)
 
 
 @digests.cache

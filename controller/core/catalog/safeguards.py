@@ -1,178 +1,201 @@
-"""What a change of the documents would cost of what runs (design §5, Emptiness); the guard decides by it.
+"""Which change of the documents waits for a person, by what it would cost of what runs.
 
-Two things count: the net loss of running instances of each stage, where a tag that another replaces is none and neither
-is one beyond maxInstances; and default hostnames left without claimant, as by another domain.
+A change that loses more than one of what runs and more than a share of it is held until somebody allows exactly that
+change; until then the accepted documents stay. What a source declared that the settings no longer name stays until that
+is allowed, too; everything else goes on meanwhile.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from controller.core.catalog.types import Catalog, Incumbents
-from controller.core.model.desired import DesiredStage, Notice, StageKey
+from controller.core.catalog import build, losses, untouched
+from controller.core.catalog.losses import Loss
+from controller.core.catalog.types import Catalog, CatalogRules, Incumbents, Sourced
+from controller.core.model import names
+from controller.core.model.desired import StageKey
+
+DIGITS = 12
+"""Hex digits that name a held change."""
+
+Documents = Mapping[str, tuple[Sourced, ...]]
+"""The documents of each source, by the name of the source."""
 
 
 @dataclass(frozen=True)
-class Context:
-    """What is known beside the two catalogs."""
+class Limits:
+    """The part of the settings that says what may go without asking."""
 
     sources: tuple[str, ...]
-    """The sources of the settings."""
-    silent: frozenset[str] = frozenset()
-    """Those of which nothing is known yet: what only they may declare is neither there nor gone."""
-    released: frozenset[tuple[StageKey, str]] = frozenset()
-    """Running tags that an accepted change has let go; they are on their way out."""
-    rules_known: bool = True
-    """The catalog before was built by the settings that were in force; else they may have been others."""
+    """Names of the sources in the order of the settings."""
+    percent: float
+    """`limits.guardPercent`."""
     prune: bool = True
-    """False: stages that are not declared are left alone."""
+    """False: stages that nothing declares are left alone."""
 
 
 @dataclass(frozen=True)
-class Loss:
-    """The sum of what would be lost."""
+class Delivered:
+    """What the sources hold now."""
 
-    sentences: tuple[str, ...] = ()
-    """One per instance or hostname."""
-    instances: int = 0
-    hostnames: int = 0
-    """All default hostnames left without claimant."""
-    alone: int = 0
-    """Those of them whose stage stays: the others go with their stage and are no further loss."""
-    running: int = 0
-    """Instances that run."""
-    routed: int = 0
-    """Default hostnames that are routed."""
-    dropped: Mapping[StageKey, str] = field(default_factory=dict)
-    """Stages that lose something only because the settings no longer name their source, and that source."""
-    dropped_sentences: tuple[str, ...] = ()
+    documents: Documents
+    """With the last good documents in place of what could not be read."""
+    digests: Mapping[str, str]
+    """Digest of the documents of each source."""
+    silent: frozenset[str] = frozenset()
+    """Sources of which nothing is known: nothing whole was delivered since the start, and nothing stored before it."""
+    complete: bool = True
+    """Every source has delivered in whole since the start."""
+    deleted: tuple[Sourced, ...] = ()
+    """Documents that were deleted on purpose."""
 
-    def too_much(self, percent: float) -> bool:
-        """More than one, and more than this share of the instances or of the hostnames.
-
-        Each by itself: hostnames that stay do not make it less that what answers at them goes. What a dropped source
-        declared is not in it.
-        """
-        shares = ((self.instances, self.running), (self.hostnames, self.routed))
-        return self.instances + self.alone > 1 and any(lost * 100 > percent * of for lost, of in shares)
+    def digest(self, rules: CatalogRules) -> str:
+        """Names exactly these documents under these rules: 12 hex."""
+        return names.short_hash(repr((rules, sorted(self.silent), sorted(self.digests.items()))), DIGITS)
 
 
-def loss(before: Catalog, after: Catalog, incumbents: Incumbents, context: Context) -> Loss:
-    """Compare what runs with what would stay of it. Nothing runs: nothing is lost."""
-    sentences: list[str] = []
-    of_dropped: list[str] = []
-    dropped: dict[StageKey, str] = {}
-    standing = instances = 0
-    for key, tags in sorted(incumbents.running.items()):
-        strangers = frozenset(tag for tag in tags if _unknown(before, key, tag) and (key, tag) not in context.released)
-        stood = len(strangers) + min(len(tags - strangers), _room(before.stages.get(key)))
-        standing += stood
-        kept = after.stages.get(key)
-        lost = stood - len(kept.instances) if kept is not None else stood
-        if lost <= 0 or (kept is None and not _gone(before, key, context)):
-            continue
-        source = incumbents.sources.get(key, "")
-        if strangers and source and source not in context.sources and context.prune:
-            dropped[key] = source
-            of_dropped += _sentences(key, tags, kept, lost)
-        else:
-            instances += lost
-            sentences += _sentences(key, tags, kept, lost)
-    held = dict(_default_hostnames(before, after, incumbents, context))
-    left = {name: key for name, key in held.items() if name not in after.claims and key not in dropped}
-    left = {name: key for name, key in left.items() if key in after.stages or _gone(before, key, context)}
-    alone = [name for name, key in left.items() if key in after.stages]
-    sentences += [f"{left[name]}: nothing would answer at {name} any more" for name in alone]
-    counts = instances, len(left), len(alone), standing, len(held)
-    return Loss(tuple(sentences), *counts, dropped, tuple(of_dropped))
+@dataclass(frozen=True)
+class Accepted:
+    """What is acted on since the last change that was not held."""
+
+    documents: Documents = field(default_factory=dict)
+    rules: CatalogRules | None = None
+    """None until a catalog of all sources was accepted since the start."""
+    digest: str = ""
+    """Digest of what was delivered; empty: part of it still waits."""
+    released: frozenset[tuple[StageKey, str]] = frozenset()
+    """Running tags that an accepted change has let go; they are on their way out."""
 
 
-def _unknown(before: Catalog, key: StageKey, tag: str) -> bool:
-    stage = before.stages.get(key)
-    return stage is None or stage.instance(tag) is None
+@dataclass(frozen=True)
+class Hold:
+    """A mass change that waits for `holdfast confirm DIGEST`."""
+
+    digest: str
+    losses: tuple[str, ...]
+    """One sentence per instance or hostname that would be lost."""
+    message: str
 
 
-def _room(stage: DesiredStage | None) -> int:
-    """How many instances were to run; more than that are on their way out."""
-    if stage is None:
-        return 0
-    return min(len(stage.instances), stage.max_instances or len(stage.instances))
+@dataclass(frozen=True)
+class Decision:
+    """What to act on now."""
+
+    catalog: Catalog
+    accepted: Accepted
+    hold: Hold | None = None
+    is_allowed: bool = False
+    """It would be held, but somebody allowed exactly this change."""
 
 
-def _gone(before: Catalog, key: StageKey, context: Context) -> bool:
-    """A stage that is not declared any more counts as gone, unless a source that was not heard yet may declare it."""
-    return context.prune and (not context.silent or key in before.stages)
+def decide(
+    delivered: Delivered,
+    accepted: Accepted,
+    rules: CatalogRules,
+    incumbents: Incumbents,
+    limits: Limits,
+    *,
+    allowed: str = "",
+) -> Decision:
+    """Accept what was delivered, or hold it and go on with what was accepted last.
 
-
-def _default_hostnames(
-    before: Catalog, after: Catalog, incumbents: Incumbents, context: Context
-) -> Iterator[tuple[str, StageKey]]:
-    """Routed hostnames of default routes, and whose they are.
-
-    Where the settings before are not known, also those that nothing explains: neither the documents by the settings of
-    now, nor that their tag went.
+    `incumbents` must come from a whole look at what runs: where nothing runs, nothing can be lost. `allowed` is the
+    digest of the change that somebody confirmed.
     """
-    for hostname, (key, tag) in sorted(incumbents.hostnames.items()):
-        stage, kept = before.stages.get(key), after.stages.get(key)
-        if stage is not None and hostname in stage.default_hostnames:
-            yield hostname, key
-        elif not context.rules_known and hostname not in before.claims:
-            replaced = kept is not None and kept.instance(tag) is None
-            if hostname in after.claims or not replaced:
-                yield hostname, key
+    case = _Case(delivered, accepted, rules, incumbents, limits)
+    digest = delivered.digest(rules)
+    after = case.catalog_of(delivered.documents, rules)
+    loss = Loss() if digest == accepted.digest else case.loss(after)
+    is_allowed = digest == allowed and (loss.too_much(limits.percent) or bool(loss.dropped))
+    if is_allowed:
+        loss = Loss()
+    if loss.too_much(limits.percent):
+        hold = Hold(digest, loss.sentences + loss.dropped_sentences, _too_much(loss, limits.percent))
+        return Decision(case.held_catalog(), accepted, hold)
+    spared = frozenset(loss.dropped)
+    hold_of_dropped = Hold(digest, loss.dropped_sentences, _dropped(loss)) if spared else None
+    catalog = case.spare_undecided(untouched.spare(after, spared))
+    return Decision(catalog, case.accept(after, spared, digest), hold_of_dropped, is_allowed)
 
 
-def _sentences(key: StageKey, tags: frozenset[str], kept: DesiredStage | None, lost: int) -> Iterator[str]:
-    if kept is None:
-        yield from (f"{key}: {tag} would go, the stage is no longer declared" for tag in sorted(tags)[:lost])
-        return
-    leaving = sorted(tag for tag in tags if kept.instance(tag) is None)
-    yield from (f"{key}: {tag} would go, it is no longer declared" for tag in leaving[:lost])
+@dataclass(frozen=True)
+class _Case:
+    """What one decision is made of."""
+
+    delivered: Delivered
+    accepted: Accepted
+    rules: CatalogRules
+    incumbents: Incumbents
+    limits: Limits
+
+    def catalog_of(self, documents: Documents, rules: CatalogRules) -> Catalog:
+        everything = [sourced for source in self.limits.sources for sourced in documents.get(source, ())]
+        return build.catalog(everything, rules, self.incumbents)
+
+    def loss(self, after: Catalog) -> Loss:
+        before = self.catalog_of(self.accepted.documents, self.accepted.rules or self.rules)
+        context = losses.Context(
+            sources=self.limits.sources,
+            silent=self.delivered.silent,
+            released=self.accepted.released,
+            rules_known=self.accepted.rules is not None,
+            prune=self.limits.prune,
+            deleted=self.delivered.deleted,
+        )
+        return losses.between(before, after, self.incumbents, context)
+
+    def held_catalog(self) -> Catalog:
+        """The accepted documents, and what a source without any delivered; nothing is pruned meanwhile.
+
+        By the rules of that time too. After a restart those are unknown: then stages whose hostnames differ from the
+        routed ones are left alone.
+        """
+        documents = {**self.delivered.documents, **self.accepted.documents}
+        catalog = self.catalog_of(documents, self.accepted.rules or self.rules)
+        if self.accepted.rules is None:
+            catalog = untouched.keep_hostnames(catalog, self.incumbents)
+        return self._await_sources(catalog)
+
+    def spare_undecided(self, catalog: Catalog) -> Catalog:
+        """Prune nothing of which it is not sure that no source declares it."""
+        if not self.delivered.complete:
+            return self._await_sources(catalog)
+        return catalog if self.limits.prune else untouched.without_pruning(catalog, instances=False)
+
+    def _await_sources(self, catalog: Catalog) -> Catalog:
+        waiting = untouched.await_sources(catalog, self.incumbents, self.delivered.silent)
+        return untouched.without_pruning(waiting, instances=True)
+
+    def accept(self, after: Catalog, spared: frozenset[StageKey], digest: str) -> Accepted:
+        silent = self.delivered.silent
+        return Accepted(
+            documents={source: held for source, held in self.delivered.documents.items() if source not in silent},
+            rules=None if silent else self.rules,
+            digest="" if spared else digest,
+            released=self._released(after, spared),
+        )
+
+    def _released(self, after: Catalog, spared: frozenset[StageKey]) -> frozenset[tuple[StageKey, str]]:
+        """Running tags that an accepted change let go; no new ones where that is not decided yet."""
+        released = set()
+        for key, tags in self.incumbents.running.items():
+            stage = after.stages.get(key)
+            undecided = key in spared or (stage is None and bool(self.delivered.silent))
+            for tag in tags:
+                undeclared = stage is None or stage.instance(tag) is None
+                if (key, tag) in self.accepted.released if undecided else undeclared:
+                    released.add((key, tag))
+        return frozenset(released)
 
 
-def without_pruning(catalog: Catalog, *, instances: bool) -> Catalog:
-    """Stages that are missing are not gone; with `instances` neither are instances that are missing in a stage."""
-    if not instances:
-        return replace(catalog, prune=False)
-    stages = {key: replace(stage, prune=False) for key, stage in catalog.stages.items()}
-    return replace(catalog, stages=stages, prune=False)
+def _too_much(loss: Loss, percent: float) -> str:
+    kinds = (
+        (loss.instances, loss.running, "running instances"),
+        (loss.hostnames, loss.routed, "default hostnames"),
+    )
+    count = " and ".join(f"{lost} of {of} {what}" for lost, of, what in kinds if lost)
+    return f"{count} would go, which is more than {percent:g} %: the last good documents stay until this is confirmed"
 
 
-def spare(catalog: Catalog, keys: frozenset[StageKey]) -> Catalog:
-    """These stages are left alone: gone or not, what is not declared of them stays."""
-    stages = {key: replace(stage, prune=False) if key in keys else stage for key, stage in catalog.stages.items()}
-    return replace(catalog, stages=stages, spared=keys)
-
-
-def await_sources(catalog: Catalog, incumbents: Incumbents, silent: frozenset[str]) -> Catalog:
-    """Leave alone what runs by the word of a source that has not spoken yet, whoever else declares it or its names."""
-    theirs = {
-        key
-        for key, source in incumbents.sources.items()
-        if source in silent and (key not in catalog.stages or catalog.stages[key].origin.source != source)
-    }
-    takers = {
-        catalog.claims[hostname]
-        for hostname, (key, _) in incumbents.hostnames.items()
-        if key in theirs and catalog.claims.get(hostname, key) != key
-    }
-    told = f"waits for {', '.join(sorted(silent))}: what runs was declared there, and it has not delivered yet"
-    return _suspended(catalog, theirs | takers, Notice("SourceNotDelivered", told))
-
-
-def keep_hostnames(catalog: Catalog, incumbents: Incumbents) -> Catalog:
-    """Leave alone the stages whose declared instances are routed at hostnames that they no longer claim."""
-    moved = {
-        key
-        for hostname, (key, tag) in incumbents.hostnames.items()
-        if hostname not in catalog.claims and key in catalog.stages and catalog.stages[key].instance(tag) is not None
-    }
-    return _suspended(catalog, moved, Notice("HeldBack", "its hostnames would change: waits for `holdfast confirm`"))
-
-
-def _suspended(catalog: Catalog, keys: Iterable[StageKey], notice: Notice) -> Catalog:
-    stages = dict(catalog.stages)
-    for key in keys:
-        if key in stages:
-            stage = stages[key]
-            stages[key] = replace(stage, suspend=True, notices=(*stage.notices, notice))
-    return replace(catalog, stages=stages)
+def _dropped(loss: Loss) -> str:
+    sources = ", ".join(sorted(set(loss.dropped.values())))
+    return f"{', '.join(loss.dropped)}: what {sources} declared stays, although the settings no longer name that source"

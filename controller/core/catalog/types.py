@@ -1,7 +1,7 @@
 """What the catalog is built from and what it is: the documents of all sources merged into stages."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.core.catalog.route_options import ProxyKind
 from controller.core.documents.spec import Document
@@ -69,26 +69,40 @@ class Catalog:
     spared: frozenset[StageKey] = frozenset()
     """Stages that are left alone although they are not in here, until somebody confirms that they may go."""
 
+    def stage(self, key: StageKey) -> DesiredStage:
+        """One stage with what others claim; a stage that is not in here is one that is gone."""
+        elsewhere = frozenset(hostname for hostname, claimant in self.claims.items() if claimant != key)
+        stage = self.stages.get(key)
+        if stage is not None:
+            return replace(stage, claimed_elsewhere=elsewhere)
+        project, _, name = key.partition("/")
+        prune = self.prune and key not in self.spared
+        return DesiredStage(key, project, name, declared=False, claimed_elsewhere=elsewhere, prune=prune)
+
 
 def incumbents(
     containers: Iterable[Container], routes: Iterable[Route], memories: Mapping[StageKey, StageMemory]
 ) -> Incumbents:
     """Gather it from one look at Docker, one at the proxy, and what is remembered."""
-    items = [item for item in containers if item.role == "app" and item.state not in ("removing", "dead")]
-    table = list(routes)
+    apps = [container for container in containers if container.role == "app"]
+    apps = [container for container in apps if container.state not in ("removing", "dead")]
+    apps.sort(key=lambda container: (container.born, container.attempt, container.id))
+    by_hostname = {route.hostname: route for route in routes}
+    routed = {route.container for route in by_hostname.values()}
     running: dict[StageKey, set[str]] = {}
-    routed = {route.container for route in table}
-    for item in items:
-        if item.passed or item.id in routed:
-            running.setdefault(item.stage, set()).add(item.tag)
-    newest = sorted(items, key=lambda item: (item.born, item.attempt, item.id))
-    seen = {(item.stage, item.tag): item.seen for item in newest if item.seen}
-    seen |= {
-        (key, tag): one.seen for key, memory in memories.items() for tag, one in memory.instances.items() if one.seen
+    for container in apps:
+        if container.passed or container.id in routed:
+            running.setdefault(container.stage, set()).add(container.tag)
+    by_label = {(container.stage, container.tag): container.seen for container in apps if container.seen}
+    remembered = {
+        (key, tag): instance.seen
+        for key, memory in memories.items()
+        for tag, instance in memory.instances.items()
+        if instance.seen
     }
     return Incumbents(
         running={key: frozenset(tags) for key, tags in running.items()},
-        sources={item.stage: item.source for item in newest if item.source},
-        hostnames={route.hostname: (route.stage, route.tag) for route in table},
-        seen=seen,
+        sources={container.stage: container.source for container in apps if container.source},
+        hostnames={hostname: (route.stage, route.tag) for hostname, route in by_hostname.items()},
+        seen={**by_label, **remembered},
     )

@@ -126,6 +126,11 @@ class Origin:
     """Who wrote it, where the source knows."""
 
     @property
+    def document(self) -> tuple[str, str, str, str]:
+        """Names the document, whatever is written in it."""
+        return (self.source, self.path, self.kind, self.name)
+
+    @property
     def place(self) -> str:
         """`file:line`, or `namespace/name` of a resource."""
         return f"{self.path}:{self.line}" if self.line else self.path
