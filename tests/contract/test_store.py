@@ -260,7 +260,7 @@ async def test_last_good_documents_come_back_as_they_were_written(store: SqliteS
 async def test_the_outbox_holds_what_somebody_wants_to_hear_once(store: SqliteStore) -> None:
     """Ends of rollouts and errors go out, once each; steps, warnings and superseded rollouts do not."""
     events = ("success", "failure", "rollback")
-    await store.aim({"all": events, "bad": ("failure",)}, 0.0)
+    await store.set_targets({"all": events, "bad": ("failure",)}, 0.0)
     told_once = [told("started"), told("step"), told("succeeded"), told("superseded", "r2"), told("failed", "r3")]
     told_once += [told("rolledBack", "r4"), told("notice", "", level="warning"), told("notice", "", level="error")]
     await store.record("shop/dev", StageMemory(), told_once, 1.0)
@@ -275,17 +275,17 @@ async def test_the_outbox_holds_what_somebody_wants_to_hear_once(store: SqliteSt
 
 async def test_each_target_gets_its_own_way_through_the_outbox(store: SqliteStore) -> None:
     """A delivery to one target says nothing of another; a new target gets only what comes after it."""
-    await store.aim({"a": ("success",), "b": ("success",)}, 0.0)
+    await store.set_targets({"a": ("success",), "b": ("success",)}, 0.0)
     await store.record("shop/dev", StageMemory(), [told("succeeded", "r1"), told("succeeded", "r2")], 1.0)
     one, two = (item.id for item in await store.outbox("a", 10))
-    await store.delivered(one, "a")
-    await store.postponed(two, "b", 50.0, 3)
+    await store.mark_delivered(one, "a")
+    await store.postpone(two, "b", 50.0, 3)
     assert await mail(store, "a") == [two]
     assert [(item.id, item.failures, item.next_at) for item in await store.outbox("b", 10)] == [
         (one, 0, 0.0),
         (two, 3, 50.0),
     ]
-    await store.aim({"b": ("success",), "c": ("success",)}, 5.0)
+    await store.set_targets({"b": ("success",), "c": ("success",)}, 5.0)
     assert await mail(store, "a") == []
     assert await mail(store, "b") == [one, two]
     assert await mail(store, "c") == []
@@ -296,7 +296,7 @@ async def test_each_target_gets_its_own_way_through_the_outbox(store: SqliteStor
 
 async def test_the_outbox_is_bounded(store: SqliteStore, capsys: pytest.CaptureFixture[str]) -> None:
     """A target that is dead for long costs at most a thousand items, and the log says what was dropped."""
-    await store.aim({"a": ("failure",)}, 0.0)
+    await store.set_targets({"a": ("failure",)}, 0.0)
     await store.record("shop/dev", StageMemory(), [told("failed", f"r{number}") for number in range(1005)], 1.0)
     assert len(await store.outbox("a", 2000)) == 1000
     assert "notifications dropped, the outbox is full count=5" in capsys.readouterr().err
