@@ -31,12 +31,12 @@ PKI = {"certificate_authorities": {"local": {"install_trust": False}}}
 @pytest.fixture
 async def home(caddy: Caddy) -> AsyncIterator[Site]:
     """A controller with `proxy.tls.mode: internal`; Caddy's two standard ports are free ones."""
-    async with site(caddy, tls=Tls("internal")) as found:
+    async with site(caddy, tls=Tls("internal")) as home:
         ports = {"http_port": free_port(), "https_port": caddy.port}
         policies = [{"subjects": ["theirs.test"], "issuers": [{"module": "internal", "lifetime": 86400000000000}]}]
         apps = {"http": ports, "pki": PKI, "tls": {"automation": {"policies": policies}}}
-        await found.load({"apps": apps})
-        yield found
+        await home.load({"apps": apps})
+        yield home
 
 
 async def certificate(where: Site, hostname: str) -> httpx.Response:
@@ -155,8 +155,8 @@ def test_the_configuration_for_a_public_authority_is_valid(tmp_path: Path, email
     program = find_caddy()
     if program is None:
         pytest.skip("caddy is not installed (Debian: apt-get install caddy)")
-    found = servers.Site("holdfast-home-1", ":443", "acme", email)
-    config = caddy_config.changed(None, found, {"shop.example.com": route("shop.example.com", 1)})
+    acme = servers.Site("holdfast-home-1", ":443", "acme", email)
+    config = caddy_config.changed(None, acme, {"shop.example.com": route("shop.example.com", 1)})
     [policy] = config["apps"]["tls"]["automation"]["policies"]
     assert policy["issuers"] == [{"module": "acme", "email": email} if email else {"module": "acme"}]
     path = tmp_path / "caddy.json"

@@ -124,8 +124,8 @@ BUGS = (
             ),
             Edit(
                 "reconcile.py",
-                "    _listeners: list[Listener] = field(default_factory=list)\n",
-                "    _listeners: list[Listener] = field(default_factory=list)\n"
+                "    _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)\n",
+                "    _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)\n"
                 "    _kept: dict[StageKey, StageMemory] = field(default_factory=dict)\n",
             ),
         ),
