@@ -17,6 +17,10 @@ Outcome = Literal["Running", "Succeeded", "RolledBack", "Failed", "Superseded"]
 TransitionKind = Literal["started", "step", "succeeded", "rolledBack", "failed", "superseded", "notice"]
 
 
+SUSPENDED_BY_HAND = "SuspendedByHand"
+"""Reason of the condition `Suspended` of a stage that `holdfast suspend` holds."""
+
+
 class _Status(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
