@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import docker
 import pytest
 
+from controller.clients.clock import SystemClock
 from controller.clients.docker.runtime import DockerRuntime
 from controller.core.model import names
 from controller.core.model.actions import ContainerSpec
@@ -27,22 +27,6 @@ from tests.parts.engine import Engine
 from tests.parts.images import find_busybox
 
 _serial = itertools.count(1)
-
-
-class RealClock:
-    """The machine's time."""
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds that never jump."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +97,7 @@ class Bench:
     def again(self, rules: PolicyRules | None = None, pull_timeout: float = 60.0) -> DockerRuntime:
         """Another runtime with the same id, as after a restart of the controller."""
         return DockerRuntime(
-            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_timeout
+            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), SystemClock(), pull_timeout
         )
 
     def spec(self, tag: str = "1.0", attempt: int = 1, **fields: Any) -> ContainerSpec:

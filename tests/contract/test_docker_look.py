@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from controller.clients.clock import SystemClock
 from controller.clients.docker.runtime import DockerRuntime
 from controller.core.model.errors import OutcomeUnknown, Unreachable
 from controller.core.model.policy import PolicyRules
 from controller.interfaces import RuntimeEvent
-from tests.contract.conftest import Bench, RealClock
+from tests.contract.conftest import Bench
 
 
 class Tap:
@@ -90,7 +91,7 @@ def tap(bench: Bench, tmp_path: Path) -> Iterator[Tap]:
 
 def behind(bench: Bench, tap: Tap) -> DockerRuntime:
     """A runtime of the same controller that goes through the tap."""
-    return DockerRuntime(bench.id, bench.network, f"unix://{tap.path}", str(bench.config), PolicyRules(), RealClock())
+    return DockerRuntime(bench.id, bench.network, f"unix://{tap.path}", str(bench.config), PolicyRules(), SystemClock())
 
 
 async def test_a_look_without_news_is_one_list_call(bench: Bench, tap: Tap) -> None:
@@ -170,7 +171,7 @@ async def test_an_engine_that_does_not_answer_is_unreachable(tmp_path: Path, kin
         listener.close()
     elif kind == "forbidden":
         path.mkdir()
-    runtime = DockerRuntime("c", "n", f"unix://{path}", None, PolicyRules(), RealClock())
+    runtime = DockerRuntime("c", "n", f"unix://{path}", None, PolicyRules(), SystemClock())
     with pytest.raises(Unreachable):
         await runtime.list()
     await runtime.close()
@@ -245,7 +246,7 @@ async def test_the_network_is_made_once_and_a_foreign_one_is_used(bench: Bench) 
     await asyncio.gather(*(bench.again().create(bench.spec(str(n)), {}) for n in range(3)))
     (network,) = bench.client.networks(names=[bench.network])
     foreign = bench.client.create_network(f"{bench.network}-foreign")
-    other = DockerRuntime(bench.id, f"{bench.network}-foreign", bench.url, None, PolicyRules(), RealClock())
+    other = DockerRuntime(bench.id, f"{bench.network}-foreign", bench.url, None, PolicyRules(), SystemClock())
     made = await other.inspect(await other.create(bench.spec("f"), {}))
     assert made is not None
     assert made.connected
