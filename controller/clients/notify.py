@@ -40,17 +40,14 @@ class Target(Protocol):
     @property
     def url(self) -> str | SecretRef:
         """Where to; a reference is resolved at each attempt."""
-        ...
 
     @property
     def secret(self) -> SecretRef | None:
         """What to sign with; None: unsigned."""
-        ...
 
     @property
     def events(self) -> Sequence[str]:
         """Which of success, failure and rollback."""
-        ...
 
 
 class Notifier:

@@ -59,24 +59,18 @@ class Diagnosable(Runtime, Protocol):
 
     async def engine_info(self) -> EngineInfo:
         """Version, clock, disk and drivers of the engine."""
-        ...
 
     async def network_info(self, name: str = "") -> NetworkInfo | None:
         """The network of this name, else the one of the settings; None when there is none."""
-        ...
 
     async def owned_containers(self) -> tuple[OwnedContainer, ...]:
         """Every container that carries our controller's id, whoever made it."""
-        ...
 
     def impostors(self) -> tuple[tuple[str, str], ...]:
         """(id, name) of containers that the last list left out: our labels, but not the name that these give."""
-        ...
 
     def follow_logs(self, container: Container, tail: int) -> Iterator[str]:
         """Its last lines and those that come, until it ends; blocks."""
-        ...
 
     async def close(self) -> None:
         """Drop the connections."""
-        ...

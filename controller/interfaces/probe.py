@@ -21,4 +21,3 @@ class Prober(Protocol):
 
     async def probe(self, check: Check, container: Container) -> Probe:
         """One request; bounded by `check.timeout`; follows no redirect; never raises."""
-        ...

@@ -24,7 +24,6 @@ class Proxy(Protocol):
 
     async def read(self) -> RouteTable:
         """All our routes and the hostnames that others hold. Raises `Unreachable`."""
-        ...
 
     async def write(self, changes: Sequence[RouteChange]) -> None:
         """Make these changes and read them back; nothing is written when nothing differs.
@@ -32,8 +31,6 @@ class Proxy(Protocol):
         Raises `WorldBad` when refused or unproven, `Conflict` when a hostname is held by somebody else; then the
         whole batch counts as not done (the caller retries singly).
         """
-        ...
 
     async def ask(self, route: Route) -> Answer:
         """One request to the hostname through the proxy's public side, as a client would. Raises `WorldBad`."""
-        ...

@@ -21,39 +21,30 @@ class Reads(Protocol):
 
     def stages(self) -> tuple[StageKey, ...]:
         """All declared stages, and undeclared ones that still have something running."""
-        ...
 
     def statuses(self) -> Mapping[StageKey, StageStatus]:
         """Newest status of each stage; a stage without a pass yet is missing."""
-        ...
 
     def memory(self, stage: StageKey) -> StageMemory:
         """What is remembered of a stage; blank when nothing is."""
-        ...
 
     def history(self, prefix: str | None, limit: int) -> Sequence[HistoryRow]:
         """The newest rollouts at or below `project` or `project/stage` (None: all), newest first."""
-        ...
 
     def lines(self, prefix: str | None, rollout: str | None, limit: int, after: int) -> Sequence[LogLine]:
         """Log lines at or below `project` or `project/stage`, of one rollout or of all, in their order.
 
         With `after`: those with a greater id, at most `limit`. With 0: the newest `limit`.
         """
-        ...
 
     def oldest_record(self) -> float | None:
         """Unix seconds of the oldest log line that is kept; None when there is none."""
-        ...
 
     def holds(self) -> tuple[Hold, ...]:
         """What the guard holds back now."""
-        ...
 
     def notices(self) -> tuple[str, ...]:
         """What was refused and belongs to no stage, such as a DeployRequest for an unknown project."""
-        ...
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What was wrong with the documents when the sources were last read."""
-        ...

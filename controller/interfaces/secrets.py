@@ -12,8 +12,6 @@ class Secrets(Protocol):
 
     async def look(self, refs: Sequence[SecretRef]) -> SecretsSeen:
         """Keyed digests now; missing ones are reported, never raised."""
-        ...
 
     async def resolve(self, refs: Sequence[SecretRef]) -> Mapping[SecretRef, str]:
         """Values, for a create call only. Raises `WorldBad` (SecretMissing)."""
-        ...

@@ -33,8 +33,6 @@ class Source(Protocol):
 
     async def load(self) -> Delivery:
         """Read everything now."""
-        ...
 
     def changes(self) -> AsyncIterator[None]:
         """Yields when something may have changed."""
-        ...

@@ -14,28 +14,21 @@ class Store(Protocol):
 
     async def memory(self, stage: StageKey) -> StageMemory:
         """What is remembered of a stage; blank when nothing is."""
-        ...
 
     async def stages(self) -> tuple[StageKey, ...]:
         """Names of all stages of which something is remembered or reported."""
-        ...
 
     async def record(self, stage: StageKey, memory: StageMemory, transitions: Sequence[Transition], now: float) -> None:
         """Memory, history rows, log lines and outgoing notifications in one durable transaction."""
-        ...
 
     async def report(self, status: StageStatus) -> None:
         """The newest status of a stage, for reading commands; written only when it differs."""
-        ...
 
     async def forget(self, stage: StageKey) -> None:
         """Memory and status of a stage that is neither declared nor running any more; history stays."""
-        ...
 
     async def last_good(self, source: str) -> tuple[Sourced, ...] | None:
         """Documents that the guard last accepted from a source; None when nothing is known."""
-        ...
 
     async def keep_good(self, source: str, documents: Sequence[Sourced]) -> None:
         """Remember what the guard accepted from a source."""
-        ...

@@ -30,12 +30,10 @@ class Tls(Protocol):
     @property
     def mode(self) -> Literal["off", "internal", "acme"]:
         """off: plain HTTP; internal: certificates of Caddy's own authority; acme: of a public one."""
-        ...
 
     @property
     def email(self) -> str | None:
         """Address for the ACME account."""
-        ...
 
 
 class CaddyProxy:
