@@ -153,9 +153,8 @@ class _Reader:
         trees: list[Tree] = []
         if directive := _DIRECTIVES.match(self._text):
             line = self._line + len(LINE_BREAK.findall(directive[0]))
-            self._collector.add(
-                Mark(line, 1), Code.DIRECTIVE, "a YAML directive is not allowed here", "remove this line"
-            )
+            message = "a YAML directive is not allowed here"
+            self._collector.add(Mark(line, 1), Code.DIRECTIVE, message, "remove this line")
             return trees
         try:
             events: Iterator[yaml.Event] = yaml.parse(self._text, Loader=PARSERS[0])
@@ -210,20 +209,17 @@ class _Reader:
         if isinstance(key, UnreadableNode):
             return None
         if not isinstance(key, ScalarNode):
-            self._report(
-                key.mark, Code.KEY, "a field's name must be text, not a list or mapping",
-                "write 'name: value'; text that begins with { or [ needs quotes",
-            )  # fmt: skip
+            message = "a field's name must be text, not a list or mapping"
+            help = "write 'name: value'; text that begins with { or [ needs quotes"
+            self._report(key.mark, Code.KEY, message, help)
             return None
         if bare and key.text == "<<":
             self._report(key.mark, Code.MERGE, "a merge key is not allowed", "write the fields out here")
             return None
         if key.kind != "text":
             meaning = f"a {key.kind}" if key.kind != "nothing" else "nothing"
-            self._report(
-                key.mark, Code.KEY, f"field '{key.text}' without quotes is {meaning} to YAML",
-                f'put it in quotes: "{key.text}":',
-            )  # fmt: skip
+            message = f"field '{key.text}' without quotes is {meaning} to YAML"
+            self._report(key.mark, Code.KEY, message, f'put it in quotes: "{key.text}":')
             return None
         return key.text
 
@@ -278,12 +274,8 @@ class _Reader:
         return Mark(self._line + mark.line, mark.column + 1)
 
     def _too_deep(self, mark: Mark) -> None:
-        self._fatal(
-            mark,
-            Code.DEPTH,
-            f"fields are nested deeper than {MAX_DEPTH} levels",
-            "remove levels: no document needs so many",
-        )
+        message = f"fields are nested deeper than {MAX_DEPTH} levels"
+        self._fatal(mark, Code.DEPTH, message, "remove levels: no document needs so many")
 
     def _fatal(self, mark: Mark, code: Code, message: str, help: str) -> None:
         self._report(mark, code, message, help)

@@ -27,7 +27,7 @@ class Unapplied:
 
     def to_json(self) -> dict[str, Any]:
         """For `-o json`."""
-        holds = [{"digest": hold.digest, "losses": list(hold.losses), "message": hold.message} for hold in self.holds]
+        holds = [asdict(hold) for hold in self.holds]
         diagnostics = [asdict(mistake) for mistake in self.mistakes]
         return {"holds": holds, "notices": list(self.notices), "diagnostics": diagnostics}
 
@@ -43,8 +43,7 @@ class Unapplied:
 
     def fail_for_mistakes(self) -> None:
         """End the command when documents are invalid; the others have been applied."""
-        if self.mistakes:
-            count = len(self.mistakes)
+        if count := len(self.mistakes):
             text = f"error: {count} mistake{'s' if count > 1 else ''} in documents; they changed nothing"
             fail(text, Exit.INVALID)
 

@@ -8,9 +8,7 @@ import typer
 from controller.cli.output import OPTIONS, Exit, fail
 
 
-def schema(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Project or DeployRequest.")] = "",
-) -> None:
+def schema(kind: Annotated[str, typer.Argument(metavar="KIND", help="Project or DeployRequest.")] = "") -> None:
     """Print the JSON Schema of the documents, for editors."""
     from controller.core.documents.schema import editor_schema
 

@@ -6,14 +6,7 @@ The sentences below the fields are those of the reference page. Once loaded, dur
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    Discriminator,
-    Field,
-    ModelWrapValidatorHandler,
-    PrivateAttr,
-    Tag,
-    model_validator,
-)
+from pydantic import Discriminator, Field, ModelWrapValidatorHandler, PrivateAttr, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from controller.core.documents.shared_rules import not_yet

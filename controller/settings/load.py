@@ -48,9 +48,8 @@ def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings
     if text.trees:
         root = text.trees[0].root
         if not isinstance(root, MappingNode):
-            collector.add(
-                root.mark, Code.NOT_A_MAPPING, "settings must be a mapping", "write 'key: value' lines, as init does"
-            )
+            help = "write 'key: value' lines, as init does"
+            collector.add(root.mark, Code.NOT_A_MAPPING, "settings must be a mapping", help)
     overlay = environment.read(environ)
     unreadable = not isinstance(root, MappingNode) or (not text.trees and bool(collector.diagnostics))
     if unreadable:
@@ -78,9 +77,8 @@ def _report(
     for problem in problems:
         variable, path = overlay.variable(problem.loc), path_text(problem.loc)
         if variable:
-            in_variables.append(
-                Diagnostic(problem.code, problem.message, environment.PLACE, path=variable, help=problem.help)
-            )
+            place = environment.PLACE
+            in_variables.append(Diagnostic(problem.code, problem.message, place, path=variable, help=problem.help))
         else:
             mark = locate(root, problem.loc, problem.on_key)
             collector.add(mark, problem.code, problem.message, problem.help, path)

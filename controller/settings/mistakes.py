@@ -34,9 +34,8 @@ def problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]:
     translator = ErrorTranslator(Settings, lambda loc: None)
     errors = error.errors(include_url=False)
     refused = {details["loc"][:-1] for details in errors if details["type"] == NOT_YET}
-    return list(
-        dict.fromkeys(_problem(details, data, translator) for details in errors if not _follows(details, refused))
-    )
+    causes = (details for details in errors if not _follows(details, refused))
+    return list(dict.fromkeys(_problem(details, data, translator) for details in causes))
 
 
 def _follows(details: ErrorDetails, refused: Collection[Loc]) -> bool:
@@ -77,9 +76,8 @@ def _choice(loc: Loc, value: Any, choices: Sequence[str]) -> Problem:
     if written in choices:
         message = f"{written} without quotes is not text to YAML"
         return Problem(loc, Code.QUOTES, message, f'put it in quotes: {loc[-1]}: "{written}"')
-    return Problem(
-        loc, Code.CHOICE, f"{written} is not one of {', '.join(choices)}", f"use {', '.join(map(_quoted, choices))}"
-    )
+    help = f"use {', '.join(map(_quoted, choices))}"
+    return Problem(loc, Code.CHOICE, f"{written} is not one of {', '.join(choices)}", help)
 
 
 def _quoted(word: str) -> str:

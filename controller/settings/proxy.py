@@ -22,9 +22,8 @@ class Tls(Block):
         if self.mode == "acme" and self.email is None:
             raise InvalidValue("acme needs an e-mail address", "add email: admin@example.com", at="email")
         if self.mode != "acme" and self.email is not None:
-            raise InvalidValue(
-                f"email has no effect with mode: {self.mode}", "remove email, or use mode: acme", "email"
-            )
+            message = f"email has no effect with mode: {self.mode}"
+            raise InvalidValue(message, "remove email, or use mode: acme", at="email")
         return self
 
 

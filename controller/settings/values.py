@@ -9,16 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
-from controller.core.documents import quantity
+from controller.core.documents import forms, quantity
 from controller.core.documents.diagnostics import INVISIBLE
-from controller.core.documents.forms import (
-    DURATION_PATTERN,
-    HOSTNAME_PATTERN,
-    NAME_PATTERN,
-    SECRET_VARIABLE_PATTERN,
-    correction,
-    fits,
-)
 from controller.core.documents.yaml_tree import Implicit
 from controller.core.model.desired import SECRET_VARIABLE_PREFIX
 from controller.core.model.policy import TAKEN_AWAY
@@ -57,20 +49,20 @@ def split_address(value: str) -> tuple[str, int]:
 
 
 def _identifier(value: Any) -> str:
-    if not re.fullmatch(NAME_PATTERN, text(value)):
+    if not re.fullmatch(forms.NAME_PATTERN, text(value)):
         raise InvalidValue(f"'{value}' is not a controller id", "use up to 40 of a-z, 0-9 and dashes, such as home-1")
     return str(value)
 
 
 def _domain(value: Any) -> str:
     name = text(value)
-    if re.fullmatch(HOSTNAME_PATTERN, name) and len(name) <= 253 and not _IPV4.fullmatch(name):
+    if re.fullmatch(forms.HOSTNAME_PATTERN, name) and len(name) <= 253 and not _IPV4.fullmatch(name):
         return name
     if "://" in name:
         help = "leave out the scheme, such as example.com"
     elif _IPV4.fullmatch(name):
         help = "use a name that leads to this address, such as example.com; localhost is for trying things out"
-    elif name.lower().strip(".") != name and re.fullmatch(HOSTNAME_PATTERN, name.lower().strip(".")):
+    elif name.lower().strip(".") != name and re.fullmatch(forms.HOSTNAME_PATTERN, name.lower().strip(".")):
         help = f"write {name.lower().strip('.')}"
     else:
         help = "use a name such as example.com"
@@ -93,10 +85,9 @@ def _pattern(needed: tuple[str, ...]) -> Any:
             if name not in placeholders:
                 help = f"add {{{name}}}: without it two hostnames would be the same"
                 raise InvalidValue(f"the hostname pattern lacks {{{name}}}", help)
-        if not re.fullmatch(HOSTNAME_PATTERN, rest):
-            raise InvalidValue(
-                "the hostname pattern does not give a hostname", "use a-z, 0-9, dashes and dots around the placeholders"
-            )
+        if not re.fullmatch(forms.HOSTNAME_PATTERN, rest):
+            help = "use a-z, 0-9, dashes and dots around the placeholders"
+            raise InvalidValue("the hostname pattern does not give a hostname", help)
         return pattern
 
     return check
@@ -107,11 +98,10 @@ def _seconds(value: Any) -> float:
     if number is not value or (isinstance(value, int) and not isinstance(value, bool)):
         raise InvalidValue("a duration needs a unit", f"write it as {number}s, or with ms, m, h or d")
     written = text(value)
-    if len(written) > 32 or not fits(DURATION_PATTERN, written):
-        help = correction(DURATION_PATTERN, written) if len(written) <= 32 else ""
-        raise InvalidValue(
-            f"'{written}' is not a duration", f"write {help or 'a number with s, m, h or d, such as 1h30m'}"
-        )
+    if len(written) > 32 or not forms.fits(forms.DURATION_PATTERN, written):
+        corrected = forms.correction(forms.DURATION_PATTERN, written) if len(written) <= 32 else ""
+        help = f"write {corrected or 'a number with s, m, h or d, such as 1h30m'}"
+        raise InvalidValue(f"'{written}' is not a duration", help)
     total = quantity.duration(written)
     if not 1.0 <= total <= DURATION_MAX_S:
         raise InvalidValue(f"the duration {written} is out of range", "write 1s to 3650d")
@@ -169,9 +159,8 @@ def _http_url(url: str, schemes: tuple[str, ...], help: str) -> None:
     if not sound or " " in url:
         raise InvalidValue(f"this is not a URL with {' or '.join(schemes)}", help)
     if parts.username is not None or parts.password is not None:
-        raise InvalidValue(
-            "a URL here must not hold a password", f"put the whole URL into {{env: {SECRET_VARIABLE_PREFIX}…}}"
-        )
+        help = f"put the whole URL into {{env: {SECRET_VARIABLE_PREFIX}…}}"
+        raise InvalidValue("a URL here must not hold a password", help)
 
 
 def _webhook(value: Any) -> str:
@@ -199,9 +188,8 @@ def _engine(value: Any) -> str:
     url = text(value)
     if re.fullmatch(r"unix:///.+|tcp://[^/@\s]+:[0-9]{1,5}", url):
         return url
-    raise InvalidValue(
-        f"'{url}' is not an Engine's address", "write unix:///PATH or tcp://HOST:PORT, or null for DOCKER_HOST"
-    )
+    help = "write unix:///PATH or tcp://HOST:PORT, or null for DOCKER_HOST"
+    raise InvalidValue(f"'{url}' is not an Engine's address", help)
 
 
 def _network(value: Any) -> str:
@@ -224,20 +212,18 @@ def _registry(value: Any) -> str:
     if "://" in name:
         raise InvalidValue("a registry is named without a scheme", f"write {name.split('://', 1)[1] or 'ghcr.io'}")
     if not _REGISTRY.fullmatch(name):
-        raise InvalidValue(
-            f"'{name}' is not a registry", "write a host, or a host with a path, such as ghcr.io/example"
-        )
+        help = "write a host, or a host with a path, such as ghcr.io/example"
+        raise InvalidValue(f"'{name}' is not a registry", help)
     return name
 
 
 def _capability(value: Any) -> str:
     name = text(value)
-    if name.upper().removeprefix("CAP_") == "ALL":
+    short = name.upper().removeprefix("CAP_")
+    if short == "ALL":
         raise InvalidValue("all capabilities at once make a container privileged", "name those that are needed")
     if not re.fullmatch(r"[A-Z][A-Z_]*[A-Z]", name) or name.startswith("CAP_"):
-        raise InvalidValue(
-            f"'{name}' is not a capability", f"write {name.upper().removeprefix('CAP_') or TAKEN_AWAY[0]}"
-        )
+        raise InvalidValue(f"'{name}' is not a capability", f"write {short or TAKEN_AWAY[0]}")
     return name
 
 
@@ -249,10 +235,9 @@ def _secret_file(value: Any) -> str:
 
 
 def _secret_variable(value: Any) -> str:
-    if not fits(SECRET_VARIABLE_PATTERN, text(value)):
-        raise InvalidValue(
-            f"only variables that begin with {SECRET_VARIABLE_PREFIX} hold secrets", "rename the variable"
-        )
+    if not forms.fits(forms.SECRET_VARIABLE_PATTERN, text(value)):
+        message = f"only variables that begin with {SECRET_VARIABLE_PREFIX} hold secrets"
+        raise InvalidValue(message, "rename the variable")
     return str(value)
 
 
@@ -268,7 +253,7 @@ def _checked(check: Any, **schema: Any) -> tuple[BeforeValidator, WithJsonSchema
     return BeforeValidator(check), WithJsonSchema({"type": "string", **schema})
 
 
-Identifier = Annotated[str, *_checked(_identifier, pattern=NAME_PATTERN)]
+Identifier = Annotated[str, *_checked(_identifier, pattern=forms.NAME_PATTERN)]
 Domain = Annotated[str, *_checked(_domain, format="hostname")]
 DefaultPattern = Annotated[str, *_checked(_pattern(("stage", "project")))]
 InstancePattern = Annotated[str, *_checked(_pattern(("stage", "project", "tag")))]

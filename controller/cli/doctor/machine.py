@@ -139,9 +139,8 @@ def handed_over(setting: Path = MIGRATE) -> Finding:
     try:
         on = setting.read_text().strip() != "0"
     except OSError:
-        return Finding(
-            "proxy changes", True, "this kernel does not hand over connections; a client may be reset by one"
-        )
+        detail = "this kernel does not hand over connections; a client may be reset by one"
+        return Finding("proxy changes", True, detail)
     if on:
         return Finding("proxy changes", True, "waiting connections are handed over")
     detail = "Caddy opens its port anew at each change; a connection that waits at that moment is reset"

@@ -109,11 +109,9 @@ def owners(controller: str, owned: "Sequence[OwnedContainer]", stored: "Reads") 
     text = ", ".join(names) + (f" and {more} more" if more > 0 else "")
     begun = stored.oldest_record()
     if begun is not None and any(container.created > begun for container in unknown):
-        text = (
-            f"another controller with id {controller} works on this Engine: {text} was not made from this state folder"
-        )
+        other = f"another controller with id {controller} works on this Engine"
         remedy = "stop one of the two, or give it an id of its own in its settings"
-        return Finding("owner", False, text, remedy)
+        return Finding("owner", False, f"{other}: {text} was not made from this state folder", remedy)
     text = f"{text}: made before this state folder began"
     return Finding("owner", True, text, "fine if the folder was lost or is new; else another controller has this id")
 

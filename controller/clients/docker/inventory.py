@@ -57,12 +57,8 @@ def owned_containers(engine: Engine, controller_id: str) -> tuple[OwnedContainer
     for row in _labelled(engine, controller_id):
         identity = shown(row).identity(controller_id)
         if identity is not None:
-            created = float(row.get("Created") or 0)
-            owned.append(
-                OwnedContainer(
-                    identity.name, identity.stage, identity.tag, identity.revision, identity.attempt, created
-                )
-            )
+            made_for = (identity.name, identity.stage, identity.tag, identity.revision, identity.attempt)
+            owned.append(OwnedContainer(*made_for, float(row.get("Created") or 0)))
     return tuple(sorted(owned, key=lambda container: container.name))
 
 

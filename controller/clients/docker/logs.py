@@ -72,17 +72,14 @@ def _broke_off(container: Container, error: BaseException) -> Unreachable:
 
 
 def read_tail(response: requests.Response) -> bytes:
-    """The end of a stream, at most `TAIL_BYTES_MAX` bytes and whatever the last chunk adds."""
+    """What a stream holds; reading stops after the chunk that brings it beyond four times `TAIL_BYTES_MAX`."""
     parts: list[bytes] = []
     size = 0
     for chunk in response.raw.stream(65536, decode_content=True):
         parts.append(chunk)
         size += len(chunk)
-        if size > 2 * TAIL_BYTES_MAX:
-            parts = [b"".join(parts)]
-            size = len(parts[0])
-            if size > 4 * TAIL_BYTES_MAX:
-                break
+        if size > 4 * TAIL_BYTES_MAX:
+            break
     return b"".join(parts)
 
 

@@ -68,9 +68,7 @@ class Issuer:
                 fields = {"certificate_id": "new", "ssl_forced": force_tls}
                 row = await self._api.update(number, fields, DEADLINE_S)
                 why = rows.nginx_error(row) or ("" if rows.has_letsencrypt(row) else "it has no certificate afterwards")
-            except (Refused, Uncertain) as error:
-                why = error.message
-            except HoldfastError as error:
+            except (Refused, Uncertain, HoldfastError) as error:
                 why = error.message
             if not why:
                 self._failures.pop(hostname, None)

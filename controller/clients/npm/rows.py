@@ -58,9 +58,8 @@ def advanced_config(row: Row) -> str:
 def meta(row: Row) -> Row:
     """The host's `meta` without what NPM itself puts there."""
     written = row.get("meta")
-    return (
-        {key: value for key, value in written.items() if key not in _NGINX_STATE} if isinstance(written, dict) else {}
-    )
+    fields = written if isinstance(written, dict) else {}
+    return {key: value for key, value in fields.items() if key not in _NGINX_STATE}
 
 
 def field(name: str, row: Row) -> Any:

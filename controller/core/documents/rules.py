@@ -12,15 +12,7 @@ from controller.core.documents import quantity, strategy
 from controller.core.documents.codes import Code
 from controller.core.documents.diagnostics import Problem
 from controller.core.documents.yaml_tree import Loc
-from controller.core.model.limits import (
-    MAX_CPUS,
-    MAX_DURATION,
-    MAX_ENV_TOTAL,
-    MAX_USER,
-    MIN_CPUS,
-    MIN_MEMORY,
-    MIN_PAUSE,
-)
+from controller.core.model import limits
 from controller.core.model.names import PREFIX
 from controller.core.model.policy import below
 
@@ -57,7 +49,7 @@ def metadata(data: dict[str, Any]) -> Iterator[Problem]:
 
 def request(spec: dict[str, Any]) -> Iterator[Problem]:
     """Rules of a DeployRequest's spec."""
-    yield from _duration(spec.get("ttl"), ("spec", "ttl"), MIN_PAUSE)
+    yield from _duration(spec.get("ttl"), ("spec", "ttl"), limits.MIN_PAUSE)
 
 
 def _check_port(spec: dict[str, Any], *blocks: dict[str, Any]) -> Any:
@@ -80,7 +72,7 @@ def _ttls(stage: dict[str, Any], at: Loc) -> Iterator[Problem]:
     instances = _mappings(stage.get("instances"))
     index_of_tag: dict[str, int] = {}
     for index, instance in enumerate(instances):
-        yield from _duration(instance.get("ttl"), (*at, "instances", index, "ttl"), MIN_PAUSE)
+        yield from _duration(instance.get("ttl"), (*at, "instances", index, "ttl"), limits.MIN_PAUSE)
         if isinstance(instance.get("tag"), str):
             index_of_tag[instance["tag"]] = index
     default = stage.get("defaultTag")
@@ -115,15 +107,15 @@ def _shared(block: dict[str, Any], port: Any, at: Loc) -> Iterator[Problem]:
         yield from _duration(block.get(name), (*at, name), 0)
     yield from _duration(block.get("progressDeadline"), (*at, "progressDeadline"), 1)
     pre_deploy = _mapping(block.get("preDeploy"))
-    yield from _duration(pre_deploy.get("timeout"), (*at, "preDeploy", "timeout"), MIN_PAUSE)
+    yield from _duration(pre_deploy.get("timeout"), (*at, "preDeploy", "timeout"), limits.MIN_PAUSE)
 
 
 def _env(variables: Sequence[dict[str, Any]], at: Loc) -> Iterator[Problem]:
     yield from _unique(variables, "name", at, "variable")
     texts = [(str(variable.get("name")), str(variable.get("value", ""))) for variable in variables]
     total = sum(len(name.encode()) + len(value.encode()) + 2 for name, value in texts)
-    if total > MAX_ENV_TOTAL:
-        message = f"the variables have {total} bytes together, a process can take {MAX_ENV_TOTAL}"
+    if total > limits.MAX_ENV_TOTAL:
+        message = f"the variables have {total} bytes together, a process can take {limits.MAX_ENV_TOTAL}"
         yield Problem(at, Code.TOTAL, message, "move large values to files in a volume")
     for index, variable in enumerate(variables):
         path = _mapping(variable.get("valueFrom")).get("file")
@@ -158,7 +150,8 @@ def _health_check(check: dict[str, Any], port: Any, at: Loc) -> Iterator[Problem
         help = "write only the path, such as /healthz: it is requested from the container's own address"
         yield Problem((*at, "path"), Code.FORM, "this is more than a path", help)
     yield from _statuses(check.get("statuses"), (*at, "statuses"))
-    for name, least in {"interval": MIN_PAUSE, "timeout": MIN_PAUSE, "startPeriod": 0, "liveness": 0}.items():
+    shortest = {"interval": limits.MIN_PAUSE, "timeout": limits.MIN_PAUSE, "startPeriod": 0, "liveness": 0}
+    for name, least in shortest.items():
         yield from _duration(check.get(name), (*at, name), least)
 
 
@@ -173,19 +166,19 @@ def _statuses(statuses: Any, at: Loc) -> Iterator[Problem]:
 
 def _resources(resources: dict[str, Any], at: Loc) -> Iterator[Problem]:
     memory = _quantity(quantity.memory, resources.get("memory"))
-    if memory is not None and memory < MIN_MEMORY:
+    if memory is not None and memory < limits.MIN_MEMORY:
         yield Problem((*at, "memory"), Code.RANGE, "Docker refuses less than 6Mi", "write at least 6Mi, such as 256Mi")
     cpus = _quantity(quantity.cpus, resources.get("cpus"))
-    if cpus is not None and not MIN_CPUS <= cpus <= MAX_CPUS:
-        message = f"this must be at least {MIN_CPUS:g} and at most {MAX_CPUS:.0f} processors"
+    if cpus is not None and not limits.MIN_CPUS <= cpus <= limits.MAX_CPUS:
+        message = f"this must be at least {limits.MIN_CPUS:g} and at most {limits.MAX_CPUS:.0f} processors"
         yield Problem((*at, "cpus"), Code.RANGE, message, 'write a share, such as "0.5" or "2"')
 
 
 def _user(user: Any, at: Loc) -> Iterator[Problem]:
     for part in user.split(":") if isinstance(user, str) else ():
-        if re.fullmatch("-?[0-9]+", part) and not (part.isdigit() and len(part) <= 10 and int(part) <= MAX_USER):
+        if re.fullmatch("-?[0-9]+", part) and not (part.isdigit() and len(part) <= 10 and int(part) <= limits.MAX_USER):
             message = f"{part[:64]} is not the number of a user or group"
-            yield Problem(at, Code.RANGE, message, f"write a number from 0 to {MAX_USER}, or a name")
+            yield Problem(at, Code.RANGE, message, f"write a number from 0 to {limits.MAX_USER}, or a name")
 
 
 def _duration(text: Any, at: Loc, least: float) -> Iterator[Problem]:
@@ -195,7 +188,7 @@ def _duration(text: Any, at: Loc, least: float) -> Iterator[Problem]:
     if seconds < least:
         shortest = f"{least * 1000:.0f}ms" if least < 1 else f"{least:.0f}s"
         yield Problem(at, Code.RANGE, f"this must be at least {shortest}", "write a longer time, such as 5s")
-    elif seconds > MAX_DURATION:
+    elif seconds > limits.MAX_DURATION:
         yield Problem(at, Code.RANGE, "this is longer than a year", "write a shorter time, such as 72h")
 
 

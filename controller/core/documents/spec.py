@@ -9,14 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from controller.core.documents.forms import (
-    HOSTNAME_PATTERN,
-    IMAGE_PATTERN,
-    LABEL_KEY_PATTERN,
-    OBJECT_NAME_PATTERN,
-    TAG_PATTERN,
-    USER_PATTERN,
-)
+from controller.core.documents import forms
 from controller.core.documents.spec_parts import (
     Duration,
     EnvVar,
@@ -30,36 +23,27 @@ from controller.core.documents.spec_parts import (
     Text,
     Volume,
 )
-from controller.core.model.limits import (
-    MAX_ARGS,
-    MAX_DOMAINS,
-    MAX_ENV,
-    MAX_INSTANCES,
-    MAX_LABELS,
-    MAX_STAGES,
-    MAX_VOLUMES,
-)
+from controller.core.model import limits
 
 API_VERSION: Literal["holdfast.dev/v1alpha1"] = "holdfast.dev/v1alpha1"
 
-Tag = Annotated[str, StringConstraints(pattern=TAG_PATTERN, max_length=128)]
-Hostname = Annotated[str, StringConstraints(pattern=HOSTNAME_PATTERN, max_length=253)]
+Tag = Annotated[str, StringConstraints(pattern=forms.TAG_PATTERN, max_length=128)]
+Hostname = Annotated[str, StringConstraints(pattern=forms.HOSTNAME_PATTERN, max_length=253)]
+LabelKey = Annotated[str, StringConstraints(pattern=forms.LABEL_KEY_PATTERN)]
 
 
 class Shared(Model):
     """Fields that a project sets for all its stages and a stage may set for itself."""
 
-    command: Annotated[list[Text], Field(min_length=1, max_length=MAX_ARGS)] | None = None
+    command: Annotated[list[Text], Field(min_length=1, max_length=limits.MAX_ARGS)] | None = None
     """Replaces the image's entrypoint, as in Kubernetes."""
-    args: Annotated[list[Text], Field(max_length=MAX_ARGS)] | None = None
+    args: Annotated[list[Text], Field(max_length=limits.MAX_ARGS)] | None = None
     """Arguments of the entrypoint, as in Kubernetes."""
-    user: Annotated[str, StringConstraints(pattern=USER_PATTERN, max_length=64)] | None = None
+    user: Annotated[str, StringConstraints(pattern=forms.USER_PATTERN, max_length=64)] | None = None
     """User, or user:group, that the process runs as."""
-    labels: Annotated[
-        dict[Annotated[str, StringConstraints(pattern=LABEL_KEY_PATTERN)], Text], Field(max_length=MAX_LABELS)
-    ] = {}
+    labels: Annotated[dict[LabelKey, Text], Field(max_length=limits.MAX_LABELS)] = {}
     """Labels of the containers; keys of holdfast.dev/ are refused. A stage overrides by key."""
-    env: Annotated[list[EnvVar], Field(max_length=MAX_ENV)] = []
+    env: Annotated[list[EnvVar], Field(max_length=limits.MAX_ENV)] = []
     """Environment variables. A stage overrides by name."""
     health_check: HealthCheck | None = None
     """The gate and the liveness probe. A stage overrides field by field."""
@@ -104,26 +88,26 @@ class Stage(Shared):
     """Name of the stage, such as dev or prod."""
     host: Name | None = None
     """Only the controller with this id takes the stage; absent: every controller."""
-    max_instances: Annotated[int, Field(ge=1, le=MAX_INSTANCES, strict=True)] | None = None
+    max_instances: Annotated[int, Field(ge=1, le=limits.MAX_INSTANCES, strict=True)] | None = None
     """How many instances may run; beyond that the oldest are evicted once the newer have passed. Default: no limit."""
-    domains: Annotated[list[Hostname], Field(max_length=MAX_DOMAINS)] = []
+    domains: Annotated[list[Hostname], Field(max_length=limits.MAX_DOMAINS)] = []
     """More hostnames for the default route."""
     default_tag: Tag | None = None
     """Tag behind the default route, and an instance itself; absent: the newest instance that passed its gate."""
-    instances: Annotated[list[Instance], Field(max_length=MAX_INSTANCES)] = []
+    instances: Annotated[list[Instance], Field(max_length=limits.MAX_INSTANCES)] = []
     """Tags that should run, oldest first; [] removes them all, the defaultTag too."""
 
 
 class ProjectSpec(Shared):
     """What a project is and where its tags run."""
 
-    image: Annotated[str, StringConstraints(pattern=IMAGE_PATTERN, max_length=255)]
+    image: Annotated[str, StringConstraints(pattern=forms.IMAGE_PATTERN, max_length=255)]
     """Repository of the image, without a tag."""
     port: Port | None = None
     """Port the container listens on; absent: a worker or a database, no routes."""
-    volumes: Annotated[list[Volume], Field(max_length=MAX_VOLUMES)] = []
+    volumes: Annotated[list[Volume], Field(max_length=limits.MAX_VOLUMES)] = []
     """Volumes of each stage's containers."""
-    stages: Annotated[list[Stage], Field(max_length=MAX_STAGES)] = []
+    stages: Annotated[list[Stage], Field(max_length=limits.MAX_STAGES)] = []
     """Stages of the project."""
 
 
@@ -143,7 +127,7 @@ class DeployRequestSpec(Model):
 class Metadata(Model):
     """Name of a document, and what Kubernetes adds to it."""
 
-    name: Annotated[str, StringConstraints(pattern=OBJECT_NAME_PATTERN, max_length=253)]
+    name: Annotated[str, StringConstraints(pattern=forms.OBJECT_NAME_PATTERN, max_length=253)]
     """Name, unique per kind."""
     namespace: str | None = None
     """Namespace of a custom resource."""

@@ -9,24 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
-from controller.core.documents.forms import (
-    CPUS_PATTERN,
-    DURATION_PATTERN,
-    ENV_NAME_PATTERN,
-    MEMORY_PATTERN,
-    MOUNT_PATTERN,
-    NAME_PATTERN,
-    SECRET_VARIABLE_PATTERN,
-    STATUSES_PATTERN,
-    URL_PATH_PATTERN,
-)
+from controller.core.documents import forms
 from controller.core.documents.shared_rules import not_yet, require_exactly_one
+from controller.core.model import limits
 from controller.core.model.desired import SECRET_VARIABLE_PREFIX
-from controller.core.model.limits import MAX_ARGS, MAX_ENV_VALUE
 
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=40)]
-Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=32)]
-Text = Annotated[str, StringConstraints(max_length=MAX_ENV_VALUE)]
+Name = Annotated[str, StringConstraints(pattern=forms.NAME_PATTERN, max_length=40)]
+Duration = Annotated[str, StringConstraints(pattern=forms.DURATION_PATTERN, max_length=32)]
+Text = Annotated[str, StringConstraints(max_length=limits.MAX_ENV_VALUE)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 
 
@@ -71,7 +61,7 @@ class ValueFrom(ExactlyOne):
 
     file: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
     """File below one of `policy.secretRoots`; one trailing newline is dropped."""
-    env: Annotated[str, StringConstraints(pattern=SECRET_VARIABLE_PATTERN)] | None = None
+    env: Annotated[str, StringConstraints(pattern=forms.SECRET_VARIABLE_PATTERN)] | None = None
     """Variable of the controller whose name begins with HOLDFAST_SECRET_."""
     sops: SkipJsonSchema[Annotated[None, _NOT_YET]] = None
     """Value in a SOPS file. Not available yet: refused."""
@@ -85,7 +75,7 @@ class EnvVar(ExactlyOne):
     one_of = ("value", "value_from")
     one_of_help = 'an empty variable is written value: ""'
 
-    name: Annotated[str, StringConstraints(pattern=ENV_NAME_PATTERN)]
+    name: Annotated[str, StringConstraints(pattern=forms.ENV_NAME_PATTERN)]
     """Name of the variable."""
     value: Text | None = None
     """Literal value, in quotes when it looks like a number, a date or a yes/no."""
@@ -99,12 +89,12 @@ class HealthCheck(Model):
     type: Literal["http", "tcp", "docker", "none"] | None = None
     """http asks `path`, tcp connects, docker waits for the image's HEALTHCHECK, none trusts a running process.
     Default: http with a port, else none."""
-    path: Annotated[str, StringConstraints(pattern=URL_PATH_PATTERN, max_length=1024)] = "/"
+    path: Annotated[str, StringConstraints(pattern=forms.URL_PATH_PATTERN, max_length=1024)] = "/"
     """Path that is asked, on the container's own address; redirects are not followed. The same path must not answer
     502 to 504 through the proxy when a route is new."""
     port: Port | None = None
     """Port that is probed; default: the project's port."""
-    statuses: Annotated[str, StringConstraints(pattern=STATUSES_PATTERN, max_length=128)] = "200-399"
+    statuses: Annotated[str, StringConstraints(pattern=forms.STATUSES_PATTERN, max_length=128)] = "200-399"
     """Status codes that count as healthy, such as 200-399 or 200,204."""
     retries: Annotated[int, Field(ge=1, le=1000, strict=True)] = 3
     """Attempts before the gate fails."""
@@ -125,9 +115,9 @@ class HealthCheck(Model):
 class Resources(Model):
     """Limits of one container."""
 
-    memory: Annotated[str, StringConstraints(pattern=MEMORY_PATTERN)] | None = None
+    memory: Annotated[str, StringConstraints(pattern=forms.MEMORY_PATTERN)] | None = None
     """Memory limit, such as 256Mi; at least 6Mi (Docker's floor)."""
-    cpus: Annotated[str, StringConstraints(pattern=CPUS_PATTERN)] | None = None
+    cpus: Annotated[str, StringConstraints(pattern=forms.CPUS_PATTERN)] | None = None
     """Processor limit, such as "0.5" or "500m"."""
 
 
@@ -136,18 +126,18 @@ class Volume(Model):
 
     name: Name
     """Name of the volume inside the stage."""
-    mount_path: Annotated[str, StringConstraints(pattern=MOUNT_PATTERN, max_length=4096)]
+    mount_path: Annotated[str, StringConstraints(pattern=forms.MOUNT_PATTERN, max_length=4096)]
     """Absolute path inside the container."""
     read_only: bool = False
     """Mount read-only; such a volume may be shared by containers side by side."""
-    host_path: Annotated[str, StringConstraints(pattern=MOUNT_PATTERN, max_length=4096)] | None = None
+    host_path: Annotated[str, StringConstraints(pattern=forms.MOUNT_PATTERN, max_length=4096)] | None = None
     """Bind this folder of the host instead of a named volume; only below `policy.bindRoots`."""
 
 
 class PreDeploy(Model):
     """A one-off container of the new image that must end with 0 before the gate, such as a migration."""
 
-    command: Annotated[list[Text], Field(min_length=1, max_length=MAX_ARGS)]
+    command: Annotated[list[Text], Field(min_length=1, max_length=limits.MAX_ARGS)]
     """Command and arguments; replaces the image's entrypoint."""
     timeout: Duration = "5m"
     """How long it may run."""
