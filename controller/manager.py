@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from controller import broadcast, wiring
 from controller.broadcast import Subscription
@@ -17,10 +16,8 @@ from controller.core.model.memory import StageMemory
 from controller.core.model.status import HistoryRow, LogLine, StageStatus, waiting
 from controller.interfaces import Hold, Source
 from controller.loop import Loop, Pieces
+from controller.settings import Settings
 from controller.telemetry import log
-
-if TYPE_CHECKING:
-    from controller.settings import Settings
 
 
 class Manager:
@@ -37,7 +34,7 @@ class Manager:
     @staticmethod
     @asynccontextmanager
     async def open(
-        settings: "Settings", sources: Sequence[Source] | None = None, lock: bool = True, prune: bool = True
+        settings: Settings, sources: Sequence[Source] | None = None, lock: bool = True, prune: bool = True
     ) -> "AsyncIterator[Manager]":
         """A manager on the real clients. `sources` replace those of the settings; `lock` False: only for `forecast`;
         `prune` False: stages that no document declares are left alone. Raises `Locked`, `WorldBad`."""

@@ -8,7 +8,6 @@ from asyncio import Event, to_thread
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from controller.broadcast import Broadcast
 from controller.clients.caddy.proxy import CaddyProxy
@@ -34,6 +33,7 @@ from controller.intake.sources import factory
 from controller.interfaces import Clock, Prober, Proxy, Reads, Runtime, Secrets, Source, Store
 from controller.loop import Pieces
 from controller.reconcile import Reconciler
+from controller.settings import Settings
 from controller.stage_registry import StageRegistry
 from controller.work.apply import Applier
 from controller.work.container_snapshot import ContainerSnapshot
@@ -43,9 +43,6 @@ from controller.work.perform import Performer
 from controller.work.queue import WorkQueue
 from controller.work.route_writer import RouteWriter
 from controller.work.wakeups import Wakeups
-
-if TYPE_CHECKING:
-    from controller.settings import Settings
 
 SECRET_KEY = "secret.key"
 PROGRESS_DELAY_S = 1.0
@@ -172,7 +169,7 @@ def compose(clients: Clients, config: Config) -> Pieces:
     )
 
 
-def configured(settings: "Settings", *, prune: bool = True, writes: bool = True) -> Config:
+def configured(settings: Settings, *, prune: bool = True, writes: bool = True) -> Config:
     """The part of the settings that the pieces go by."""
     limits = settings.limits
     return Config(
@@ -189,7 +186,7 @@ def configured(settings: "Settings", *, prune: bool = True, writes: bool = True)
 
 @asynccontextmanager
 async def opened(
-    settings: "Settings", sources: Sequence[Source] | None = None, *, lock: bool = True
+    settings: Settings, sources: Sequence[Source] | None = None, *, lock: bool = True
 ) -> AsyncIterator[Clients]:
     """Make the clients, and close them at the end. `sources` replace those of the settings.
 
@@ -233,14 +230,14 @@ async def opened(
         )
 
 
-def chosen_runtime(settings: "Settings") -> DockerRuntime:
+def chosen_runtime(settings: Settings) -> DockerRuntime:
     """The Engine that the settings name; nothing is asked of it yet."""
     docker = settings.docker
     config = str(docker.config) if docker.config is not None else None
     return DockerRuntime(settings.id, docker.network, docker.host, config, settings.policy_rules(), SystemClock())
 
 
-def chosen_proxy(settings: "Settings", secrets: Secrets, clock: Clock) -> CaddyProxy | NpmProxy:
+def chosen_proxy(settings: Settings, secrets: Secrets, clock: Clock) -> CaddyProxy | NpmProxy:
     """The proxy that the settings name; nothing is asked of it yet."""
     chosen = settings.proxy
     if chosen.kind == "caddy":

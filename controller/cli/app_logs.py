@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from controller.cli import keys
 from controller.cli.output import OPTIONS, Exit, fail, stream
 from controller.core.model.observed import Container
-
-if TYPE_CHECKING:
-    from controller.interfaces import Runtime
-    from controller.settings import Settings
+from controller.interfaces import Runtime
+from controller.settings import Settings
 
 
-def show(settings: "Settings", key: str, follow: bool, limit: int) -> None:
+def show(settings: Settings, key: str, follow: bool, limit: int) -> None:
     """Print the last lines of the container behind KEY, and with `follow` those that come. Raises `Unreachable`."""
     from controller import wiring
 
@@ -29,7 +26,7 @@ def show(settings: "Settings", key: str, follow: bool, limit: int) -> None:
         asyncio.run(runtime.close())
 
 
-async def _read(runtime: "Runtime", stage: str, tag: str, limit: int) -> tuple[Container, Iterable[str]]:
+async def _read(runtime: Runtime, stage: str, tag: str, limit: int) -> tuple[Container, Iterable[str]]:
     containers = await runtime.list(stage)
     chosen = choose(containers, tag)
     if chosen is None:

@@ -2,22 +2,19 @@
 
 import time
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
 
 from controller.cli import context, tables
 from controller.cli.output import say
 from controller.core.model.errors import HoldfastError
 from controller.core.model.status import StageStatus
-
-if TYPE_CHECKING:
-    from controller.interfaces import Reads
-    from controller.settings import Settings
+from controller.interfaces import Reads
+from controller.settings import Settings
 
 STORING_MAX_S = 1.0
 """From the end of a pass until its status is in the state folder."""
 
 
-def warn(settings: "Settings", stored: "Reads", shown: Collection[str]) -> None:
+def warn(settings: Settings, stored: Reads, shown: Collection[str]) -> None:
     """Say on stderr which of these stages have a stored status older than what the controller knows."""
     current = _of_controller(settings)
     statuses = stored.statuses()
@@ -46,7 +43,7 @@ def _without_times(status: StageStatus) -> StageStatus:
     return status.model_copy(update={"conditions": conditions, "observed_at": 0.0})
 
 
-def _of_controller(settings: "Settings") -> Mapping[str, StageStatus]:
+def _of_controller(settings: Settings) -> Mapping[str, StageStatus]:
     try:
         controller = context.client(settings)
         return controller.status().statuses if controller is not None else {}

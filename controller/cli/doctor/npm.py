@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from controller.cli.doctor import machine
 from controller.cli.doctor.machine import Finding
+from controller.clients.npm.proxy import NpmProxy
 from controller.clients.npm.rows import LETSENCRYPT
 from controller.clients.npm.session import Refused, missing_permission
 from controller.core.model.errors import HoldfastError
-
-if TYPE_CHECKING:
-    from controller.clients.npm.proxy import NpmProxy
-    from controller.core.model.observed import Route
-    from controller.settings import Settings
+from controller.core.model.observed import Route
+from controller.settings import Settings
 
 TRIED_ROUTES = 3
 """Routes of ours that are tried."""
@@ -25,7 +23,7 @@ REMEDIES = {
 }
 
 
-async def npm(settings: "Settings", client: "NpmProxy") -> AsyncIterator[Finding]:
+async def npm(settings: Settings, client: NpmProxy) -> AsyncIterator[Finding]:
     """What only NPM has; nothing when the login fails, which the check of the proxy reported."""
     try:
         me = await client.session.me()
@@ -45,7 +43,7 @@ async def npm(settings: "Settings", client: "NpmProxy") -> AsyncIterator[Finding
         yield await reach(settings, client, route)
 
 
-def permissions(settings: "Settings", me: Mapping[str, Any]) -> Finding:
+def permissions(settings: Settings, me: Mapping[str, Any]) -> Finding:
     """The user has the permissions that are needed, and not many more."""
     identity = settings.proxy.identity
     if "admin" in (me.get("roles") or ()):
@@ -78,7 +76,7 @@ def permissions(settings: "Settings", me: Mapping[str, Any]) -> Finding:
     return Finding("proxy user", True, text)
 
 
-async def reach(settings: "Settings", client: "NpmProxy", route: "Route") -> Finding:
+async def reach(settings: Settings, client: NpmProxy, route: Route) -> Finding:
     """A route of ours answers with its proof, and NPM got an answer from its container."""
     target = f"{route.host}:{route.port}"
     try:

@@ -2,16 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
 
 from controller.cli.doctor import machine
 from controller.cli.doctor.machine import Finding
 from controller.core.model.errors import HoldfastError, Unreachable
-
-if TYPE_CHECKING:
-    from controller.core.model.memory import StageMemory
-    from controller.interfaces import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, Proxy, Reads, Source
-    from controller.settings import Settings
+from controller.core.model.memory import StageMemory
+from controller.interfaces import Diagnosable, EngineInfo, NetworkInfo, OwnedContainer, Proxy, Reads, Source
+from controller.settings import Settings
 
 CLOCK_SKEW_MAX_S = 30.0
 """TTLs and the age of containers go by the Engine's clock."""
@@ -21,7 +18,7 @@ NAMED_CONTAINERS = 3
 """A finding names so many containers and counts the rest."""
 
 
-async def engine(settings: "Settings", runtime: "Diagnosable", stored: "Reads") -> AsyncIterator[Finding]:
+async def engine(settings: Settings, runtime: Diagnosable, stored: Reads) -> AsyncIterator[Finding]:
     """Everything about the Engine; ends at once when it does not answer."""
     try:
         info = await runtime.engine_info()
@@ -59,7 +56,7 @@ def clock(skew: float) -> Finding:
     return Finding("clock", False, text, "set both by NTP; TTLs and ages depend on it")
 
 
-def network(name: str, info: "NetworkInfo | None") -> Finding:
+def network(name: str, info: NetworkInfo | None) -> Finding:
     """Containers can be put into the network and reached there."""
     if info is None:
         return Finding("network", True, f"{name} is not there yet and will be made")
@@ -72,7 +69,7 @@ def network(name: str, info: "NetworkInfo | None") -> Finding:
     return Finding("network", True, f"{name} ({info.driver})")
 
 
-def containers(name: str, info: "EngineInfo", network: "NetworkInfo | None", addresses: Sequence[str]) -> Finding:
+def containers(name: str, info: EngineInfo, network: NetworkInfo | None, addresses: Sequence[str]) -> Finding:
     """Containers answer on their own addresses: the gate asks them there. `network`: theirs, or the bridge."""
     remedy = f"run the controller where they can be reached, such as in a container in the network {name}"
     if addresses:
@@ -88,7 +85,7 @@ def containers(name: str, info: "EngineInfo", network: "NetworkInfo | None", add
     return Finding("containers", True, text, f"ask again when one runs; if it cannot be reached then: {remedy}")
 
 
-def names(name: str, info: "NetworkInfo | None") -> Finding:
+def names(name: str, info: NetworkInfo | None) -> Finding:
     """With proxy.reach name the proxy is a container in the same network."""
     remedy = f"docker network connect {name} PROXY, or set proxy.reach"
     if info is None:
@@ -99,7 +96,7 @@ def names(name: str, info: "NetworkInfo | None") -> Finding:
     return Finding("reach", True, f"by name: {name} has {info.others} container(s) beside ours")
 
 
-def owners(controller: str, owned: "Sequence[OwnedContainer]", stored: "Reads") -> Finding:
+def owners(controller: str, owned: Sequence[OwnedContainer], stored: Reads) -> Finding:
     """No other state folder makes containers under our id."""
     memories = {stage: stored.memory(stage) for stage in {container.stage for container in owned}}
     unknown = [container for container in owned if not _is_remembered(container, memories[container.stage])]
@@ -116,7 +113,7 @@ def owners(controller: str, owned: "Sequence[OwnedContainer]", stored: "Reads") 
     return Finding("owner", True, text, "fine if the folder was lost or is new; else another controller has this id")
 
 
-def _is_remembered(container: "OwnedContainer", stage: "StageMemory") -> bool:
+def _is_remembered(container: OwnedContainer, stage: StageMemory) -> bool:
     memory = stage.of(container.tag)
     return memory.attempts.get(container.revision, 0) >= container.attempt or container.revision in memory.passed
 
@@ -128,7 +125,7 @@ def renamed(name: str) -> Finding:
     return Finding("renamed", True, text, remedy)
 
 
-async def proxy(settings: "Settings", client: "Proxy") -> AsyncIterator[Finding]:
+async def proxy(settings: Settings, client: Proxy) -> AsyncIterator[Finding]:
     """The proxy's configuration can be read, and it listens where routes are asked for."""
     try:
         table = await client.read()
@@ -151,7 +148,7 @@ async def proxy(settings: "Settings", client: "Proxy") -> AsyncIterator[Finding]
         yield Finding("proxy address", False, f"{address}: {why}", remedy, True)
 
 
-async def documents(sources: "Sequence[Source]") -> AsyncIterator[Finding]:
+async def documents(sources: Sequence[Source]) -> AsyncIterator[Finding]:
     """Every source can be read, and all of its documents are valid."""
     for source in sources:
         delivery = await source.load()

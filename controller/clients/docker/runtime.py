@@ -67,15 +67,15 @@ class DockerRuntime(Diagnosable):
 
         In a list of everything one that cannot be inspected is there as `unseen`; in that of its stage it raises.
         """
-        return await self._threads.quick(self._lister.list, stage)
+        return await self._threads.quick.run(self._lister.list, stage)
 
     async def inspect(self, container_id: str) -> Container | None:
         """One container now; None when it is gone or not ours."""
-        return await self._threads.quick(self._lister.inspect, container_id)
+        return await self._threads.quick.run(self._lister.inspect, container_id)
 
     async def logs(self, container: Container, tail: int) -> tuple[str, ...]:
         """Last lines of its output, control characters replaced, at most 2,000 characters each."""
-        return await self._threads.quick(logs.last_lines, self._handle, container, tail)
+        return await self._threads.quick.run(logs.last_lines, self._handle, container, tail)
 
     def events(self) -> AsyncIterator[RuntimeEvent]:
         """Hints, for ever; yields `stage=None` after every (re)connection."""
@@ -85,15 +85,15 @@ class DockerRuntime(Diagnosable):
 
     async def engine_info(self) -> EngineInfo:
         """Version, clock, disk and drivers of the Engine. Raises `Unreachable`."""
-        return await self._threads.quick(inventory.engine_info, self._engine, self._clock.now)
+        return await self._threads.quick.run(inventory.engine_info, self._engine, self._clock.now)
 
     async def network_info(self, name: str = "") -> NetworkInfo | None:
         """The network of this name, else the one of the settings; None when there is none. Raises `Unreachable`."""
-        return await self._threads.quick(inventory.network_info, self._engine, name or self._network.name, self._id)
+        return await self._threads.quick.run(inventory.network_info, self._engine, name or self._network.name, self._id)
 
     async def owned_containers(self) -> tuple[OwnedContainer, ...]:
         """Every container that carries our id, whoever made it. Raises `Unreachable`."""
-        return await self._threads.quick(inventory.owned_containers, self._engine, self._id)
+        return await self._threads.quick.run(inventory.owned_containers, self._engine, self._id)
 
     def impostors(self) -> tuple[tuple[str, str], ...]:
         """(id, name) of containers that the last list left out: our labels, but not the name that these give."""
@@ -119,7 +119,7 @@ class DockerRuntime(Diagnosable):
 
         try:
             async with asyncio.timeout(self._pull_timeout):
-                return await self._threads.pull(work.run, report)
+                return await self._threads.pulls.run(work.run, report)
         except TimeoutError as error:
             message = f"cannot get {image}: the pull took longer than {self._pull_timeout:g} seconds"
             raise WorldBad(message, reason="PullTimeout") from error
@@ -129,15 +129,15 @@ class DockerRuntime(Diagnosable):
     async def resolve(self, image: str, tag: str) -> str:
         """Digest that the registry serves under the tag now."""
         self._check_policy(image)
-        return await self._threads.resolve(pull.resolve, self._engine, self._config, image, tag)
+        return await self._threads.resolves.run(pull.resolve, self._engine, self._config, image, tag)
 
     async def images(self, repository: str) -> tuple[Image, ...]:
         """Images of this repository that are here with a digest, newest first."""
-        return await self._threads.quick(images.list_images, self._engine, repository)
+        return await self._threads.quick.run(images.list_images, self._engine, repository)
 
     async def remove_image(self, repo_digest: str) -> bool:
         """Remove `repository@sha256:…` and its tags of that repository, never by force; False while it is in use."""
-        return await self._threads.slow(images.remove_image, self._engine, repo_digest)
+        return await self._threads.slow.run(images.remove_image, self._engine, repo_digest)
 
     def _check_policy(self, image: str) -> None:
         if refused := violations({"Image": image}, self._policy):
@@ -147,32 +147,32 @@ class DockerRuntime(Diagnosable):
 
     async def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:
         """Create a container and return its 64-hex id."""
-        return await self._threads.quick(self._creator.create, spec, values)
+        return await self._threads.quick.run(self._creator.create, spec, values)
 
     async def start(self, container: Container) -> None:
         """Start it; already running is success."""
-        await self._threads.slow(self._writer.start, container)
+        await self._threads.slow.run(self._writer.start, container)
 
     async def stop(self, container: Container, grace: float) -> None:
         """Stop it, SIGKILL after `grace` seconds; already stopped or gone is success."""
-        await self._threads.slow(self._writer.stop, container, grace)
+        await self._threads.slow.run(self._writer.stop, container, grace)
 
     async def restart(self, container: Container, grace: float) -> None:
         """Stop and start it again."""
-        await self._threads.slow(self._writer.restart, container, grace)
+        await self._threads.slow.run(self._writer.restart, container, grace)
 
     async def remove(self, container: Container) -> None:
         """Remove a stopped container and its anonymous volumes; gone is success."""
-        await self._threads.slow(self._writer.remove, container)
+        await self._threads.slow.run(self._writer.remove, container)
 
     async def unpause(self, container: Container) -> None:
         """Undo a pause; not paused is success."""
-        await self._threads.quick(self._writer.unpause, container)
+        await self._threads.quick.run(self._writer.unpause, container)
 
     async def connect(self, container: Container) -> None:
         """Attach it to the network of the settings; attached is success."""
-        await self._threads.quick(self._attacher.connect, container)
+        await self._threads.quick.run(self._attacher.connect, container)
 
     async def mark(self, container: Container, passed: bool) -> None:
         """Restart policy: unless-stopped when passed, else no."""
-        await self._threads.quick(self._writer.mark, container, passed)
+        await self._threads.quick.run(self._writer.mark, container, passed)
