@@ -1,4 +1,4 @@
-"""The log of the controller: one line per event on stderr, as key=value for people or as JSON for collectors.
+"""The log of the controller: one line per event on stderr, its values as key=value.
 
 The event is a constant text, everything that varies is a named value:
 `log.warning("state file moved aside", path=…)`. stdout belongs to the commands and is never written here.
@@ -6,7 +6,7 @@ No secret is ever given to the log; control characters in values are shown as es
 line or move a terminal's cursor.
 """
 
-import json as json_module
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -20,8 +20,8 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 """The logger; every module but those of core may use it, before and after `configure`."""
 
 
-def configure(json: bool, level: str, transitions: bool = True) -> None:
-    """Choose the form of the lines and the least level: debug, info, warning or error.
+def configure(level: str, transitions: bool = True) -> None:
+    """Choose the least level of the lines: debug, info, warning or error.
 
     `transitions` False leaves out the steps of rollouts, which a command shows in its own words.
     """
@@ -31,7 +31,7 @@ def configure(json: bool, level: str, transitions: bool = True) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True, key="time"),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False) if json else _text,
+            _text,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
@@ -57,11 +57,11 @@ def _value(value: object) -> str:
     text = value if isinstance(value, str) else str(value)
     if text and text.isprintable() and not any(char in text for char in ' "='):
         return text
-    return json_module.dumps(_safe(text), ensure_ascii=False)
+    return json.dumps(_safe(text), ensure_ascii=False)
 
 
 def _safe(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
-configure(json=False, level="info")
+configure("info")

@@ -44,4 +44,4 @@ def log_bugs_only() -> None:
     """Configure the log to bugs: commands say in their own words what happens."""
     from controller.telemetry import configure
 
-    configure(json=False, level="error", transitions=False)
+    configure("error", transitions=False)

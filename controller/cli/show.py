@@ -23,10 +23,7 @@ Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on with what co
 
 def get(key: MaybeKey = None) -> None:
     """Show what runs, and above it what needs a person."""
-    settings = context.settings()
-    reads = context.stored(settings)
-    statuses = select(reads, key)
-    _warn_if_stale(settings, reads, statuses)
+    settings, reads, statuses = _look(key)
     if OPTIONS.data:
         _emit(statuses)
         return
@@ -39,10 +36,7 @@ def get(key: MaybeKey = None) -> None:
 
 def describe(key: Key) -> None:
     """Show everything known of a project, stage or tag."""
-    settings = context.settings()
-    reads = context.stored(settings)
-    statuses = select(reads, key)
-    _warn_if_stale(settings, reads, statuses)
+    _, _, statuses = _look(key)
     if OPTIONS.data:
         _emit(statuses)
         return
@@ -117,10 +111,15 @@ def _emit(statuses: "dict[str, StageStatus]") -> None:
     emit({key: status.model_dump(mode="json") for key, status in sorted(statuses.items())})
 
 
-def _warn_if_stale(settings: "Settings", reads: "Reads", statuses: "Mapping[str, StageStatus]") -> None:
+def _look(key: str | None) -> "tuple[Settings, Reads, dict[str, StageStatus]]":
+    """The stored statuses at or below a key, with a warning when the controller knows newer ones."""
     from controller.cli import staleness
 
+    settings = context.settings()
+    reads = context.stored(settings)
+    statuses = select(reads, key)
     staleness.warn(settings, reads, statuses)
+    return settings, reads, statuses
 
 
 def _suspended(reads: "Reads", statuses: "Mapping[str, StageStatus]") -> Iterator[str]:

@@ -60,13 +60,13 @@ class FileSecrets:
         key_id = hashlib.sha256(self._key).hexdigest()[:8]
         values, missing = self._read(refs)
         if missing:
-            return SecretsSeen(key_id, "", missing, tuple(refs))
+            return SecretsSeen(key_id, "", missing)
         digest = hmac.new(self._key, digestmod=hashlib.sha256)
         for ref, value in sorted(values.items(), key=lambda pair: (pair[0].kind, pair[0].name)):
             for part in (ref.kind, ref.name, value):
                 data = part.encode()
                 digest.update(len(data).to_bytes(4, "big") + data)
-        return SecretsSeen(key_id, digest.hexdigest()[:16], (), tuple(refs))
+        return SecretsSeen(key_id, digest.hexdigest()[:16])
 
     def _read(self, refs: Sequence[SecretRef]) -> tuple[dict[SecretRef, str], tuple[str, ...]]:
         values: dict[SecretRef, str] = {}

@@ -19,22 +19,6 @@ from controller.interfaces.source import Delivery, Source
 from controller.interfaces.store import Store
 
 __all__ = [
-    "Answer",
-    "Clock",
-    "Control",
-    "Delivery",
-    "Diagnosable",
-    "EngineInfo",
-    "Hold",
-    "NetworkInfo",
-    "OwnedContainer",
-    "Probe",
-    "Prober",
-    "Proxy",
-    "Reads",
-    "Runtime",
-    "RuntimeEvent",
-    "Secrets",
-    "Source",
-    "Store",
-]
+    "Answer", "Clock", "Control", "Delivery", "Diagnosable", "EngineInfo", "Hold", "NetworkInfo", "OwnedContainer",
+    "Probe", "Prober", "Proxy", "Reads", "Runtime", "RuntimeEvent", "Secrets", "Source", "Store",
+]  # fmt: skip

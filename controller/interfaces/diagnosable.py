@@ -16,14 +16,10 @@ class EngineInfo:
     api: str
     name: str
     root_dir: str
-    cgroup: str
-    """Version of control groups: 1 or 2."""
-    logging_driver: str
     clock_skew: float
     """Seconds that the engine's clock is ahead of ours."""
     disk_free: int | None = None
     """Bytes free below root_dir; None when it is not on this machine."""
-    disk_total: int | None = None
     apart: str = ""
     """Why this machine cannot reach container addresses, such as a rootless engine; empty when it may."""
 

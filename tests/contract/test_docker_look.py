@@ -236,7 +236,6 @@ async def test_the_engine_tells_doctor_about_itself(bench: Bench) -> None:
     """Version, clock and disk are read from the Engine."""
     info = await bench.runtime.engine_info()
     assert info.version
-    assert info.logging_driver
     assert abs(info.clock_skew) < 60
     assert info.disk_free is None or info.disk_free > 0
 

@@ -293,7 +293,6 @@ async def test_every_missing_secret_is_named(place: Place) -> None:
     (place.one / "a").write_text("1")
     look = await place.secrets.look(refs)
     assert [sentence.split()[1] for sentence in look.missing] == ["env:HOLDFAST_SECRET_B", "file:c"]
-    assert look.refs == tuple(refs)
     with pytest.raises(WorldBad, match=r"HOLDFAST_SECRET_B .*; secret file:c"):
         await place.secrets.resolve(refs)
     place.environ["HOLDFAST_SECRET_B"] = "2"

@@ -1,6 +1,5 @@
 """The log as it arrives on stderr."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ from controller.telemetry import configure, log
 def as_before() -> Iterator[None]:
     """Leave the log as other tests expect it."""
     yield
-    configure(json=False, level="info")
+    configure("info")
 
 
 def test_lines_are_for_people_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     """Time, level, the constant event and the values in their order; quotes only where they are needed."""
-    configure(json=False, level="info")
+    configure("info")
     log.info("pass done", stage="shop/dev", took=0.5, note="two words", empty="")
     log.debug("not shown")
     found = capsys.readouterr()
@@ -29,20 +28,9 @@ def test_lines_are_for_people_by_default(capsys: pytest.CaptureFixture[str]) -> 
     assert rest == 'info    pass done stage=shop/dev took=0.5 note="two words" empty=""\n'
 
 
-def test_json_lines_are_for_collectors(capsys: pytest.CaptureFixture[str]) -> None:
-    """One JSON object per line with the same names."""
-    configure(json=True, level="debug")
-    log.debug("pass done", stage="shop/dev", note="a\nb")
-    (line,) = capsys.readouterr().err.splitlines()
-    found = json.loads(line)
-    assert found.pop("time").endswith("Z")
-    assert found == {"event": "pass done", "level": "debug", "stage": "shop/dev", "note": "a\nb"}
-
-
-@pytest.mark.parametrize("as_json", [False, True])
-def test_no_value_forges_a_line(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+def test_no_value_forges_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Newlines, escape sequences and text direction marks arrive as escapes."""
-    configure(json=as_json, level="info")
+    configure("info")
     log.warning("probe failed", body="x\n2026-01-01T00:00:00Z error forged\r\x1b[2J\u202egpj")
     found = capsys.readouterr().err
     assert found.count("\n") == 1
@@ -52,7 +40,7 @@ def test_no_value_forges_a_line(capsys: pytest.CaptureFixture[str], as_json: boo
 
 def test_an_error_brings_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     """A bug is logged with where it came from."""
-    configure(json=False, level="info")
+    configure("info")
     try:
         raise ValueError("wrong turn")
     except ValueError as error:

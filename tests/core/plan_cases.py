@@ -23,7 +23,6 @@ from controller.core.model.desired import (
     Options,
     Origin,
     PreDeployStep,
-    SecretRef,
     Template,
 )
 from controller.core.model.errors import Failure
@@ -83,7 +82,7 @@ def observed(case: Mapping[str, Any], stage: DesiredStage) -> Observed:
     routes = {name: _route(name, letter, containers, stage) for name, letter in case.get("routes", {}).items()}
     for name, options in case.get("seen", {}).items():
         routes[name] = digests.with_marker(replace(routes[name], options=Options(**options)))
-    secrets = SecretsSeen("key", "", tuple(case.get("missing", ())), (SecretRef("file", "x"),))
+    secrets = SecretsSeen("key", "", tuple(case.get("missing", ())))
     table = RouteTable(routes, case.get("foreign", {}))
     found = Observed(containers, table, {}, secrets if case.get("missing") else SecretsSeen(), memory)
     return replace(found, facts=_facts(case, stage, found))

@@ -7,7 +7,7 @@ import pytest
 from controller.cli.doctor import machine, world
 from controller.interfaces import EngineInfo, NetworkInfo
 
-INFO = EngineInfo("20.10", "1.41", "vm", "/var/lib/docker", "2", "json-file", 0.0)
+INFO = EngineInfo("20.10", "1.41", "vm", "/var/lib/docker", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_clock_is_told_from_half_a_minute_on() -> None:
 
 def test_containers_that_cannot_be_reached_are_told_before_one_runs() -> None:
     """A rootless or distant Engine is known; a gateway of this machine is fine, another one is a note."""
-    apart = EngineInfo("20.10", "1.41", "vm", "", "2", "json-file", 0.0, apart="the Engine is rootless")
+    apart = EngineInfo("20.10", "1.41", "vm", "", 0.0, apart="the Engine is rootless")
     assert not world.containers("hf", apart, None, ()).ok
     near = NetworkInfo("bridge", ("127.0.0.1",), True, 0)
     far = NetworkInfo("bridge", ("192.0.2.1",), True, 0)

@@ -128,7 +128,7 @@ def test_a_persons_settings_stay(route: Route, text: str) -> None:
     assert {key: row[key] for key in theirs} == theirs
     assert row["locations"] == [{"path": "/x"}]
     assert row["meta"]["colour"] == "blue"
-    assert block.without(row["advanced_config"]) == text
+    assert row["advanced_config"].partition("# >>> Holdfast")[0] == text
     assert route_of(row) == plain
 
 
@@ -226,7 +226,6 @@ def test_our_lines_are_found_again(before: str, after: str) -> None:
     again = block.spliced(text, "ef56", "0789")
     assert block.proof(again) == ("/.well-known/holdfast/ef56", "0789")
     assert block.spliced(again, "ab12", "cd34") == text
-    assert block.without(text) == start + after
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz?deep=1"])

@@ -20,7 +20,7 @@ FULL = Template(
     cpus=0.5,
     mounts=(Mount("shop-dev-data", "/data"),),
 )
-SEEN = SecretsSeen("k1", "d1", (), (SecretRef("file", "x"),))
+SEEN = SecretsSeen("k1", "d1")
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ class SimSecrets(Secrets):
         missing = tuple(f"{ref.kind}:{ref.name} does not exist" for ref in refs if ref not in self._values)
         text = "" if missing else "\0".join(self._values[ref] for ref in refs)
         digest = "" if missing else hashlib.sha256(text.encode()).hexdigest()[:16]
-        return SecretsSeen("k1", digest, missing, tuple(refs))
+        return SecretsSeen("k1", digest, missing)
 
     async def resolve(self, refs: Sequence[SecretRef]) -> Mapping[SecretRef, str]:
         """Values, or what is missing."""

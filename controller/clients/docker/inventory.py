@@ -16,20 +16,17 @@ def engine_info(engine: Engine, now: Callable[[], float]) -> EngineInfo:
     version = engine.read("/version", "tell its version") or {}
     info = engine.read("/info", "tell its settings") or {}
     root = str(info.get("DockerRootDir") or "")
-    free = total = None
+    free = None
     if engine.socket_path and os.path.isdir(root):
         disk = os.statvfs(root)
-        free, total = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        free = disk.f_bavail * disk.f_frsize
     return EngineInfo(
         version=str(version.get("Version") or ""),
         api=str(version.get("ApiVersion") or ""),
         name=str(info.get("Name") or ""),
         root_dir=root,
-        cgroup=str(info.get("CgroupVersion") or ""),
-        logging_driver=str(info.get("LoggingDriver") or ""),
         clock_skew=_skew(str(info.get("SystemTime") or ""), now()),
         disk_free=free,
-        disk_total=total,
         apart=_apart(engine, info),
     )
 

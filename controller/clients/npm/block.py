@@ -52,12 +52,6 @@ def spliced(text: str, token: str, marker: str, path: str = "/") -> str:
     return f"{before}{_BEGIN}\n{lines}\n{_END}\n{after}"
 
 
-def without(text: str) -> str:
-    """The text without our lines."""
-    before, _, after = _parts(text)
-    return before + after
-
-
 def proof(text: str) -> tuple[str, str]:
     """The path to ask for the proof, and the marker that is to come back; empty without our lines."""
     _, ours, _ = _parts(text)

@@ -78,7 +78,7 @@ class _StageRun:
     """One stage in the middle of its simulation."""
 
     def __init__(self, desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> None:
-        self.declared, self.first, self.rules, self.begun = desired, observed, rules, now
+        self.declared, self.first, self.rules = desired, observed, rules
         self.desired = _without_later_expiry(desired, observed, now)
         self.observed = replace(observed, facts={})
         self.plan = Plan((), observed.memory, (), StageStatus(key=desired.key), frozenset(), None)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from controller.core.model.desired import Options, RouteKind, SecretRef, StageKey
+from controller.core.model.desired import Options, RouteKind, StageKey
 from controller.core.model.errors import Failure
 from controller.core.model.memory import StageMemory
 
@@ -157,7 +157,6 @@ class SecretsSeen:
     """HMAC over all values; empty without secrets or while one is missing."""
     missing: tuple[str, ...] = ()
     """Sentences that say which reference cannot be resolved and why."""
-    refs: tuple[SecretRef, ...] = ()
 
     @property
     def label(self) -> str:

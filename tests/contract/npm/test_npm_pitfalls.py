@@ -183,7 +183,7 @@ async def test_secrets_in_answers_are_told_to_nobody(
     npm: Npm, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Private keys and passwords come with NPM's answers; neither log nor errors have a word of them."""
-    configure(json=False, level="debug")
+    configure("debug")
     async with site(npm) as home:
         number = await npm.certificate(tmp_path, "*.hf.test")
         key = "".join((tmp_path / f"{number}.key").read_text().splitlines()[1:3])
