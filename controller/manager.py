@@ -116,7 +116,7 @@ class Manager:
     async def reload(self) -> tuple[Diagnostic, ...]:
         """Read every source and look at everything now, enqueue all stages, and return what is wrong with documents.
 
-        Raises `Unreachable`: what was seen before would make whoever asked believe that all is well.
+        Raises `Unreachable`: an older observation would make the caller believe that all is well.
         """
         pieces = self._pieces
         mistakes = await pieces.intake.load_all()

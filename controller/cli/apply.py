@@ -120,12 +120,12 @@ def _follow(controller: "Client", begun: float, deadline: float) -> "tuple[Mappi
 
     with Progress() as progress:
         while True:
-            seen = controller.status()
-            for status in seen.statuses.values():
+            reply = controller.status()
+            for status in reply.statuses.values():
                 progress.show(status)
-            progress.keep_only(seen.statuses)
-            late = [key for key in seen.stages if key not in seen.statuses or seen.statuses[key].observed_at < begun]
-            settled = not late and all(status.settled for status in seen.statuses.values())
+            progress.keep_only(reply.statuses)
+            late = [key for key in reply.stages if key not in reply.statuses or reply.statuses[key].observed_at < begun]
+            settled = not late and all(status.settled for status in reply.statuses.values())
             if settled or time.monotonic() > deadline:
-                return {**seen.statuses, **{key: waiting(key) for key in late}}, Unapplied(seen.holds, seen.notices)
+                return {**reply.statuses, **{key: waiting(key) for key in late}}, Unapplied(reply.holds, reply.notices)
             time.sleep(POLL_INTERVAL_S)

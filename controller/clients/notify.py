@@ -124,7 +124,7 @@ class Notifier:
                 due = await self._store.outbox(key, 1)
                 now = self._clock.now()
                 left = due[0].next_at - now if due else IDLE_S
-                if not due or 0 < left <= backoff.CAP:  # beyond that the clock was set back
+                if not due or 0 < left <= backoff.CAP_S:  # beyond that the clock was set back
                     if self._stopping.is_set():
                         return
                     await self._pause(wake, left)

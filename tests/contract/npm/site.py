@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from controller.clients.clock import SystemClock
 from controller.clients.npm import hosts
 from controller.clients.npm.proxy import NpmProxy
 from controller.core.model.desired import Options
 from controller.core.model.digests import with_marker
 from controller.core.model.errors import WorldBad
 from controller.core.model.observed import Route, RouteChange
-from tests.contract.conftest import RealClock
 from tests.contract.npm.certificate import make_certificate
 from tests.contract.npm.fake import ADMIN, PASSWORD, FakeNpm
 from tests.contract.npm.tap import Tap
@@ -42,7 +42,7 @@ def kinds() -> list[str]:
     return ["fake", "real"] if real else ["fake"]
 
 
-class StoppedClock(RealClock):
+class StoppedClock(SystemClock):
     """Time that the client does not see pass unless it is told; waits last `pace` of what they are told to last."""
 
     def __init__(self, pace: float) -> None:

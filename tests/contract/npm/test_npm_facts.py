@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.clients.clock import SystemClock
 from controller.core.model.desired import Options
 from controller.core.model.errors import Conflict, OutcomeUnknown, RevisionBad, WorldBad
 from controller.core.model.observed import RouteChange
 from controller.work.route_writer import RouteWriter
-from tests.contract.conftest import RealClock
 from tests.contract.npm.site import Npm, Site, route, site
 from tests.contract.upstream import Upstream
 
@@ -153,7 +153,7 @@ async def test_fact_3_a_wrong_address_is_not_answered_with_writes(home: Site) ->
 
 async def test_fact_4_changes_go_one_by_one(home: Site) -> None:
     """Many stages at once are one change of NPM at a time, each of which is proven."""
-    route_writer = RouteWriter(home.proxy, RealClock())
+    route_writer = RouteWriter(home.proxy, SystemClock())
     routes = [route(home.npm.name(f"h{number}"), 9000 + number) for number in range(8)]
     await asyncio.gather(*(route_writer.change(RouteChange(wanted.hostname, wanted)) for wanted in routes))
     assert home.tap.most == 1
