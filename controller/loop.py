@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from controller.broadcast import Broadcast
 from controller.core.model.backoff import delay
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import HoldfastError, WorldBad
@@ -39,6 +40,8 @@ class Pieces:
     queue: WorkQueue
     reconciler: Reconciler
     operations: Operations
+    broadcast: Broadcast
+    """What passes report, for any number of listeners."""
     wakeups: Wakeups
     clock: Clock
     resync: float

@@ -7,17 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from controller import broadcast, wiring
-from controller.broadcast import Broadcast, StatusReported, Subscription, TransitionRecorded
+from controller.broadcast import Subscription
 from controller.core.forecast import forecast
 from controller.core.forecast.types import Forecast
 from controller.core.model.actions import CheckDigest
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import Diagnostic, InvalidInput, Unreachable
 from controller.core.model.memory import StageMemory
-from controller.core.model.status import HistoryRow, LogLine, StageStatus, Transition, waiting
+from controller.core.model.status import HistoryRow, LogLine, StageStatus, waiting
 from controller.interfaces import Hold, Source
 from controller.loop import Loop, Pieces
-from controller.reconcile import Listener
 from controller.telemetry import log
 
 if TYPE_CHECKING:
@@ -33,9 +32,7 @@ class Manager:
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
         self._prepared = False
-        self._broadcast = Broadcast()
         self._loop = Loop(pieces)
-        pieces.reconciler.subscribe(Listener(self._status_reported, self._transition_recorded))
 
     @staticmethod
     @asynccontextmanager
@@ -119,7 +116,7 @@ class Manager:
     async def reload(self) -> tuple[Diagnostic, ...]:
         """Read every source and look at everything now, enqueue all stages, and return what is wrong with documents.
 
-        Raises `Unreachable`: what was seen before would make whoever asked believe that all is well.
+        Raises `Unreachable`: an older observation would make the caller believe that all is well.
         """
         pieces = self._pieces
         mistakes = await pieces.intake.load_all()
@@ -205,18 +202,12 @@ class Manager:
 
     def subscribe(self, max_events: int = broadcast.QUEUE_MAX_EVENTS) -> AbstractContextManager[Subscription]:
         """Every status and transition from now on, as `broadcast.Event`; any number of listeners may subscribe."""
-        return self._broadcast.subscribe(max_events)
+        return self._pieces.broadcast.subscribe(max_events)
 
     @property
     def ready(self) -> bool:
         """True once everything was looked at and every source has delivered."""
         return self._pieces.intake.complete and self._pieces.registry.seen
-
-    def _status_reported(self, status: StageStatus) -> None:
-        self._broadcast.publish(StatusReported(status))
-
-    def _transition_recorded(self, stage: StageKey, transition: Transition) -> None:
-        self._broadcast.publish(TransitionRecorded(stage, transition))
 
     async def _until_settled(self) -> None:
         news = self._pieces.registry.news

@@ -8,8 +8,8 @@ plan says.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 
+from controller.broadcast import Broadcast, StatusReported, TransitionRecorded
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import DesiredStage, StageKey
 from controller.core.model.errors import HoldfastError, WorldBad
@@ -28,14 +28,6 @@ OBSERVATION_MAX_AGE_S = 2.0
 """A pass issues no further action after so many seconds: it was decided on an observation that is too old by then."""
 
 
-@dataclass(frozen=True)
-class Listener:
-    """Gets what passes report: each status, and each transition with its stage."""
-
-    status: Callable[[StageStatus], None]
-    transition: Callable[[StageKey, Transition], None]
-
-
 @dataclass(kw_only=True, eq=False)
 class Reconciler:
     """Runs passes; made by `wiring`, called by the loop."""
@@ -48,6 +40,8 @@ class Reconciler:
     applier: Applier
     secrets: Secrets
     store: Store
+    broadcast: Broadcast
+    """Gets each status and each transition."""
     clock: Clock
     rules: Rules
     is_stopping: Callable[[], bool]
@@ -56,7 +50,6 @@ class Reconciler:
     """The last statuses of an earlier process; they say since when conditions hold."""
     statuses: dict[StageKey, StageStatus] = field(default_factory=dict)
     """The newest status of each stage that is declared or has something left."""
-    _listeners: list[Listener] = field(default_factory=list)
     _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)
     _clock_offsets: dict[StageKey, float] = field(default_factory=dict)
     """How far the wall clock was ahead of the monotonic one in the last recorded pass of each stage."""
@@ -124,8 +117,7 @@ class Reconciler:
     async def _report(self, desired: DesiredStage, observed: Observed, decided: Plan) -> None:
         for transition in decided.transitions:
             _log(desired.key, transition)
-            for listener in self._listeners:
-                listener.transition(desired.key, transition)
+            self.broadcast.publish(TransitionRecorded(desired.key, transition))
         if self.desired(desired.key) != desired:
             return  # a status of what is no longer declared would mislead whoever waits for the new one
         if _is_gone(desired, observed, decided):
@@ -155,18 +147,12 @@ class Reconciler:
         for key, status in self.statuses.items():
             self.statuses[key] = status.model_copy(update={"observed_at": 0.0})
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; returns the function that removes it."""
-        self._listeners.append(listener)
-        return partial(self._listeners.remove, listener)
-
     async def _publish(self, status: StageStatus) -> None:
         before = self.statuses.get(status.key)
         self.statuses[status.key] = status = status.dated(before or self.earlier.get(status.key))
         if before is None or before.reason != status.reason:
             log.info("pass", stage=status.key, reason=status.reason)
-        for listener in self._listeners:
-            listener.status(status)
+        self.broadcast.publish(StatusReported(status))
         try:
             await self.store.report(status)
         except WorldBad as error:

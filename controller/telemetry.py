@@ -17,7 +17,7 @@ import structlog
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-"""The logger; usable from every module but those of core, before and after `configure`."""
+"""The logger; every module but those of core may use it, before and after `configure`."""
 
 
 def configure(json: bool, level: str, transitions: bool = True) -> None:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from controller.broadcast import Broadcast
 from controller.clients.caddy.proxy import CaddyProxy
 from controller.clients.clock import SystemClock
 from controller.clients.docker.runtime import DockerRuntime
@@ -95,7 +96,7 @@ class Config:
 def compose(clients: Clients, config: Config) -> Pieces:
     """Make every piece of one controller, and connect them."""
     clock, runtime, housekeeper = clients.clock, clients.runtime, clients.housekeeper
-    queue, wakeups = WorkQueue(clock), Wakeups()
+    queue, wakeups, broadcast = WorkQueue(clock), Wakeups(), Broadcast()
     snapshot, route_writer = ContainerSnapshot(runtime, clock), RouteWriter(clients.proxy, clock)
 
     def ended(stage: StageKey) -> None:
@@ -146,6 +147,7 @@ def compose(clients: Clients, config: Config) -> Pieces:
         applier=applier,
         secrets=clients.secrets,
         store=clients.store,
+        broadcast=broadcast,
         clock=clock,
         rules=config.rules,
         is_stopping=lambda: queue.is_stopped,
@@ -158,6 +160,7 @@ def compose(clients: Clients, config: Config) -> Pieces:
         queue=queue,
         reconciler=reconciler,
         operations=operations,
+        broadcast=broadcast,
         wakeups=wakeups,
         clock=clock,
         resync=config.resync,

@@ -9,7 +9,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 from filelock import FileLock
-from hypothesis import settings
 
 from tests.parts.caddy import Caddy, find_caddy
 from tests.parts.engine import Engine
@@ -17,9 +16,6 @@ from tests.parts.images import find_busybox
 from tests.parts.namespace import FOLDER
 from tests.parts.registry import Registry, find_registry
 from tests.parts.sandbox import Sandbox
-
-settings.register_profile("any speed", deadline=None)
-settings.load_profile("any speed")  # a machine that is slow, or busy, finds no mistake
 
 _serial = itertools.count(1)
 

@@ -32,7 +32,7 @@ def apply(
         bool, typer.Option("-y", "--yes", help="Never ask; accepted for scripts, nothing is asked.")
     ] = False,
 ) -> None:
-    """Make it so, and wait until it is. With a saved plan: only while everything is as it was foreseen."""
+    """Make it so, and wait until it is. With a saved plan: only while everything is as it was forelatest."""
     from controller.cli import saved_plan as plans
 
     seconds = duration(timeout)
@@ -120,12 +120,16 @@ def _follow(controller: "Client", begun: float, deadline: float) -> "tuple[Mappi
 
     with Progress() as progress:
         while True:
-            seen = controller.status()
-            for status in seen.statuses.values():
+            latest = controller.status()
+            for status in latest.statuses.values():
                 progress.show(status)
-            progress.keep_only(seen.statuses)
-            late = [key for key in seen.stages if key not in seen.statuses or seen.statuses[key].observed_at < begun]
-            settled = not late and all(status.settled for status in seen.statuses.values())
+            progress.keep_only(latest.statuses)
+            late = [
+                key for key in latest.stages if key not in latest.statuses or latest.statuses[key].observed_at < begun
+            ]
+            settled = not late and all(status.settled for status in latest.statuses.values())
             if settled or time.monotonic() > deadline:
-                return {**seen.statuses, **{key: waiting(key) for key in late}}, Unapplied(seen.holds, seen.notices)
+                return {**latest.statuses, **{key: waiting(key) for key in late}}, Unapplied(
+                    latest.holds, latest.notices
+                )
             time.sleep(POLL_INTERVAL_S)

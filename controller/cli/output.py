@@ -101,7 +101,7 @@ def yaml_text(data: Any, indent: int = 0) -> str:
     if isinstance(data, dict) and data:
         return "\n".join(f"{pad}{_scalar(key)}:{_below(value, indent)}" for key, value in data.items())
     if isinstance(data, list | tuple) and data:
-        return "\n".join(f"{pad}- {yaml_text(item, indent + 1).lstrip()}" for item in data)
+        return "\n".join(f"{pad}- {yaml_text(value, indent + 1).lstrip()}" for value in data)
     return pad + _scalar(data)
 
 

@@ -124,7 +124,7 @@ def _warn_if_stale(settings: "Settings", reads: "Reads", statuses: "Mapping[str,
 
 
 def _suspended(reads: "Reads", statuses: "Mapping[str, StageStatus]") -> Iterator[str]:
-    """Stages that are left alone because somebody said so; by hand also when no pass has seen that yet."""
+    """Suspended stages; of those suspended or resumed by hand also what no pass has taken up yet."""
     for key, status in sorted(statuses.items()):
         by_hand, condition = reads.memory(key).suspended, status.condition("Suspended")
         if by_hand:

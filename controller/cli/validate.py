@@ -94,7 +94,7 @@ def find_files(paths: Sequence[Path], code: Exit = Exit.USAGE) -> tuple[list[Pat
         if str(path) == "-":
             files.append(path)
             continue
-        content = folder.look(path)
+        content = folder.list_documents(path)
         if "" in content.troubles:
             fail(f"error: {path} {content.troubles['']}", code)
         if not content.files and not content.troubles:

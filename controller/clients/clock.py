@@ -1,4 +1,4 @@
-"""The machine's time."""
+"""`SystemClock`: the time of this machine."""
 
 import asyncio
 import time

@@ -1,6 +1,6 @@
-"""Delivers the outbox: one signed JSON POST per notification and target, at least once, never in the way of a rollout.
+"""Delivers notifications: a signed JSON POST per notification and target, at least once, never in the way of a rollout.
 
-Each target has a worker of its own, so that a slow one delays nobody. A receiver checks
+Each target has a worker of its own, so that a slow one delays no other. A receiver checks
 `Holdfast-Signature: t=SECONDS,v1=HEX`, where HEX is HMAC-SHA256 of `SECONDS.BODY` with the target's secret, and drops
 what it gets twice by `Holdfast-Delivery`, which stays the same at every attempt. Any 2xx answer is a receipt, its body
 is not read; redirects are not followed. Messages name a target by its place in the settings: a URL may hold
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from controller.clients.state.outbox import OutboxItem
+from controller.clients.state.outbox import Notification
 from controller.clients.state.store import SqliteStore
 from controller.core.model import backoff
 from controller.core.model.desired import SecretRef
@@ -24,14 +24,14 @@ from controller.core.model.errors import WorldBad
 from controller.interfaces import Clock, Secrets
 from controller.telemetry import log
 
-TIMEOUT = 5.0
-"""Seconds for one attempt as a whole."""
-GIVE_UP = 86400.0
-"""Seconds after which an item that was tried is not tried again."""
-IDLE = 3600.0
-"""Seconds between looks into an outbox that nobody filled; a record wakes the notifier at once."""
-LAST_CALL = 3.0
-"""Seconds that a stop leaves for what is due."""
+TIMEOUT_S = 5.0
+"""For one attempt as a whole."""
+GIVE_UP_AFTER_S = 86400.0
+"""A notification that is older is not tried again."""
+IDLE_S = 3600.0
+"""Between two looks into an empty outbox; a record wakes the notifier at once."""
+SHUTDOWN_S = 3.0
+"""A stop leaves this long for what is due."""
 
 
 class Target(Protocol):
@@ -76,13 +76,13 @@ class Notifier:
         """
         self._stopping.clear()
         failures = 0
-        while not await self._aimed() and not stop.is_set():
+        while not await self._set_targets() and not stop.is_set():
             failures += 1
             await self._pause(stop, backoff.delay(failures, "aim"))
         if not self._targets:
             return
         async with httpx.AsyncClient(
-            timeout=TIMEOUT, follow_redirects=False, trust_env=False, headers={"User-Agent": self._agent}
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, headers={"User-Agent": self._agent}
         ) as http:
             workers = [
                 asyncio.create_task(self._deliver(http, f"notifications[{index}]", key, target))
@@ -93,7 +93,7 @@ class Notifier:
                 await asyncio.wait([ended, *workers], return_when=asyncio.FIRST_COMPLETED)
                 self._stopping.set()
                 self._wake()
-                await asyncio.wait(workers, timeout=LAST_CALL)
+                await asyncio.wait(workers, timeout=SHUTDOWN_S)
             finally:
                 for task in (ended, *workers):
                     task.cancel()
@@ -102,9 +102,9 @@ class Notifier:
             if isinstance(result, Exception):
                 raise result
 
-    async def _aimed(self) -> bool:
+    async def _set_targets(self) -> bool:
         try:
-            await self._store.aim({key: target.events for key, target in self._targets.items()}, self._since)
+            await self._store.set_targets({key: target.events for key, target in self._targets.items()}, self._since)
         except WorldBad as error:
             log.warning("notifications wait", reason=error.reason, cause=error.message)
             return False
@@ -115,7 +115,7 @@ class Notifier:
             event.set()
 
     async def _deliver(self, http: httpx.AsyncClient, name: str, key: str, target: Target) -> None:
-        """One target: the item that is due soonest, again and again; after a failure the target rests."""
+        """Deliver to one target what is due soonest, for ever; after a failure the target is left alone for a while."""
         wake = self._wakes[key]
         failures = 0
         while True:
@@ -123,8 +123,8 @@ class Notifier:
             try:
                 due = await self._store.outbox(key, 1)
                 now = self._clock.now()
-                left = due[0].next_at - now if due else IDLE
-                if not due or 0 < left <= backoff.CAP:  # beyond that the clock was set back
+                left = due[0].next_at - now if due else IDLE_S
+                if not due or 0 < left <= backoff.CAP_S:  # beyond that the clock was set back
                     if self._stopping.is_set():
                         return
                     await self._pause(wake, left)
@@ -138,23 +138,25 @@ class Notifier:
             if failures:
                 await self._pause(self._stopping, backoff.delay(failures, key))
 
-    async def _attempt(self, http: httpx.AsyncClient, name: str, key: str, target: Target, item: OutboxItem) -> bool:
-        """Send once and write down how it went."""
-        failure = await self._send(http, target, item)
+    async def _attempt(
+        self, http: httpx.AsyncClient, name: str, key: str, target: Target, notification: Notification
+    ) -> bool:
+        """Send once and record the outcome; True when it was received."""
+        failure = await self._send(http, target, notification)
         now = self._clock.now()
         if not failure:
-            await self._store.delivered(item.id, key)
+            await self._store.mark_delivered(notification.id, key)
             return True
-        failures = item.failures + 1
-        if now - item.time > GIVE_UP:
-            log.error("notification given up", target=name, delivery=item.id, attempts=failures, cause=failure)
-            await self._store.delivered(item.id, key)
+        failures = notification.failures + 1
+        if now - notification.time > GIVE_UP_AFTER_S:
+            log.error("notification given up", target=name, delivery=notification.id, attempts=failures, cause=failure)
+            await self._store.mark_delivered(notification.id, key)
         else:
-            log.warning("notification failed", target=name, delivery=item.id, attempts=failures, cause=failure)
-            await self._store.postponed(item.id, key, now + backoff.delay(failures, item.id), failures)
+            log.warning("notification failed", target=name, delivery=notification.id, attempts=failures, cause=failure)
+            await self._store.postpone(notification.id, key, now + backoff.delay(failures, notification.id), failures)
         return False
 
-    async def _send(self, http: httpx.AsyncClient, target: Target, item: OutboxItem) -> str:
+    async def _send(self, http: httpx.AsyncClient, target: Target, notification: Notification) -> str:
         """One POST; empty when the target has it, else what went wrong, without the URL."""
         try:
             values = await self._secrets.resolve(
@@ -165,15 +167,15 @@ class Notifier:
         url = _address(target.url if isinstance(target.url, str) else values[target.url])
         if url is None:
             return "the URL is not of the form http(s)://HOST"
-        body = item.body.encode()
-        headers = {"Content-Type": "application/json", "Holdfast-Delivery": item.id}
+        body = notification.body.encode()
+        headers = {"Content-Type": "application/json", "Holdfast-Delivery": notification.id}
         if target.secret is not None:
             headers["Holdfast-Signature"] = signature(values[target.secret], int(self._clock.now()), body)
         try:
-            async with asyncio.timeout(TIMEOUT), http.stream("POST", url, content=body, headers=headers) as reply:
+            async with asyncio.timeout(TIMEOUT_S), http.stream("POST", url, content=body, headers=headers) as reply:
                 return "" if reply.is_success else f"status {reply.status_code}"
         except (httpx.TimeoutException, TimeoutError):
-            return f"no answer within {TIMEOUT:g} s"
+            return f"no answer within {TIMEOUT_S:g} s"
         except httpx.ConnectError as error:
             return f"cannot connect: {error}"
         except (httpx.HTTPError, ValueError) as error:
@@ -208,7 +210,7 @@ def signature(secret: str, now: int, body: bytes) -> str:
 
 def keys(targets: Sequence[Target]) -> list[str]:
     """A name for each target that stays the same while its address does, and holds no credentials."""
-    found: list[str] = []
+    names: list[str] = []
     for target in targets:
         if isinstance(target.url, str):
             parts = urlsplit(target.url)
@@ -216,5 +218,5 @@ def keys(targets: Sequence[Target]) -> list[str]:
         else:
             place = f"{target.url.kind}:{target.url.name}"
         key = hashlib.sha256(place.encode()).hexdigest()[:16]
-        found.append(f"{key}-{sum(item.startswith(key) for item in found)}")
-    return found
+        names.append(f"{key}-{sum(name.startswith(key) for name in names)}")
+    return names

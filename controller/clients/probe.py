@@ -1,6 +1,6 @@
-"""Asks a container directly, on its own address and never through the proxy: one check, one sentence.
+"""`HttpProber`: asks a container directly on its own address, never through the proxy.
 
-Each question has a connection of its own, so that the answer is the container's now and not an old connection's.
+Each probe has a connection of its own, so that the answer is the container's now and not an old connection's.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from controller.core.model.desired import Check
 from controller.core.model.observed import Container
 from controller.interfaces import Probe
 
-_NOT_YET = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
+_NOT_YET_ERRNOS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 """Nothing listens yet, or the network of a container that has just started is not up yet."""
 
 
@@ -30,7 +30,7 @@ class HttpProber:
         )
 
     async def close(self) -> None:
-        """Free what the questions hold."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def probe(self, check: Check, container: Container) -> Probe:
@@ -55,14 +55,14 @@ class HttpProber:
         except TimeoutError:
             return Probe(False, f"no answer within {check.timeout:g} s")
         except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
-            return _failed(error, container)
+            return _failure(error, container)
 
     async def _get(self, check: Check, host: str, port: int) -> Probe:
-        name = f"[{host}]" if ":" in host else host
-        request = self._client.build_request("GET", f"http://{name}:{port}{check.path}")
-        reply = await self._client.send(request, stream=True)
-        await reply.aclose()
-        status = reply.status_code
+        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        request = self._client.build_request("GET", f"http://{authority}{check.path}")
+        response = await self._client.send(request, stream=True)
+        await response.aclose()
+        status = response.status_code
         return Probe(any(low <= status <= high for low, high in check.statuses), f"status {status}")
 
 
@@ -86,32 +86,32 @@ def _health(container: Container) -> Probe:
             return Probe(False, "the image has no HEALTHCHECK" if container.running else f"is {container.state}")
         case "starting":
             return Probe(False, "Docker's health is starting", refused=True)
-        case found:
-            return Probe(found == "healthy", f"Docker's health is {found}")
+        case status:
+            return Probe(status == "healthy", f"Docker's health is {status}")
 
 
-def _failed(error: BaseException, container: Container) -> Probe:
+def _failure(error: BaseException, container: Container) -> Probe:
     if isinstance(error, OSError | httpx.ConnectError):
         cause = _cause(error)
-        return Probe(False, _words(cause or error), cause is not None and cause.errno in _NOT_YET)
+        return Probe(False, _sentence(cause or error), cause is not None and cause.errno in _NOT_YET_ERRNOS)
     # Docker's own forwarder of a published port accepts before the container listens, and then hangs up.
-    closed = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
-    return Probe(False, _words(error), closed and container.address is None)
+    hung_up = isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
+    return Probe(False, _sentence(error), hung_up and container.address is None)
 
 
 def _cause(error: BaseException) -> OSError | None:
     """The operating system's error that a failed connection comes from."""
-    todo: list[BaseException | None] = [error]
-    while todo:
-        item = todo.pop()
-        if isinstance(item, OSError) and item.errno is not None:
-            return item
-        if item is not None:
-            todo += [item.__cause__, item.__context__, *getattr(item, "exceptions", ())]
+    causes: list[BaseException | None] = [error]
+    while causes:
+        cause = causes.pop()
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return cause
+        if cause is not None:
+            causes += [cause.__cause__, cause.__context__, *getattr(cause, "exceptions", ())]
     return None
 
 
-def _words(error: BaseException) -> str:
+def _sentence(error: BaseException) -> str:
     text = (
         (os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "")
         or str(error)

@@ -26,7 +26,7 @@ class PublicSide:
         )
 
     async def close(self) -> None:
-        """Free what the questions hold."""
+        """Close the HTTP client."""
         await self._client.aclose()
 
     async def ask(self, method: Literal["GET", "HEAD"], base: str, path: str, hostname: str) -> Answer:

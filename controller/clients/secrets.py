@@ -1,30 +1,26 @@
-"""Resolves secret references: files below `policy.secretRoots` and variables named HOLDFAST_SECRET_*.
+"""`FileSecrets`: resolves files below `policy.secretRoots` and variables named HOLDFAST_SECRET_*.
 
-Values are read anew at each look and live only as long as the call that needs them. What leaves this module otherwise
-is a keyed digest and sentences that name a reference, never a value, nor whether a file outside the roots exists.
+Values are read anew at each look and live only as long as the call that needs them. Beside them only a keyed digest and
+sentences that name a reference leave this module: never a value, nor whether a file outside the roots exists.
 """
 
 import asyncio
 import hashlib
 import hmac
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from controller.clients.state import folder as state_folder
+from controller.clients import digest_key
 from controller.core.documents.forms import SECRET_VARIABLE_PATTERN, fits
 from controller.core.model.desired import SECRET_VARIABLE_PREFIX, SecretRef
 from controller.core.model.errors import WorldBad
 from controller.core.model.observed import SecretsSeen
-from controller.telemetry import log
 
-MAX_BYTES = 64 * 1024
-"""Size of a secret file."""
-KEY_BYTES = 32
+SECRET_BYTES_MAX = 64 * 1024
 
 
 class Unresolved(Exception):
@@ -43,7 +39,7 @@ class FileSecrets:
         self._environ = environ
         self._key_path = key_path
         self._key = b""
-        self._making = threading.Lock()
+        self._key_lock = threading.Lock()
 
     async def look(self, refs: Sequence[SecretRef]) -> SecretsSeen:
         """Keyed digest of all values now; missing ones are reported. Raises `WorldBad` when the key cannot be kept."""
@@ -59,14 +55,14 @@ class FileSecrets:
         return values
 
     def _look(self, refs: Sequence[SecretRef]) -> SecretsSeen:
-        with self._making:
-            self._key = self._key or _key(self._key_path)
+        with self._key_lock:
+            self._key = self._key or digest_key.load(self._key_path)
         key_id = hashlib.sha256(self._key).hexdigest()[:8]
         values, missing = self._read(refs)
         if missing:
             return SecretsSeen(key_id, "", missing, tuple(refs))
         digest = hmac.new(self._key, digestmod=hashlib.sha256)
-        for ref, value in sorted(values.items(), key=lambda item: (item[0].kind, item[0].name)):
+        for ref, value in sorted(values.items(), key=lambda pair: (pair[0].kind, pair[0].name)):
             for part in (ref.kind, ref.name, value):
                 data = part.encode()
                 digest.update(len(data).to_bytes(4, "big") + data)
@@ -94,20 +90,20 @@ class FileSecrets:
         """The file in the first root that has it."""
         if "\0" in name:
             raise Unresolved("is no file name")
-        outside: list[bool] = []
+        is_outside: list[bool] = []
         for root in self._roots:
             # An absolute name replaces the root here; the check below is the same for both.
             try:
                 base, path = root.resolve(), (root / name).resolve()
             except (OSError, RuntimeError):
                 continue
-            outside.append(base == path or not path.is_relative_to(base))
-            if outside[-1]:
+            is_outside.append(base == path or not path.is_relative_to(base))
+            if is_outside[-1]:
                 continue
             with suppress(FileNotFoundError, NotADirectoryError):
                 return _text(_content(base, path.relative_to(base).parts))
         where = ", ".join(map(str, self._roots)) or "no folder: policy.secretRoots is empty"
-        refused = all(outside) if os.path.isabs(name) else any(outside)
+        refused = all(is_outside) if os.path.isabs(name) else any(is_outside)
         raise Unresolved(f"is not below {where}" if refused else f"was not found below {where}")
 
 
@@ -116,17 +112,17 @@ def _content(base: Path, parts: Sequence[str]) -> bytes:
 
     The path was resolved before, so a link met here was put there in between.
     """
-    into = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder_flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     # O_NONBLOCK: opening a FIFO would wait for a writer.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file_flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with ExitStack() as opened:
         try:
-            folder = os.open(base, into)
+            folder = os.open(base, folder_flags)
             opened.callback(os.close, folder)
             for part in parts[:-1]:
-                folder = os.open(part, into, dir_fd=folder)
+                folder = os.open(part, folder_flags, dir_fd=folder)
                 opened.callback(os.close, folder)
-            file = os.open(parts[-1], flags, dir_fd=folder)
+            file = os.open(parts[-1], file_flags, dir_fd=folder)
         except (FileNotFoundError, NotADirectoryError):
             raise
         except OSError as error:
@@ -135,11 +131,11 @@ def _content(base: Path, parts: Sequence[str]) -> bytes:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise Unresolved("is no regular file")
         try:
-            data = os.read(file, MAX_BYTES + 1)
+            data = os.read(file, SECRET_BYTES_MAX + 1)
         except OSError as error:
             raise Unresolved(f"cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise Unresolved(f"is larger than {MAX_BYTES // 1024} KiB")
+    if len(data) > SECRET_BYTES_MAX:
+        raise Unresolved(f"is larger than {SECRET_BYTES_MAX // 1024} KiB")
     if data.endswith(b"\n"):
         data = data[:-1].removesuffix(b"\r")
     return data
@@ -155,55 +151,3 @@ def _text(data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise Unresolved("is not UTF-8 text") from None
-
-
-def _key(path: Path) -> bytes:
-    """The key of the digests; made when it is missing or unusable. Raises `WorldBad` (KeyUnusable)."""
-    state_folder.prepare(path.parent)
-    try:
-        found = _stored_key(path)
-        if found is not None and len(found) != KEY_BYTES:
-            log.warning("secret key is damaged, made anew", path=str(path))
-            path.unlink()
-            found = None
-        if found is None:
-            _make_key(path)
-            found = path.read_bytes()
-    except OSError as error:
-        message = f"the key {path} cannot be used: {error.strerror or error}"
-        raise WorldBad(message, reason="KeyUnusable") from error
-    return found
-
-
-def _stored_key(path: Path) -> bytes | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-            os.fchmod(descriptor, 0o600)
-        return os.read(descriptor, KEY_BYTES + 1)
-    finally:
-        os.close(descriptor)
-
-
-def _make_key(path: Path) -> None:
-    """Put a key on the disk, whole or not at all; when another process was faster, its key stays."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-            file.flush()
-            os.fsync(descriptor)
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -80,10 +80,10 @@ class Files(Block):
     @model_validator(mode="wrap")
     @classmethod
     def _keep_written(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        found = handler(data)
+        block = handler(data)
         if isinstance(data, dict):
-            found._written = str(data["path"])
-        return found
+            block._written = str(data["path"])
+        return block
 
 
 class Source(Block):

@@ -33,7 +33,7 @@ MAX_DEPTH = 16
 
 @dataclass
 class Overlay:
-    """What the variables say: `places` names the variable behind each value."""
+    """Values that variables set; `places` names the variable of each."""
 
     values: list[tuple[Loc, Any]] = field(default_factory=list)
     places: dict[Loc, str] = field(default_factory=dict)
@@ -43,12 +43,12 @@ class Overlay:
         """The data with these values in place of its own."""
         result = dict(data)
         for loc, value in self.values:
-            inner = result
+            block = result
             for name in loc[:-1]:
-                below = inner.get(str(name))
-                inner[str(name)] = dict(below) if isinstance(below, dict) else {}
-                inner = inner[str(name)]
-            inner[str(loc[-1])] = value
+                inner = block.get(str(name))
+                block[str(name)] = dict(inner) if isinstance(inner, dict) else {}
+                block = block[str(name)]
+            block[str(loc[-1])] = value
         return result
 
     def variable(self, loc: Loc) -> str:
@@ -61,25 +61,25 @@ class Overlay:
 
 def read(environ: Mapping[str, str]) -> Overlay:
     """The settings among the variables; blocks come before their keys, so that the more exact one wins."""
-    known = dict(_variables(Settings))
+    by_name = dict(_variables(Settings))
     overlay = Overlay()
     for name in sorted(environ):
         if not name.startswith(PREFIX) or _NOT_SETTINGS.fullmatch(name):
             continue
-        found = known.get(_plain(name))
-        if found is None:
-            help = did_you_mean(name, (item.name for item in known.values()))
+        variable = by_name.get(_normalized(name))
+        if variable is None:
+            help = did_you_mean(name, (known.name for known in by_name.values()))
             overlay.diagnostics.append(Diagnostic(UNKNOWN_VARIABLE, f"unknown variable {name}", PLACE, help=help))
             continue
         try:
-            value = _value(environ[name], found.annotation)
+            value = _value(environ[name], variable.annotation)
         except (ValueError, RecursionError):
-            help = f"write {path_text(found.loc)} as JSON, such as {_form(found.annotation)}"
+            help = f"write {path_text(variable.loc)} as JSON, such as {_example(variable.annotation)}"
             message = f"the value of {name} is not JSON"
             overlay.diagnostics.append(Diagnostic(UNREADABLE_VARIABLE, message, PLACE, path=name, help=help))
             continue
-        overlay.values.append((found.loc, value))
-        overlay.places[found.loc] = name
+        overlay.values.append((variable.loc, value))
+        overlay.places[variable.loc] = name
     return overlay
 
 
@@ -101,11 +101,11 @@ def block_of(annotation: Any) -> type[Block] | None:
     """The block that an annotation such as `Api | None` or a list of blocks holds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation if issubclass(annotation, Block) else None
-    return next((found for found in map(block_of, get_args(annotation)) if found is not None), None)
+    return next((block for block in map(block_of, get_args(annotation)) if block is not None), None)
 
 
 def is_list(annotation: Any) -> bool:
-    """True for a list of anything."""
+    """Whether it is a list of anything."""
     return getattr(annotation, "__origin__", None) is list
 
 
@@ -113,13 +113,13 @@ def _variables(block: type[Block], prefix: str = PREFIX, loc: Loc = ()) -> Itera
     for name, info in block.model_fields.items():
         here = prefix + name.upper()
         place = (*loc, info.alias or name)
-        yield _plain(here), Variable(here, place, info.annotation)
-        below = block_of(info.annotation)
-        if below is not None and not is_list(info.annotation):
-            yield from _variables(below, here + "__", place)
+        yield _normalized(here), Variable(here, place, info.annotation)
+        inner = block_of(info.annotation)
+        if inner is not None and not is_list(info.annotation):
+            yield from _variables(inner, here + "__", place)
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     """GUARD_PERCENT and GUARDPERCENT are one key."""
     return "__".join(part.replace("_", "") for part in name.removeprefix(PREFIX).split("__")).upper()
 
@@ -137,7 +137,7 @@ def _value(text: str, annotation: Any) -> Any:
     return text
 
 
-def _form(annotation: Any) -> str:
+def _example(annotation: Any) -> str:
     """What a block, a list of blocks or a list of texts looks like as JSON."""
     one = '{"key": "value"}' if block_of(annotation) is not None else '"text"'
     return f"[{one}]" if is_list(annotation) else one
@@ -150,6 +150,6 @@ def _refuse(constant: str) -> None:
 def _bounded(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _bounded(item, depth + 1)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _bounded(inner, depth + 1)
     return value

@@ -21,7 +21,7 @@ from controller.yaml_text import scan
 NO_FILE = "E0303"
 
 _PRIVATE = re.compile(r"(?i)(secret|url|password|passwd|token|credential)[a-z_]*[\"']?\s*:")
-"""Lines that may hold a secret in plain text, written by mistake; they are not shown again."""
+"""Lines that may hold a secret in plain text, written by mistake; no excerpt shows them."""
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -44,19 +44,17 @@ def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings
     collector = text.collector
     root: Node = MappingNode(Mark(1, 1), {})
     if len(text.trees) > 1:
-        collector.add(
-            Mark(text.trees[1].line, 1), Code.NODES, "there is a second document here", "write one document only"
-        )
+        collector.add(Mark(text.trees[1].line, 1), Code.NODES, "there is a second document here", "keep one document")
     if text.trees:
         root = text.trees[0].root
         if not isinstance(root, MappingNode):
             collector.add(
-                root.mark, Code.NOT_A_MAPPING, "settings are a mapping", "write 'key: value' lines, as init does"
+                root.mark, Code.NOT_A_MAPPING, "settings must be a mapping", "write 'key: value' lines, as init does"
             )
     overlay = environment.read(environ)
     unreadable = not isinstance(root, MappingNode) or (not text.trees and bool(collector.diagnostics))
     if unreadable:
-        raise InvalidInput([_shown(item) for item in (*collector.diagnostics, *overlay.diagnostics)])
+        raise InvalidInput([_without_secret(item) for item in (*collector.diagnostics, *overlay.diagnostics)])
     values: dict[str, Any] = overlay.onto(to_data(root))
     problems: list[Problem] = []
     settings = None
@@ -65,9 +63,9 @@ def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings
         settings = Settings.model_validate(values, context={"base": file.parent})
     except ValidationError as error:
         problems = mistakes.problems(error, values)
-    wrong = _report(problems, collector, root, overlay)
-    if wrong or settings is None:
-        raise InvalidInput(wrong)
+    diagnostics = _report(problems, collector, root, overlay)
+    if diagnostics or settings is None:
+        raise InvalidInput(diagnostics)
     settings._file = file
     return settings
 
@@ -75,19 +73,19 @@ def parse(data: bytes | str, path: Path, environ: Mapping[str, str]) -> Settings
 def _report(
     problems: list[Problem], collector: DiagnosticCollector, root: Node, overlay: environment.Overlay
 ) -> list[Diagnostic]:
-    """Everything that is wrong: what the file says with its place, what a variable says with its name."""
-    outside: list[Diagnostic] = list(overlay.diagnostics)
+    """All mistakes: those of the file with their place, those of a variable with its name."""
+    in_variables: list[Diagnostic] = list(overlay.diagnostics)
     for problem in problems:
         variable, path = overlay.variable(problem.loc), path_text(problem.loc)
         if variable:
-            outside.append(
+            in_variables.append(
                 Diagnostic(problem.code, problem.message, environment.PLACE, path=variable, help=problem.help)
             )
         else:
             mark = locate(root, problem.loc, problem.on_key)
             collector.add(mark, problem.code, problem.message, problem.help, path)
-    return [_shown(item) for item in (*collector.diagnostics, *outside)]
+    return [_without_secret(item) for item in (*collector.diagnostics, *in_variables)]
 
 
-def _shown(item: Diagnostic) -> Diagnostic:
-    return replace(item, excerpt="") if _PRIVATE.search(item.excerpt) else item
+def _without_secret(diagnostic: Diagnostic) -> Diagnostic:
+    return replace(diagnostic, excerpt="") if _PRIVATE.search(diagnostic.excerpt) else diagnostic

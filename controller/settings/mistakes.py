@@ -20,7 +20,7 @@ from controller.settings.environment import block_of
 from controller.settings.model import Settings
 from controller.settings.values import InvalidValue
 
-_NEEDED = {
+_HELP_WHEN_MISSING = {
     "id": "write a name for this controller, such as id: home-1",
     "domain": "write the domain of the hostnames, such as domain: example.com",
     "files": FILES_HELP,
@@ -31,38 +31,40 @@ _NEEDED = {
 
 def problems(error: ValidationError, data: dict[str, Any]) -> list[Problem]:
     """One problem per mistake."""
-    judge = ErrorTranslator(Settings, lambda loc: None)
+    translator = ErrorTranslator(Settings, lambda loc: None)
     errors = error.errors(include_url=False)
-    refused = {item["loc"][:-1] for item in errors if item["type"] == NOT_YET}
-    return list(dict.fromkeys(_problem(item, data, judge) for item in errors if not _follows(item, refused)))
+    refused = {details["loc"][:-1] for details in errors if details["type"] == NOT_YET}
+    return list(
+        dict.fromkeys(_problem(details, data, translator) for details in errors if not _follows(details, refused))
+    )
 
 
-def _follows(item: ErrorDetails, refused: Collection[Loc]) -> bool:
-    """Whether this only follows from a mistake that is reported elsewhere. `refused`: blocks with a key for later."""
-    kind, value = item["type"], item["input"]
-    absent = kind == "missing" and item["loc"][:-1] in refused
-    return absent or isinstance(value, Broken) or (kind == "too_short" and bool(value))
+def _follows(details: ErrorDetails, refused: Collection[Loc]) -> bool:
+    """Whether this only follows from another mistake. `refused`: places of blocks with a key for later versions."""
+    kind, value = details["type"], details["input"]
+    is_refused = kind == "missing" and details["loc"][:-1] in refused
+    return is_refused or isinstance(value, Broken) or (kind == "too_short" and bool(value))
 
 
-def _problem(item: ErrorDetails, data: dict[str, Any], judge: ErrorTranslator) -> Problem:
-    kind, value, context = item["type"], item["input"], item.get("ctx", {})
-    loc = _place(item["loc"], data, kind)
+def _problem(details: ErrorDetails, data: dict[str, Any], translator: ErrorTranslator) -> Problem:
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    loc = _place(details["loc"], data, kind)
     error = context.get("error")
     if isinstance(error, InvalidValue):
         return Problem((*loc, error.at) if error.at else loc, Code.FORM, str(error), error.help)
     if kind == "missing":
-        return Problem(loc, Code.MISSING_FIELD, f"'{loc[-1]}' is missing", _NEEDED.get(str(loc[-1]), ""))
+        return Problem(loc, Code.MISSING_FIELD, f"'{loc[-1]}' is missing", _HELP_WHEN_MISSING.get(str(loc[-1]), ""))
     if kind == "extra_forbidden":
         block = _block(loc[:-1])
         help = did_you_mean(str(loc[-1]), block.keys()) if block is not None else ""
         return Problem(loc, Code.UNKNOWN_FIELD, f"unknown key '{loc[-1]}'", help, on_key=True)
     if kind == "literal_error" and isinstance(value, (Implicit, bool, int)):
         return _choice(loc, value, re.findall(r"'([^']*)'", str(context["expected"])))
-    found = judge.problem(item, loc)
-    return replace(found, help=_keys(loc)) if kind == "model_type" and value is not None else found
+    problem = translator.problem(details, loc)
+    return replace(problem, help=_keys_help(loc)) if kind == "model_type" and value is not None else problem
 
 
-def _keys(loc: Loc) -> str:
+def _keys_help(loc: Loc) -> str:
     block = _block(loc)
     if block is Reference:
         return REFERENCE_HELP
@@ -70,10 +72,10 @@ def _keys(loc: Loc) -> str:
 
 
 def _choice(loc: Loc, value: Any, choices: Sequence[str]) -> Problem:
-    """A word or number without quotes where one of some words is wanted: `mode: off` is a yes/no to YAML."""
+    """A word or number without quotes where one of some words is expected: `mode: off` is a yes/no to YAML."""
     written = value.text if isinstance(value, Implicit) else str(value).lower()
     if written in choices:
-        message = f"{written} without quotes is no text to YAML"
+        message = f"{written} without quotes is not text to YAML"
         return Problem(loc, Code.QUOTES, message, f'put it in quotes: {loc[-1]}: "{written}"')
     return Problem(
         loc, Code.CHOICE, f"{written} is not one of {', '.join(choices)}", f"use {', '.join(map(_quoted, choices))}"
@@ -85,14 +87,14 @@ def _quoted(word: str) -> str:
 
 
 def _place(loc: Loc, data: Any, kind: str) -> Loc:
-    """A place as it is written: without the names of union members that pydantic puts in between."""
+    """A place as it is written: without the names of union members that pydantic inserts."""
     place: list[str | int] = []
     node = data
     for number, part in enumerate(loc):
-        here = (isinstance(node, dict) and part in node) or (
+        is_written = (isinstance(node, dict) and part in node) or (
             isinstance(node, list) and isinstance(part, int) and part < len(node)
         )
-        if here:
+        if is_written:
             node = node[part]
         elif kind != "missing" or number < len(loc) - 1:
             continue

@@ -23,7 +23,7 @@ class Tls(Block):
             raise InvalidValue("acme needs an e-mail address", "add email: admin@example.com", at="email")
         if self.mode != "acme" and self.email is not None:
             raise InvalidValue(
-                f"an e-mail address has no use with mode {self.mode}", "remove email, or use mode: acme", "email"
+                f"email has no effect with mode: {self.mode}", "remove email, or use mode: acme", "email"
             )
         return self
 
@@ -81,7 +81,7 @@ class Proxy(Block):
         for name, info in type(self).model_fields.items():
             if name in others and getattr(self, name) != info.get_default(call_default_factory=True):
                 key = info.alias or name
-                raise InvalidValue(f"{key} has no meaning with kind: {kind}", f"remove {key}, or change kind", at=key)
+                raise InvalidValue(f"{key} has no effect with kind: {kind}", f"remove {key}, or change kind", at=key)
         for name in ("url", "identity", "secret") if self.kind == "npm" else ():
             if getattr(self, name) is None:
                 key = type(self).model_fields[name].alias or name
@@ -92,5 +92,5 @@ class Proxy(Block):
     def _tls_port(self) -> Self:
         if self.tls.mode != "off" and values.split_address(self.listen)[1] == 80:
             help = 'write listen: ":443" and address: 127.0.0.1:443, or mode: "off"'
-            raise InvalidValue(f"port 80 serves no TLS, but tls.mode is {self.tls.mode}", help, at="listen")
+            raise InvalidValue(f"port 80 cannot serve TLS, but tls.mode is {self.tls.mode}", help, at="listen")
         return self

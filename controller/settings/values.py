@@ -1,4 +1,4 @@
-"""The kinds of value that settings are made of. Each check says what is wrong and what to write instead."""
+"""The kinds of value in the settings. Each check says what is wrong with a value and what to write instead."""
 
 import os
 import re
@@ -23,8 +23,8 @@ from controller.core.documents.yaml_tree import Implicit
 from controller.core.model.desired import SECRET_VARIABLE_PREFIX
 from controller.core.model.policy import TAKEN_AWAY
 
-MAX_SECONDS = 3650 * 86_400.0
-"""Ten years: nothing here means to wait or keep longer."""
+DURATION_MAX_S = 3650 * 86_400.0
+"""Ten years: no setting needs more."""
 
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?)?:(?P<port>[0-9]{1,5})")
 _IPV4 = re.compile(r"[0-9]+(\.[0-9]+)*")
@@ -33,7 +33,7 @@ _REGISTRY = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+
 
 
 class InvalidValue(ValueError):
-    """A value that cannot be used; `at` names the key inside the block that is to blame, when it is not the whole."""
+    """A value that cannot be used; `at` names the wrong key of a block, and is empty when the whole value is wrong."""
 
     def __init__(self, message: str, help: str = "", at: str = "") -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ def text(value: Any) -> str:
     if not isinstance(value, str):
         raise PydanticKnownError("string_type")
     if INVISIBLE.search(value):
-        raise InvalidValue("there is an invisible character in it", "remove it")
+        raise InvalidValue("the value holds an invisible character", "remove it")
     return value
 
 
@@ -67,7 +67,7 @@ def _domain(value: Any) -> str:
     if re.fullmatch(HOSTNAME_PATTERN, name) and len(name) <= 253 and not _IPV4.fullmatch(name):
         return name
     if "://" in name:
-        help = "leave the scheme away, such as example.com"
+        help = "leave out the scheme, such as example.com"
     elif _IPV4.fullmatch(name):
         help = "use a name that leads to this address, such as example.com; localhost is for trying things out"
     elif name.lower().strip(".") != name and re.fullmatch(HOSTNAME_PATTERN, name.lower().strip(".")):
@@ -82,19 +82,20 @@ def _pattern(needed: tuple[str, ...]) -> Any:
 
     def check(value: Any) -> str:
         pattern = text(value)
-        found = _PLACEHOLDER.findall(pattern)
-        for name in found:
+        placeholders = _PLACEHOLDER.findall(pattern)
+        for name in placeholders:
             if name not in needed:
-                raise InvalidValue(f"unknown part {{{name}}} in a hostname pattern", f"use {shown} here")
+                raise InvalidValue(f"unknown placeholder {{{name}}} in a hostname pattern", f"use {shown} here")
         rest = _PLACEHOLDER.sub("x", pattern)
         if "{" in rest or "}" in rest:
-            raise InvalidValue("a brace in a hostname pattern does not belong to a part", f"use {shown} here")
+            raise InvalidValue("a brace in a hostname pattern does not belong to a placeholder", f"use {shown} here")
         for name in needed:
-            if name not in found:
-                raise InvalidValue(f"the hostname pattern lacks {{{name}}}", "without it two hostnames would be one")
+            if name not in placeholders:
+                help = f"add {{{name}}}: without it two hostnames would be the same"
+                raise InvalidValue(f"the hostname pattern lacks {{{name}}}", help)
         if not re.fullmatch(HOSTNAME_PATTERN, rest):
             raise InvalidValue(
-                "the hostname pattern does not give a hostname", "use a-z, 0-9, dashes and dots around the parts"
+                "the hostname pattern does not give a hostname", "use a-z, 0-9, dashes and dots around the placeholders"
             )
         return pattern
 
@@ -112,8 +113,8 @@ def _seconds(value: Any) -> float:
             f"'{written}' is not a duration", f"write {help or 'a number with s, m, h or d, such as 1h30m'}"
         )
     total = quantity.duration(written)
-    if not 1.0 <= total <= MAX_SECONDS:
-        raise InvalidValue(f"{written} is out of bounds", "use 1s to 3650d")
+    if not 1.0 <= total <= DURATION_MAX_S:
+        raise InvalidValue(f"the duration {written} is out of range", "write 1s to 3650d")
     return total
 
 
@@ -137,7 +138,7 @@ def _admin(value: Any) -> str:
         return url
     _http_url(url, ("http",), help)
     if urlsplit(url).path not in ("", "/") or urlsplit(url).query:
-        raise InvalidValue("the admin address has no path", help)
+        raise InvalidValue("the admin address must not have a path", help)
     return url.rstrip("/")
 
 
@@ -146,11 +147,11 @@ def _base(value: Any) -> str:
     help = "write http://HOST:PORT, without the path of a page"
     _http_url(url, ("http", "https"), help)
     if urlsplit(url).query or urlsplit(url).fragment or urlsplit(url).path.rstrip("/").endswith(("/api", "/login")):
-        raise InvalidValue("this is not the address of its interface alone", help)
+        raise InvalidValue("this URL has more than the address of the interface", help)
     return url.rstrip("/")
 
 
-def _named(value: Any) -> str:
+def _name_or_id(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return str(value)
     if not text(value).strip() or len(value) > 255:
@@ -159,7 +160,7 @@ def _named(value: Any) -> str:
 
 
 def _http_url(url: str, schemes: tuple[str, ...], help: str) -> None:
-    """Refuse what is no plain URL. The value is never shown: it may hold a password or a token."""
+    """Refuse what is not a plain URL. No message shows the value: it may hold a password or a token."""
     try:
         parts = urlsplit(url)
         sound = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -169,7 +170,7 @@ def _http_url(url: str, schemes: tuple[str, ...], help: str) -> None:
         raise InvalidValue(f"this is not a URL with {' or '.join(schemes)}", help)
     if parts.username is not None or parts.password is not None:
         raise InvalidValue(
-            "a password does not belong into a URL", f"put the whole URL into {{env: {SECRET_VARIABLE_PREFIX}…}}"
+            "a URL here must not hold a password", f"put the whole URL into {{env: {SECRET_VARIABLE_PREFIX}…}}"
         )
 
 
@@ -184,11 +185,11 @@ def _address(needs_host: bool) -> Any:
     def check(value: Any) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             raise InvalidValue("a port alone is not an address", help)
-        found = _ADDRESS.fullmatch(text(value))
-        if found is None or (needs_host and not found["host"]):
+        match = _ADDRESS.fullmatch(text(value))
+        if match is None or (needs_host and not match["host"]):
             raise InvalidValue(f"'{value}' is not an address", help)
-        if not 1 <= int(found["port"]) <= 65535:
-            raise InvalidValue(f"there is no port {found['port']}", "ports go from 1 to 65535")
+        if not 1 <= int(match["port"]) <= 65535:
+            raise InvalidValue(f"there is no port {match['port']}", "write a port from 1 to 65535")
         return str(value)
 
     return check
@@ -259,33 +260,33 @@ def _starts(value: Any) -> int | Literal["auto"]:
     if value == "auto":
         return "auto"
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1000:
-        raise InvalidValue("this is not a number of starts", "write auto, or a number from 1 to 1000")
+        raise InvalidValue("this is neither auto nor a number from 1 to 1000", "write auto, or a number such as 4")
     return value
 
 
-def _of(check: Any, **schema: Any) -> tuple[BeforeValidator, WithJsonSchema]:
+def _checked(check: Any, **schema: Any) -> tuple[BeforeValidator, WithJsonSchema]:
     return BeforeValidator(check), WithJsonSchema({"type": "string", **schema})
 
 
-Identifier = Annotated[str, *_of(_identifier, pattern=NAME_PATTERN)]
-Domain = Annotated[str, *_of(_domain, format="hostname")]
-DefaultPattern = Annotated[str, *_of(_pattern(("stage", "project")))]
-InstancePattern = Annotated[str, *_of(_pattern(("stage", "project", "tag")))]
-Seconds = Annotated[float, *_of(_seconds, format="duration")]
-Location = Annotated[Path, *_of(_path, format="path")]
-Admin = Annotated[str, *_of(_admin, format="uri")]
-Base = Annotated[str, *_of(_base, format="uri")]
-Named = Annotated[str, *_of(_named)]
-Webhook = Annotated[str, *_of(_webhook, format="uri")]
-Listen = Annotated[str, *_of(_address(needs_host=False), format="address")]
-Address = Annotated[str, *_of(_address(needs_host=True), format="address")]
-Engine = Annotated[str, *_of(_engine, format="uri")]
-Network = Annotated[str, *_of(_network)]
-Email = Annotated[str, *_of(_email, format="email")]
-Registry = Annotated[str, *_of(_registry)]
-Capability = Annotated[str, *_of(_capability)]
-SecretFile = Annotated[str, *_of(_secret_file, format="path")]
-SecretVariable = Annotated[str, *_of(_secret_variable)]
+Identifier = Annotated[str, *_checked(_identifier, pattern=NAME_PATTERN)]
+Domain = Annotated[str, *_checked(_domain, format="hostname")]
+DefaultPattern = Annotated[str, *_checked(_pattern(("stage", "project")))]
+InstancePattern = Annotated[str, *_checked(_pattern(("stage", "project", "tag")))]
+Seconds = Annotated[float, *_checked(_seconds, format="duration")]
+Location = Annotated[Path, *_checked(_path, format="path")]
+Admin = Annotated[str, *_checked(_admin, format="uri")]
+Base = Annotated[str, *_checked(_base, format="uri")]
+Named = Annotated[str, *_checked(_name_or_id)]
+Webhook = Annotated[str, *_checked(_webhook, format="uri")]
+Listen = Annotated[str, *_checked(_address(needs_host=False), format="address")]
+Address = Annotated[str, *_checked(_address(needs_host=True), format="address")]
+Engine = Annotated[str, *_checked(_engine, format="uri")]
+Network = Annotated[str, *_checked(_network)]
+Email = Annotated[str, *_checked(_email, format="email")]
+Registry = Annotated[str, *_checked(_registry)]
+Capability = Annotated[str, *_checked(_capability)]
+SecretFile = Annotated[str, *_checked(_secret_file, format="path")]
+SecretVariable = Annotated[str, *_checked(_secret_variable)]
 Starts = Annotated[
     int | Literal["auto"], PlainValidator(_starts), WithJsonSchema({"enum": ["auto"], "type": ["integer", "string"]})
 ]

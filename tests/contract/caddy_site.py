@@ -43,7 +43,7 @@ class Site:
 
     async def set(self, *routes: Route) -> None:
         """Write these routes in one go."""
-        await self.proxy.write([RouteChange(item.hostname, item) for item in routes])
+        await self.proxy.write([RouteChange(route.hostname, route) for route in routes])
 
     async def delete(self, *hostnames: str) -> None:
         """Delete the routes of these hostnames in one go."""
@@ -117,12 +117,12 @@ async def site(
     caddy: Caddy, name: str = "home-1", *, listen: str = "", address: str = "", tls: Tls = Tls()
 ) -> AsyncIterator[Site]:
     """A controller's site, by default on the address that the test's Caddy is meant for."""
-    found = Site(caddy, name, listen or caddy.listen, address or caddy.address, tls)
+    home = Site(caddy, name, listen or caddy.listen, address or caddy.address, tls)
     try:
-        yield found
+        yield home
     finally:
-        await found.proxy.close()
-        await found.client.aclose()
+        await home.proxy.close()
+        await home.client.aclose()
 
 
 def route(hostname: str, port: int, container: str = "a", options: Options = DEFAULTS) -> Route:

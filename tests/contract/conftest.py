@@ -5,7 +5,6 @@ import contextlib
 import itertools
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import docker
 import pytest
 
+from controller.clients.clock import SystemClock
 from controller.clients.docker.runtime import DockerRuntime
 from controller.core.model import names
 from controller.core.model.actions import ContainerSpec
@@ -29,28 +29,12 @@ from tests.parts.images import find_busybox
 _serial = itertools.count(1)
 
 
-class RealClock:
-    """The machine's time."""
-
-    def now(self) -> float:
-        """Unix seconds."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds that never jump."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await asyncio.sleep(seconds)
-
-
 @pytest.fixture(scope="session")
 def facts_host(engine: Engine, tar: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """What all facts about the real Engine share in this process."""
-    found = Host(engine, tmp_path_factory.mktemp("facts"))
-    yield found
-    asyncio.run(found.close())
+    host = Host(engine, tmp_path_factory.mktemp("facts"))
+    yield host
+    asyncio.run(host.close())
 
 
 @pytest.fixture(params=["simulated", "real"])
@@ -113,7 +97,7 @@ class Bench:
     def again(self, rules: PolicyRules | None = None, pull_timeout: float = 60.0) -> DockerRuntime:
         """Another runtime with the same id, as after a restart of the controller."""
         return DockerRuntime(
-            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), RealClock(), pull_timeout
+            self.id, self.network, self.url, str(self.config), rules or PolicyRules(), SystemClock(), pull_timeout
         )
 
     def spec(self, tag: str = "1.0", attempt: int = 1, **fields: Any) -> ContainerSpec:
@@ -141,26 +125,26 @@ class Bench:
 
     async def made(self, tag: str = "1.0", **fields: Any) -> Container:
         """Create a container and return it as observed."""
-        found = await self.runtime.inspect(await self.runtime.create(self.spec(tag, **fields), {}))
-        assert found is not None
-        return found
+        container = await self.runtime.inspect(await self.runtime.create(self.spec(tag, **fields), {}))
+        assert container is not None
+        return container
 
     async def up(self, tag: str = "1.0", **fields: Any) -> Container:
         """Create and start a container and return it as observed."""
         container = await self.made(tag, **fields)
         await self.runtime.start(container)
-        found = await self.runtime.inspect(container.id)
-        assert found is not None
-        return found
+        started = await self.runtime.inspect(container.id)
+        assert started is not None
+        return started
 
     def clean(self) -> None:
         """Remove everything that carries the id, and the pulled images."""
-        for item in self.client.containers(all=True, filters={"label": f"{names.CONTROLLER}={self.id}"}):
+        for row in self.client.containers(all=True, filters={"label": f"{names.CONTROLLER}={self.id}"}):
             with contextlib.suppress(docker.errors.APIError):
-                self.client.remove_container(item["Id"], force=True, v=True)
-        for item in self.client.networks(names=[self.network]):
+                self.client.remove_container(row["Id"], force=True, v=True)
+        for row in self.client.networks(names=[self.network]):
             with contextlib.suppress(docker.errors.APIError):
-                self.client.remove_network(item["Id"])
+                self.client.remove_network(row["Id"])
         for image in self.client.images():
             for reference in [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]:
                 if self.image and reference.startswith(self.image.partition("/")[0] + "/"):
@@ -174,14 +158,14 @@ async def bench(engine: Engine, faulty: FaultyRegistry, tar: bytes, tmp_path: Pa
     """A runtime and a pulled image."""
     roots = tmp_path / "roots"
     roots.mkdir()
-    found = Bench(engine.url, tmp_path, PolicyRules(bind_roots=(str(roots),)))
+    made = Bench(engine.url, tmp_path, PolicyRules(bind_roots=(str(roots),)))
     digest = faulty.push("team/app", "1.0", tar)
-    found.image = f"{faulty.address}/team/app"
+    made.image = f"{faulty.address}/team/app"
     try:
-        found.digest = await found.runtime.pull(found.image, "1.0", "", lambda _: None)
-        assert found.digest == digest
+        made.digest = await made.runtime.pull(made.image, "1.0", "", lambda _: None)
+        assert made.digest == digest
         faulty.requests.clear()
-        yield found
+        yield made
     finally:
-        await found.runtime.close()
-        found.clean()
+        await made.runtime.close()
+        made.clean()

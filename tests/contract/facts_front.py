@@ -48,7 +48,7 @@ class Front(ABC):
 
     async def set(self, *routes: Route) -> None:
         """Write these routes in one call."""
-        await self.proxy.write([RouteChange(item.hostname, item) for item in routes])
+        await self.proxy.write([RouteChange(route.hostname, route) for route in routes])
 
     async def delete(self, *hostnames: str) -> None:
         """Delete these in one call."""

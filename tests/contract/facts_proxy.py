@@ -34,8 +34,8 @@ class RealFront(Front):
 
     async def app(self, status: int = 200) -> Target:
         """A server in this process."""
-        found = await self.stack.enter_async_context(Upstream("app", f"{status} X", "Location: /elsewhere\r\n"))
-        return Target("127.0.0.1", found.port, "a" * 64, lambda: len(found.heads))
+        app = await self.stack.enter_async_context(Upstream("app", f"{status} X", "Location: /elsewhere\r\n"))
+        return Target("127.0.0.1", app.port, "a" * 64, lambda: len(app.heads))
 
 
 class CaddyFront(RealFront):
@@ -58,9 +58,9 @@ class CaddyFront(RealFront):
     def another(self) -> CaddyProxy:
         """Another one through the wire."""
         caddy = self.home.caddy
-        found = CaddyProxy(self.url, caddy.listen, caddy.address, caddy_site.Tls(), "home-1")
-        self.stack.push_async_callback(found.close)
-        return found
+        proxy = CaddyProxy(self.url, caddy.listen, caddy.address, caddy_site.Tls(), "home-1")
+        self.stack.push_async_callback(proxy.close)
+        return proxy
 
     async def theirs(self, hostname: str) -> None:
         """A route of theirs in a server of theirs at our address, behind what is there."""
@@ -74,8 +74,8 @@ class CaddyFront(RealFront):
 
     async def their_state(self) -> object:
         """Their routes."""
-        found = json.loads(await self.home.config("apps/http/servers/theirs/routes"))
-        return [item for item in found if "holdfast" not in str(item.get("@id"))]
+        entries = json.loads(await self.home.config("apps/http/servers/theirs/routes"))
+        return [entry for entry in entries if "holdfast" not in str(entry.get("@id"))]
 
     async def edit(self, hostname: str) -> None:
         """Another target."""
@@ -97,9 +97,9 @@ class CaddyFront(RealFront):
         """It is to listen where somebody else does."""
         caddy = self.home.caddy
         app = await self.app()
-        found = CaddyProxy(self.url, f"127.0.0.1:{app.port}", caddy.address, caddy_site.Tls(), "home-1")
-        self.stack.push_async_callback(found.close)
-        await found.write([RouteChange(wanted.hostname, wanted)])
+        proxy = CaddyProxy(self.url, f"127.0.0.1:{app.port}", caddy.address, caddy_site.Tls(), "home-1")
+        self.stack.push_async_callback(proxy.close)
+        await proxy.write([RouteChange(wanted.hostname, wanted)])
 
     def stumble(self) -> None:
         """Lose a reply."""

@@ -105,7 +105,7 @@ class Host:
         """Remove everything that carries the id."""
         await self.runtime.close()
         filters = {"label": f"{names.CONTROLLER}={self.id}"}
-        left = [item["Id"] for item in self.client.containers(all=True, filters=filters)] + self.others
+        left = [row["Id"] for row in self.client.containers(all=True, filters=filters)] + self.others
 
         def remove(container_id: str) -> None:
             with contextlib.suppress(docker.errors.APIError):
@@ -162,9 +162,9 @@ class Real(Place):
             fields["memory"] = 16 * 1024 * 1024
         if fields.get("role") == "preDeploy":
             app = replace(app, exits=app.job, code=app.job_code)
-        found = await super().spec(app, **fields)
-        self.host.kept |= {mount.source for mount in found.mounts if not mount.bind}
-        return found
+        spec = await super().spec(app, **fields)
+        self.host.kept |= {mount.source for mount in spec.mounts if not mount.bind}
+        return spec
 
     def another(self, rules: PolicyRules | None = None) -> DockerRuntime:
         """Another one."""
@@ -253,18 +253,18 @@ class Real(Place):
     def look(self, container_id: str) -> Seen | None:
         """Inspect it."""
         try:
-            found: Mapping[str, Any] = self.host.client.inspect_container(container_id)
+            document: Mapping[str, Any] = self.host.client.inspect_container(container_id)
         except docker.errors.NotFound:
             return None
-        labels = found["Config"]["Labels"] or {}
+        labels = document["Config"]["Labels"] or {}
         return Seen(
-            found["Name"].lstrip("/"),
-            found["State"]["Status"],
-            timestamp(found["State"]["StartedAt"]),
-            found["State"]["ExitCode"],
-            found["HostConfig"]["RestartPolicy"]["Name"] or "no",
-            self.host.network in found["NetworkSettings"]["Networks"],
-            found["RestartCount"],
+            document["Name"].lstrip("/"),
+            document["State"]["Status"],
+            timestamp(document["State"]["StartedAt"]),
+            document["State"]["ExitCode"],
+            document["HostConfig"]["RestartPolicy"]["Name"] or "no",
+            self.host.network in document["NetworkSettings"]["Networks"],
+            document["RestartCount"],
             tuple(sorted((key, value) for key, value in labels.items() if key.startswith(names.PREFIX))),
         )
 
@@ -278,7 +278,7 @@ class Real(Place):
 
     def volumes(self) -> set[str]:
         """List them."""
-        return {item["Name"] for item in self.host.client.volumes()["Volumes"] or ()}
+        return {row["Name"] for row in self.host.client.volumes()["Volumes"] or ()}
 
     async def close(self) -> None:
         """Free what this fact opened, and have the registry work again."""

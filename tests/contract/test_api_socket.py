@@ -11,6 +11,7 @@ import pytest
 
 from controller.api.server import serve
 from controller.cli.control import Client
+from controller.cli.main import execute
 from controller.core.model.errors import Conflict, Diagnostic
 from controller.core.model.status import LogLine, StageStatus
 from controller.interfaces import Hold
@@ -76,6 +77,26 @@ async def test_the_command_line_reaches_a_controller_and_nobody_else_does(tmp_pa
         stop.set()
         await serving
     assert not path.exists()
+
+
+async def test_get_shows_what_only_the_controller_knows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Above the table: what it holds back, could not read and refused, each with what helps."""
+    config = tmp_path / "holdfast.yaml"
+    config.write_text("id: home-1\ndomain: example.com\n")
+    (tmp_path / ".holdfast").mkdir(mode=0o700)
+    control, stop = Memory(), asyncio.Event()
+    serving = asyncio.create_task(serve(control, control, tmp_path / ".holdfast" / "holdfast.sock", stop))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    try:
+        assert await asyncio.to_thread(execute, ["get", "--config", str(config)]) == 0
+    finally:
+        stop.set()
+        await serving
+    assert capsys.readouterr().err.splitlines()[:3] == [
+        "! held back: 1 of 1 would go; 'holdfast confirm d1' allows it",
+        "! a.yaml:3:0: wrong; the last good documents stay",
+        "! refused: a request for nothing",
+    ]
 
 
 def _talk(path: Path, control: Memory) -> None:

@@ -31,8 +31,8 @@ TOLD = {
 @pytest.fixture
 async def home(caddy: Caddy) -> AsyncIterator[Site]:
     """One controller on a Caddy without any configuration."""
-    async with site(caddy) as found:
-        yield found
+    async with site(caddy) as home:
+        yield home
 
 
 async def test_the_proof_asks_the_path_of_the_route(home: Site) -> None:
@@ -65,7 +65,7 @@ async def test_a_batch_is_one_write_and_an_equal_one_is_none(home: Site) -> None
     mixed = [RouteChange("h3.test", None), RouteChange("h4.test", route("h4.test", 9)), RouteChange("z.test", None)]
     await home.proxy.write([*mixed, RouteChange("new.test", route("new.test", 10))])
     assert home.writes() == 2
-    expected = {item.hostname: item for item in routes if item.hostname not in {"h3.test", "h4.test"}}
+    expected = {wanted.hostname: wanted for wanted in routes if wanted.hostname not in {"h3.test", "h4.test"}}
     table = await home.proxy.read()
     assert table.routes == {**expected, "h4.test": route("h4.test", 9), "new.test": route("new.test", 10)}
 
@@ -143,7 +143,7 @@ async def test_settings_that_a_person_added_to_our_server_stay(home: Site) -> No
     await home.edit("POST", "config/apps/http/servers/holdfast-home-1/logs", {})
     await home.set(route("b.test", 2))
     assert await home.config("apps/http/servers/holdfast-home-1/logs") == b"{}\n"
-    assert all(item.marker for item in (await home.proxy.read()).routes.values())
+    assert all(present.marker for present in (await home.proxy.read()).routes.values())
 
 
 async def test_a_doubled_route_is_seen_and_mended(home: Site) -> None:

@@ -84,8 +84,8 @@ async def test_a_switch_in_a_shared_server_sends_only_our_route(caddy: Caddy) ->
         wanted = route("shop.test", new.port, "b")
         await home.set(wanted)
         assert (await home.proxy.read()).routes == {"shop.test": wanted}
-        found = json.loads(await home.config("apps/http/servers/theirs/routes"))
-        assert [item.get("@id", "") for item in found] == ["", "holdfast-home-1"]
+        entries = json.loads(await home.config("apps/http/servers/theirs/routes"))
+        assert [entry.get("@id", "") for entry in entries] == ["", "holdfast-home-1"]
         assert (await home.get("shop.test")).text == "new\n"
 
 

@@ -14,12 +14,12 @@ import pytest
 
 from controller.clients.caddy import config as caddy_config
 from controller.clients.caddy import servers
+from controller.clients.clock import SystemClock
 from controller.core.model.desired import Options
 from controller.core.model.errors import RevisionBad, WorldBad
 from controller.core.model.observed import RouteChange
 from controller.work.route_writer import RouteWriter
 from tests.contract.caddy_site import Site, Tls, client, route, site
-from tests.contract.conftest import RealClock
 from tests.contract.upstream import Upstream
 from tests.parts.caddy import Caddy, find_caddy
 from tests.parts.process import free_port
@@ -31,12 +31,12 @@ PKI = {"certificate_authorities": {"local": {"install_trust": False}}}
 @pytest.fixture
 async def home(caddy: Caddy) -> AsyncIterator[Site]:
     """A controller with `proxy.tls.mode: internal`; Caddy's two standard ports are free ones."""
-    async with site(caddy, tls=Tls("internal")) as found:
+    async with site(caddy, tls=Tls("internal")) as home:
         ports = {"http_port": free_port(), "https_port": caddy.port}
         policies = [{"subjects": ["theirs.test"], "issuers": [{"module": "internal", "lifetime": 86400000000000}]}]
         apps = {"http": ports, "pki": PKI, "tls": {"automation": {"policies": policies}}}
-        await found.load({"apps": apps})
-        yield found
+        await home.load({"apps": apps})
+        yield home
 
 
 async def certificate(where: Site, hostname: str) -> httpx.Response:
@@ -60,7 +60,7 @@ async def test_internal_certificates_are_served(home: Site) -> None:
     """Each hostname answers over TLS as soon as its certificate is there; a stranger's handshake fails."""
     async with Upstream("app") as app:
         wanted = route("shop.test", app.port)
-        route_writer = RouteWriter(home.proxy, RealClock())
+        route_writer = RouteWriter(home.proxy, SystemClock())
         await route_writer.change(RouteChange("shop.test", wanted))
         await route_writer.verify(wanted, 20)
         assert (await certificate(home, "shop.test")).text == "app\n"
@@ -119,7 +119,7 @@ async def test_a_tls_server_of_others_is_shared(home: Site) -> None:
     async with Upstream("app") as app:
         wanted = route("shop.test", app.port)
         await home.set(wanted)
-        await RouteWriter(home.proxy, RealClock()).verify(wanted, 20)
+        await RouteWriter(home.proxy, SystemClock()).verify(wanted, 20)
         assert (await certificate(home, "shop.test")).text == "app\n"
     assert (await certificate(home, "theirs.test")).text == "theirs"
     assert (await home.proxy.read()).routes == {"shop.test": wanted}
@@ -155,8 +155,8 @@ def test_the_configuration_for_a_public_authority_is_valid(tmp_path: Path, email
     program = find_caddy()
     if program is None:
         pytest.skip("caddy is not installed (Debian: apt-get install caddy)")
-    found = servers.Site("holdfast-home-1", ":443", "acme", email)
-    config = caddy_config.changed(None, found, {"shop.example.com": route("shop.example.com", 1)})
+    acme = servers.Site("holdfast-home-1", ":443", "acme", email)
+    config = caddy_config.changed(None, acme, {"shop.example.com": route("shop.example.com", 1)})
     [policy] = config["apps"]["tls"]["automation"]["policies"]
     assert policy["issuers"] == [{"module": "acme", "email": email} if email else {"module": "acme"}]
     path = tmp_path / "caddy.json"

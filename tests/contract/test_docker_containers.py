@@ -25,20 +25,20 @@ async def test_create_gives_docker_exactly_what_was_declared(bench: Bench) -> No
         stop_grace=3.2,
         args=("x",),
     )
-    found = bench.client.inspect_container(await bench.runtime.create(spec, {secret: "hush"}))
-    host = found["HostConfig"]
-    assert found["Config"]["Env"][:2] == ["A=1", "S=hush"]
-    assert found["Config"]["Entrypoint"] == list(spec.command or ())
-    assert found["Config"]["Cmd"] == ["x"]
-    assert found["Config"]["User"] == "1000:1000"
+    document = bench.client.inspect_container(await bench.runtime.create(spec, {secret: "hush"}))
+    host = document["HostConfig"]
+    assert document["Config"]["Env"][:2] == ["A=1", "S=hush"]
+    assert document["Config"]["Entrypoint"] == list(spec.command or ())
+    assert document["Config"]["Cmd"] == ["x"]
+    assert document["Config"]["User"] == "1000:1000"
     assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (67108864, 67108864, 500_000_000)
-    assert found["Mounts"][0]["Name"] == "shop-dev-data"
+    assert document["Mounts"][0]["Name"] == "shop-dev-data"
     assert host["RestartPolicy"]["Name"] == "no"
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
     assert "no-new-privileges" in host["SecurityOpt"]
-    assert found["Config"]["StopTimeout"] == 4
-    assert list(found["NetworkSettings"]["Networks"]) == [bench.network]
-    bench.client.remove_container(found["Id"])
+    assert document["Config"]["StopTimeout"] == 4
+    assert list(document["NetworkSettings"]["Networks"]) == [bench.network]
+    bench.client.remove_container(document["Id"])
     bench.client.remove_volume("shop-dev-data")
 
 
@@ -93,17 +93,17 @@ async def test_bind_mounts_stay_below_the_allowed_roots(bench: Bench, tmp_path: 
 
 async def test_what_was_created_passes_the_policy_as_inspected(bench: Bench) -> None:
     """The final word is the container itself: its HostConfig, read back, is allowed too."""
-    found = bench.client.inspect_container((await bench.made()).id)
-    host = {key: value for key, value in found["HostConfig"].items() if key != "CgroupnsMode"}
-    assert violations({"Image": found["Config"]["Image"], "HostConfig": host}, PolicyRules()) == ()
+    document = bench.client.inspect_container((await bench.made()).id)
+    host = {key: value for key, value in document["HostConfig"].items() if key != "CgroupnsMode"}
+    assert violations({"Image": document["Config"]["Image"], "HostConfig": host}, PolicyRules()) == ()
 
 
 async def test_labels_of_the_image_are_not_taken_for_ours(bench: Bench, faulty: object, tar: bytes) -> None:
     """An image that carries labels of ours cannot change what its container is."""
     digest = faulty.push("team/app", "evil", tar, labels={names.ROLE: "preDeploy", names.SEEN: "5", "x": "y"})  # type: ignore[attr-defined]
     await bench.runtime.pull(bench.image, "evil", digest, lambda _: None)
-    found = await bench.made(image=f"{bench.image}@{digest}")
-    assert (found.role, found.seen) == ("app", 0.0)
+    container = await bench.made(image=f"{bench.image}@{digest}")
+    assert (container.role, container.seen) == ("app", 0.0)
 
 
 async def test_life_of_a_container(bench: Bench) -> None:
@@ -116,20 +116,20 @@ async def test_life_of_a_container(bench: Bench) -> None:
     await runtime.start(made)
     await runtime.mark(made, True)
     await runtime.mark(made, True)
-    (seen,) = await runtime.list("shop/dev")
+    (container,) = await runtime.list("shop/dev")
     address = bench.client.inspect_container(made.id)["NetworkSettings"]["Networks"][bench.network]["IPAddress"]
-    assert (seen.state, seen.passed, seen.address, seen.health) == ("running", True, address, None)
+    assert (container.state, container.passed, container.address, container.health) == ("running", True, address, None)
     assert await runtime.list("shop/prod") == ()
     with pytest.raises(WorldBad) as caught:
-        await runtime.remove(seen)
+        await runtime.remove(container)
     assert caught.value.reason == "StillRunning"
-    await runtime.stop(seen, 5)
-    await runtime.stop(seen, 5)
-    (seen,) = await runtime.list()
-    assert (seen.state, seen.exit_code, seen.address) == ("exited", 0, None)
-    await asyncio.gather(*(runtime.remove(seen) for _ in range(4)))
-    await runtime.remove(seen)
-    await runtime.stop(seen, 1)
+    await runtime.stop(container, 5)
+    await runtime.stop(container, 5)
+    (container,) = await runtime.list()
+    assert (container.state, container.exit_code, container.address) == ("exited", 0, None)
+    await asyncio.gather(*(runtime.remove(container) for _ in range(4)))
+    await runtime.remove(container)
+    await runtime.stop(container, 1)
     assert await runtime.list() == ()
     assert await runtime.inspect(made.id) is None
 
@@ -149,9 +149,9 @@ async def test_a_command_that_cannot_run_is_the_revisions_fault(bench: Bench, co
     with pytest.raises(RevisionBad) as caught:
         await bench.runtime.start(made)
     assert caught.value.reason == "StartFailed"
-    seen = await bench.runtime.inspect(made.id)
-    assert seen is not None
-    assert seen.state == "created"
+    container = await bench.runtime.inspect(made.id)
+    assert container is not None
+    assert container.state == "created"
 
 
 async def test_an_unknown_user_is_the_revisions_fault(bench: Bench) -> None:
@@ -165,8 +165,8 @@ async def test_a_process_that_ends_at_once_is_seen_as_exited(bench: Bench) -> No
     """The success of a start proves nothing (F26)."""
     made = await bench.up(command=("/bin/sh", "-c", "exit 3"))
     bench.client.wait(made.id)
-    (seen,) = await bench.runtime.list()
-    assert (seen.state, seen.exit_code) == ("exited", 3)
+    (container,) = await bench.runtime.list()
+    assert (container.state, container.exit_code) == ("exited", 3)
 
 
 async def test_nothing_is_done_to_a_container_that_is_no_longer_the_same(bench: Bench) -> None:
@@ -176,9 +176,9 @@ async def test_nothing_is_done_to_a_container_that_is_no_longer_the_same(bench: 
     await bench.runtime.stop(up, 1)
     await bench.runtime.mark(up, True)
     await bench.runtime.remove(up)
-    found = bench.client.inspect_container(up.id)
-    assert found["State"]["Status"] == "running"
-    assert found["HostConfig"]["RestartPolicy"]["Name"] == "no"
+    document = bench.client.inspect_container(up.id)
+    assert document["State"]["Status"] == "running"
+    assert document["HostConfig"]["RestartPolicy"]["Name"] == "no"
     assert await bench.runtime.list() == ()
     assert bench.runtime.impostors() == ((up.id, f"{bench.id}-renamed"),)
     await bench.runtime.stop(replace(up, id="f" * 64), 1)
@@ -189,15 +189,15 @@ async def test_a_paused_and_disconnected_container_is_repaired(bench: Bench) -> 
     up = await bench.up()
     bench.client.pause(up.id)
     bench.client.disconnect_container_from_network(up.id, bench.network)
-    (seen,) = await bench.runtime.list()
-    assert (seen.state, seen.connected) == ("paused", False)
+    (container,) = await bench.runtime.list()
+    assert (container.state, container.connected) == ("paused", False)
     await bench.runtime.unpause(up)
     await bench.runtime.unpause(up)
     await bench.runtime.connect(up)
     await bench.runtime.connect(up)
-    (seen,) = await bench.runtime.list()
-    assert (seen.state, seen.connected) == ("running", True)
-    assert seen.address
+    (container,) = await bench.runtime.list()
+    assert (container.state, container.connected) == ("running", True)
+    assert container.address
 
 
 async def test_a_container_starts_again_after_its_network_was_made_anew(bench: Bench) -> None:
@@ -209,18 +209,18 @@ async def test_a_container_starts_again_after_its_network_was_made_anew(bench: B
     bench.client.remove_network(network["Id"])
     await bench.runtime.connect(up)
     await bench.runtime.start(up)
-    (seen,) = await bench.runtime.list()
-    assert (seen.state, seen.connected) == ("running", True)
+    (container,) = await bench.runtime.list()
+    assert (container.state, container.connected) == ("running", True)
     assert len(bench.client.networks(names=[bench.network])) == 1
 
 
 async def test_a_published_port_is_on_the_loopback_only(bench: Bench) -> None:
     """Where the proxy reaches published ports, the host's other addresses stay closed."""
     up = await bench.up(publish=8080)
-    bound = bench.client.inspect_container(up.id)["NetworkSettings"]["Ports"]["8080/tcp"]
-    assert [item["HostIp"] for item in bound] == ["127.0.0.1"]
-    (seen,) = await bench.runtime.list()
-    assert seen.published == int(bound[0]["HostPort"]) == up.published
+    bindings = bench.client.inspect_container(up.id)["NetworkSettings"]["Ports"]["8080/tcp"]
+    assert [binding["HostIp"] for binding in bindings] == ["127.0.0.1"]
+    (container,) = await bench.runtime.list()
+    assert container.published == int(bindings[0]["HostPort"]) == up.published
 
 
 async def test_a_crash_loop_is_seen_as_restarting(bench: Bench) -> None:
@@ -230,12 +230,12 @@ async def test_a_crash_loop_is_seen_as_restarting(bench: Bench) -> None:
     await bench.runtime.start(made)
     async with asyncio.timeout(10):
         while True:
-            (seen,) = await bench.runtime.list()
-            if seen.state == "restarting" and seen.restart_count >= 2:
+            (container,) = await bench.runtime.list()
+            if container.state == "restarting" and container.restart_count >= 2:
                 break
             await asyncio.sleep(0.05)
-    assert not seen.running
-    assert seen.address is None
+    assert not container.running
+    assert container.address is None
 
 
 async def test_logs_are_the_last_clean_lines(bench: Bench) -> None:
@@ -243,9 +243,9 @@ async def test_logs_are_the_last_clean_lines(bench: Bench) -> None:
     script = r"printf 'one\n\033[31mred\033[0m\007\n'; printf 'oops' >&2; printf '%3000d\n' 7"
     made = await bench.up(command=("/bin/sh", "-c", script))
     bench.client.wait(made.id)
-    found = await bench.runtime.logs(made, 10)
-    assert {"one", "red\ufffd", "oops"} <= set(found)
-    assert max(map(len, found)) == 2000
+    lines = await bench.runtime.logs(made, 10)
+    assert {"one", "red\ufffd", "oops"} <= set(lines)
+    assert max(map(len, lines)) == 2000
     assert len(await bench.runtime.logs(made, 1)) == 1
     await bench.runtime.remove(made)
     assert await bench.runtime.logs(made, 10) == ()
@@ -255,6 +255,6 @@ async def test_restart_gives_a_new_start(bench: Bench) -> None:
     """A restart shows as another StartedAt."""
     up = await bench.up()
     await bench.runtime.restart(up, 1)
-    (seen,) = await bench.runtime.list()
-    assert seen.running
-    assert (seen.started_at or 0) > (up.started_at or 0)
+    (container,) = await bench.runtime.list()
+    assert container.running
+    assert (container.started_at or 0) > (up.started_at or 0)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from controller.clients.clock import SystemClock
 from controller.clients.docker.runtime import DockerRuntime
 from controller.core.model.errors import OutcomeUnknown, Unreachable
 from controller.core.model.policy import PolicyRules
 from controller.interfaces import RuntimeEvent
-from tests.contract.conftest import Bench, RealClock
+from tests.contract.conftest import Bench
 
 
 class Tap:
@@ -65,9 +66,9 @@ class Tap:
 
     def hang_up(self) -> None:
         """End all connections, as an Engine does that stops."""
-        for item in self._open:
+        for end in self._open:
             try:
-                item.shutdown(socket.SHUT_RDWR)
+                end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue
         self._open.clear()
@@ -83,14 +84,14 @@ def tap(bench: Bench, tmp_path: Path) -> Iterator[Tap]:
     """A tap in front of the Engine, and the bench's runtime behind it."""
     if not bench.url.startswith("unix://"):
         pytest.skip("the Engine is not on a unix socket")
-    found = Tap(tmp_path / "tap.sock", bench.url)
-    yield found
-    found.close()
+    relay = Tap(tmp_path / "tap.sock", bench.url)
+    yield relay
+    relay.close()
 
 
 def behind(bench: Bench, tap: Tap) -> DockerRuntime:
     """A runtime of the same controller that goes through the tap."""
-    return DockerRuntime(bench.id, bench.network, f"unix://{tap.path}", str(bench.config), PolicyRules(), RealClock())
+    return DockerRuntime(bench.id, bench.network, f"unix://{tap.path}", str(bench.config), PolicyRules(), SystemClock())
 
 
 async def test_a_look_without_news_is_one_list_call(bench: Bench, tap: Tap) -> None:
@@ -104,9 +105,9 @@ async def test_a_look_without_news_is_one_list_call(bench: Bench, tap: Tap) -> N
     assert "/containers/json?" in tap.requests[0]
     bench.client.start(made.id)
     bench.client.restart(up.id, timeout=1)
-    seen = {item.id: item for item in await runtime.list()}
-    assert seen[made.id].state == "running"
-    assert (seen[made.id].started_at or 0) > 0
+    containers = {container.id: container for container in await runtime.list()}
+    assert containers[made.id].state == "running"
+    assert (containers[made.id].started_at or 0) > 0
     await runtime.close()
 
 
@@ -115,14 +116,14 @@ async def test_one_container_that_cannot_be_inspected_holds_up_its_own_stage_onl
     ill, well = await bench.up("a"), await bench.up("b")
     runtime = behind(bench, tap)
     tap.lose = lambda line: f"/containers/{ill.id}/json" in line
-    seen = {item.id: item for item in await runtime.list()}
-    assert (seen[well.id].unseen, seen[well.id].started_at) == (False, well.started_at)
-    assert (seen[ill.id].unseen, seen[ill.id].tag, seen[ill.id].running) == (True, "a", True)
+    containers = {container.id: container for container in await runtime.list()}
+    assert (containers[well.id].unseen, containers[well.id].started_at) == (False, well.started_at)
+    assert (containers[ill.id].unseen, containers[ill.id].tag, containers[ill.id].running) == (True, "a", True)
     with pytest.raises(Unreachable):
         await runtime.list(ill.stage)
     assert await runtime.list("shop/other") == ()
     tap.lose = lambda line: False
-    assert [item.unseen for item in await runtime.list()] == [False, False]
+    assert [container.unseen for container in await runtime.list()] == [False, False]
     tap.lose = lambda line: line.endswith("/json HTTP/1.1")
     await bench.up("c")
     fresh = behind(bench, tap)
@@ -139,10 +140,10 @@ async def test_events_are_hints_and_a_changed_policy_is_seen_through_them(bench:
     async with asyncio.timeout(20):
         assert (await anext(stream)).stage is None
         up = await bench.up()
-        seen: list[RuntimeEvent] = []
-        while not any(item.action == "start" for item in seen):
-            seen.append(await anext(stream))
-        assert {(item.stage, item.container) for item in seen} == {("shop/dev", up.id)}
+        events: list[RuntimeEvent] = []
+        while not any(event.action == "start" for event in events):
+            events.append(await anext(stream))
+        assert {(event.stage, event.container) for event in events} == {("shop/dev", up.id)}
         (before,) = await runtime.list()
         await bench.runtime.mark(up, True)
         while (await anext(stream)).action != "update":
@@ -165,12 +166,12 @@ async def test_an_engine_that_does_not_answer_is_unreachable(tmp_path: Path, kin
     """No socket, nobody behind it, or something that is no Engine: nothing is known (F14)."""
     path = tmp_path / "x.sock"
     if kind == "dead":
-        item = socket.socket(socket.AF_UNIX)
-        item.bind(str(path))
-        item.close()
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.close()
     elif kind == "forbidden":
         path.mkdir()
-    runtime = DockerRuntime("c", "n", f"unix://{path}", None, PolicyRules(), RealClock())
+    runtime = DockerRuntime("c", "n", f"unix://{path}", None, PolicyRules(), SystemClock())
     with pytest.raises(Unreachable):
         await runtime.list()
     await runtime.close()
@@ -185,10 +186,10 @@ async def test_a_lost_reply_is_resolved_by_looking(bench: Bench, tap: Tap) -> No
     assert container is not None
     await runtime.start(container)
     await runtime.mark(container, True)
-    (seen,) = await runtime.list()
-    assert (seen.state, seen.passed) == ("running", True)
-    await runtime.stop(seen, 1)
-    await runtime.remove(seen)
+    (started,) = await runtime.list()
+    assert (started.state, started.passed) == ("running", True)
+    await runtime.stop(started, 1)
+    await runtime.remove(started)
     assert await runtime.list() == ()
     await runtime.close()
 
@@ -218,14 +219,14 @@ async def test_a_churning_engine_gives_whole_lists(bench: Bench) -> None:
             bench.client.remove_container(made["Id"])
 
     stay = await bench.made("stay")
-    found = bench.client.inspect_container((await bench.made("x")).id)
-    labels = found["Config"]["Labels"]
-    bench.client.remove_container(found["Id"])
+    document = bench.client.inspect_container((await bench.made("x")).id)
+    labels = document["Config"]["Labels"]
+    bench.client.remove_container(document["Id"])
     worker = asyncio.ensure_future(asyncio.to_thread(churn))
     try:
         for _ in range(60):
-            seen = await bench.again().list()
-            assert stay.id in {item.id for item in seen}
+            containers = await bench.again().list()
+            assert stay.id in {container.id for container in containers}
     finally:
         stop = True
         await worker
@@ -245,7 +246,7 @@ async def test_the_network_is_made_once_and_a_foreign_one_is_used(bench: Bench) 
     await asyncio.gather(*(bench.again().create(bench.spec(str(n)), {}) for n in range(3)))
     (network,) = bench.client.networks(names=[bench.network])
     foreign = bench.client.create_network(f"{bench.network}-foreign")
-    other = DockerRuntime(bench.id, f"{bench.network}-foreign", bench.url, None, PolicyRules(), RealClock())
+    other = DockerRuntime(bench.id, f"{bench.network}-foreign", bench.url, None, PolicyRules(), SystemClock())
     made = await other.inspect(await other.create(bench.spec("f"), {}))
     assert made is not None
     assert made.connected

@@ -64,9 +64,9 @@ async def test_refusals_of_a_registry_are_told_apart(  # noqa: PLR0917
     faulty.manifest_status, faulty.manifest_body = status, body
     with pytest.raises(kind) as pulled:
         await bench.runtime.pull(bench.image, "3.0", "", lambda _: None)
-    with pytest.raises(kind) as asked:
+    with pytest.raises(kind) as resolved:
         await bench.runtime.resolve(bench.image, "3.0")
-    assert (pulled.value.reason, asked.value.reason) == (reason, reason)  # type: ignore[attr-defined]
+    assert (pulled.value.reason, resolved.value.reason) == (reason, reason)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("fault", ["corrupt", "404"])
@@ -136,11 +136,11 @@ async def test_old_images_go_unless_a_container_uses_them(bench: Bench, faulty: 
     other = faulty.push("team/app", "7.0", another(f"{bench.id}-7"))
     await bench.runtime.pull(bench.image, "7.0", "", lambda _: None)
     made = await bench.made()
-    assert {item.digest for item in await bench.runtime.images(bench.image)} == {bench.digest, other}
+    assert {image.digest for image in await bench.runtime.images(bench.image)} == {bench.digest, other}
     assert not await bench.runtime.remove_image(f"{bench.image}@{bench.digest}")
     assert await bench.runtime.remove_image(f"{bench.image}@{other}")
     assert await bench.runtime.remove_image(f"{bench.image}@{other}")
-    assert [item.digest for item in await bench.runtime.images(bench.image)] == [bench.digest]
+    assert [image.digest for image in await bench.runtime.images(bench.image)] == [bench.digest]
     with pytest.raises(docker.errors.ImageNotFound):
         bench.client.inspect_image(f"{bench.image}@{other}")  # type: ignore[no-untyped-call]
     await bench.runtime.remove(made)

@@ -12,9 +12,9 @@ async def test_a_stage_with_a_longer_name_is_not_taken_for_this_one(bench: Bench
     longer = dict(spec.labels) | {names.STAGE: "shop/dev-2"}
     name = names.container_name("shop/dev-2", "1.0", longer[names.REVISION], 1)
     await bench.runtime.create(bench.spec(name=name, labels=tuple(sorted(longer.items()))), {})
-    mine = await bench.runtime.create(spec, {})
-    assert [item.id for item in await bench.runtime.list("shop/dev")] == [mine]
-    assert [item.name for item in await bench.runtime.list("shop/dev-2")] == [name]
+    container_id = await bench.runtime.create(spec, {})
+    assert [container.id for container in await bench.runtime.list("shop/dev")] == [container_id]
+    assert [container.name for container in await bench.runtime.list("shop/dev-2")] == [name]
     assert len(await bench.runtime.list()) == 2
 
 

@@ -290,7 +290,7 @@ async def test_a_write_to_a_proxy_that_was_away_was_not_made(front: Front) -> No
 @fact
 async def test_a_restart_keeps_routes_or_forgets_them_all(front: Front) -> None:
     """Caddy forgets what it was told, NPM does not (F46)."""
-    routes = {item.hostname: item for item in (front.route(), front.route(word="other"))}
+    routes = {route.hostname: route for route in (front.route(), front.route(word="other"))}
     await front.set(*routes.values())
     await front.away()
     await front.back()
@@ -362,8 +362,10 @@ async def test_two_writers_at_once_lose_nothing(front: Front) -> None:
     """Who was overtaken reads again (F45)."""
     other = front.another()
     routes = [front.route(word=f"h{number}") for number in range(4)]
-    await asyncio.gather(front.set(*routes[:2]), other.write([RouteChange(item.hostname, item) for item in routes[2:]]))
-    assert (await other.read()).routes == {item.hostname: item for item in routes}
+    await asyncio.gather(
+        front.set(*routes[:2]), other.write([RouteChange(route.hostname, route) for route in routes[2:]])
+    )
+    assert (await other.read()).routes == {route.hostname: route for route in routes}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 
 from controller.clients.notify import Notifier, keys, signature
 from controller.clients.state.store import SqliteStore
-from controller.core.model.backoff import CAP
+from controller.core.model.backoff import CAP_S
 from controller.core.model.desired import SecretRef
 from controller.core.model.errors import WorldBad
 from controller.core.model.memory import StageMemory
@@ -96,7 +96,7 @@ class QuickClock:
 
     async def sleep(self, seconds: float) -> None:
         """Skip the wait, or wait for ever."""
-        if seconds > CAP:
+        if seconds > CAP_S:
             await asyncio.Event().wait()
         await asyncio.sleep(0.002)
         self.skipped += seconds

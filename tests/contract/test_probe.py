@@ -22,9 +22,9 @@ CONTAINER = Container(
 @pytest.fixture
 async def prober() -> AsyncIterator[HttpProber]:
     """The prober under test."""
-    found = HttpProber()
-    yield found
-    await found.close()
+    made = HttpProber()
+    yield made
+    await made.close()
 
 
 def at(address: str | None = "127.0.0.1", published: int | None = None) -> Container:
@@ -39,8 +39,8 @@ def at(address: str | None = "127.0.0.1", published: int | None = None) -> Conta
 async def test_the_status_decides(prober: HttpProber, status: str, ok: bool) -> None:
     """200 to 399 is healthy unless the document says otherwise, and the sentence names the status."""
     async with Upstream("app", status) as app:
-        found = await prober.probe(Check(port=app.port, path="/healthz"), at())
-    assert (found.ok, found.detail, found.refused) == (ok, f"status {status[:3]}", False)
+        result = await prober.probe(Check(port=app.port, path="/healthz"), at())
+    assert (result.ok, result.detail, result.refused) == (ok, f"status {status[:3]}", False)
     assert app.heads[0].startswith("GET /healthz HTTP/1.1\r\n")
     assert f"\r\nHost: 127.0.0.1:{app.port}\r\n" in app.heads[0]
 
@@ -74,15 +74,15 @@ async def test_each_question_has_its_own_connection(prober: HttpProber) -> None:
 async def test_nothing_listens_yet(prober: HttpProber, kind: str) -> None:
     """A refused connection is told apart, so that the gate asks again soon."""
     check = Check(type=kind, port=free_port())  # type: ignore[arg-type]
-    found = await prober.probe(check, at())
-    assert (found.ok, found.refused, found.detail) == (False, True, "connection refused")
+    result = await prober.probe(check, at())
+    assert (result.ok, result.refused, result.detail) == (False, True, "connection refused")
 
 
 async def test_a_port_that_accepts_connections_is_enough_for_tcp(prober: HttpProber) -> None:
     """Nothing is sent to it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        found = await prober.probe(Check(type="tcp", port=listener.getsockname()[1]), at())
-    assert found.ok
+        result = await prober.probe(Check(type="tcp", port=listener.getsockname()[1]), at())
+    assert result.ok
 
 
 async def drip(app: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -118,9 +118,9 @@ async def test_the_timeout_bounds_the_whole_question(prober: HttpProber) -> None
     """A server that sends a byte now and then keeps nobody longer than the timeout."""
     async with Upstream("app", behaviour=drip) as app:
         started = time.monotonic()
-        found = await prober.probe(Check(port=app.port, timeout=0.3), at())
+        result = await prober.probe(Check(port=app.port, timeout=0.3), at())
         assert time.monotonic() - started < 2
-    assert (found.ok, found.refused, found.detail) == (False, False, "no answer within 0.3 s")
+    assert (result.ok, result.refused, result.detail) == (False, False, "no answer within 0.3 s")
 
 
 async def test_the_body_is_not_waited_for(prober: HttpProber) -> None:
@@ -132,9 +132,9 @@ async def test_the_body_is_not_waited_for(prober: HttpProber) -> None:
 async def test_nonsense_is_an_answer_that_fails(prober: HttpProber) -> None:
     """What is not HTTP is unhealthy, and raises nothing."""
     async with Upstream("app", behaviour=babble) as app:
-        found = await prober.probe(Check(port=app.port), at())
-    assert (found.ok, found.refused) == (False, False)
-    assert found.detail
+        result = await prober.probe(Check(port=app.port), at())
+    assert (result.ok, result.refused) == (False, False)
+    assert result.detail
 
 
 async def test_a_published_port_is_asked_where_there_is_no_address(prober: HttpProber) -> None:
@@ -148,8 +148,8 @@ async def test_a_published_port_is_asked_where_there_is_no_address(prober: HttpP
 
 async def test_without_any_address_nothing_is_asked(prober: HttpProber) -> None:
     """A container that does not run has no address (F12)."""
-    found = await prober.probe(Check(port=80), replace(CONTAINER, state="exited"))
-    assert (found.ok, found.detail) == (False, "is exited and has no address")
+    result = await prober.probe(Check(port=80), replace(CONTAINER, state="exited"))
+    assert (result.ok, result.detail) == (False, "is exited and has no address")
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ async def test_docker_health_is_taken_from_what_was_seen(
     prober: HttpProber, health: str | None, ok: bool, refused: bool
 ) -> None:
     """Starting is not yet a verdict; an image without HEALTHCHECK never gets well (F28)."""
-    found = await prober.probe(Check(type="docker"), replace(CONTAINER, health=health))  # type: ignore[arg-type]
-    assert (found.ok, found.refused) == (ok, refused)
+    result = await prober.probe(Check(type="docker"), replace(CONTAINER, health=health))  # type: ignore[arg-type]
+    assert (result.ok, result.refused) == (ok, refused)
 
 
 @pytest.mark.parametrize(("state", "ok"), [("running", True), ("restarting", False), ("exited", False)])
@@ -185,10 +185,10 @@ async def test_many_containers_are_probed_side_by_side(prober: HttpProber) -> No
     async with Upstream("app") as app, Upstream("slow", behaviour=drip) as slow:
         quick = [prober.probe(Check(port=app.port), at()) for _ in range(50)]
         stuck = [prober.probe(Check(port=slow.port, timeout=60), at()) for _ in range(150)]
-        waiting = [asyncio.ensure_future(item) for item in stuck]
+        waiting = [asyncio.ensure_future(task) for task in stuck]
         await asyncio.sleep(0)
-        assert all(found.ok for found in await asyncio.gather(*quick))
-        assert not any(item.done() for item in waiting)
-        for item in waiting:
-            item.cancel()
+        assert all(result.ok for result in await asyncio.gather(*quick))
+        assert not any(task.done() for task in waiting)
+        for task in waiting:
+            task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

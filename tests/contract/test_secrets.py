@@ -22,8 +22,8 @@ class Place:
 
     def __init__(self, folder: Path) -> None:
         self.one, self.two, self.outside = folder / "one", folder / "two", folder / "outside"
-        for item in (self.one, self.two, self.outside):
-            item.mkdir()
+        for root in (self.one, self.two, self.outside):
+            root.mkdir()
         self.environ: dict[str, str] = {}
         self.key = folder / "state" / "secret.key"
         self.secrets = self.again()
@@ -139,9 +139,9 @@ async def test_nothing_outside_the_roots_is_read(place: Place, way: Callable[[Pl
             (place.outside / "db").write_text(content)
         else:
             (place.outside / "db").unlink()
-        with pytest.raises(WorldBad) as found:
+        with pytest.raises(WorldBad) as refused:
             await place.value(name)
-        refusals.append(found.value)
+        refusals.append(refused.value)
     assert refusals[0].reason == "SecretMissing"
     assert refusals[0].message == refusals[1].message
     assert f"secret file:{name} is not below" in refusals[0].message
@@ -193,21 +193,21 @@ async def test_what_is_no_secret_is_refused_without_its_content(
     make(place.one / "db")
     ref = SecretRef("file", "db")
     async with asyncio.timeout(5):
-        with pytest.raises(WorldBad, match=f"secret file:db ({words})") as found:
+        with pytest.raises(WorldBad, match=f"secret file:db ({words})") as refused:
             await place.secrets.resolve([ref])
-        seen = await place.secrets.look([ref])
-    assert found.value.reason == "SecretMissing"
-    assert (seen.digest, seen.label) == ("", "")
-    assert seen.missing == (found.value.message,)
-    assert CANARY not in repr((found.value, found.value.__cause__, seen))
+        look = await place.secrets.look([ref])
+    assert refused.value.reason == "SecretMissing"
+    assert (look.digest, look.label) == ("", "")
+    assert look.missing == (refused.value.message,)
+    assert CANARY not in repr((refused.value, refused.value.__cause__, look))
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", ".", "", "/", "db/x", "\udcff"])
 async def test_odd_names_are_missing(place: Place, name: str) -> None:
     """A name that is no file name is reported like any other that is missing."""
     (place.one / "db").write_text(CANARY)
-    seen = await place.secrets.look([SecretRef("file", name)])
-    assert len(seen.missing) == 1
+    look = await place.secrets.look([SecretRef("file", name)])
+    assert len(look.missing) == 1
 
 
 async def test_only_variables_meant_for_it_are_read(place: Place) -> None:
@@ -216,7 +216,7 @@ async def test_only_variables_meant_for_it_are_read(place: Place) -> None:
         {"HOLDFAST_SECRET_DB": "v", "PATH": CANARY, "HOLDFAST_SECRET_E": "", "XHOLDFAST_SECRET_A": "v"}
     )
     assert await place.value("HOLDFAST_SECRET_DB", "env") == "v"
-    wanted = {
+    expected = {
         "PATH": "may not be used",
         "XHOLDFAST_SECRET_A": "may not be used",
         "HOLDFAST_SECRET_": "may not be used",
@@ -224,10 +224,10 @@ async def test_only_variables_meant_for_it_are_read(place: Place) -> None:
         "HOLDFAST_SECRET_E": "is empty",
         "HOLDFAST_SECRET_NO": "is not set",
     }
-    for name, words in wanted.items():
-        with pytest.raises(WorldBad, match=words) as found:
+    for name, words in expected.items():
+        with pytest.raises(WorldBad, match=words) as refused:
             await place.value(name, "env")
-        assert CANARY not in found.value.message
+        assert CANARY not in refused.value.message
     place.environ["HOLDFAST_SECRET_DB"] = "w"
     assert await place.value("HOLDFAST_SECRET_DB", "env") == "w"
 
@@ -254,12 +254,12 @@ async def test_a_digest_does_not_give_the_value_away(place: Place) -> None:
     """The digest is keyed: two controllers see different ones, and it is no plain hash of the value."""
     ref = SecretRef("file", "a")
     (place.one / "a").write_text(CANARY)
-    seen = await place.secrets.look([ref])
+    look = await place.secrets.look([ref])
     other = await FileSecrets((place.one,), {}, place.key.with_name("other.key")).look([ref])
-    assert other.key_id != seen.key_id
-    assert other.digest != seen.digest
-    assert not hashlib.sha256(CANARY.encode()).hexdigest().startswith(seen.digest)
-    assert CANARY not in repr(seen)
+    assert other.key_id != look.key_id
+    assert other.digest != look.digest
+    assert not hashlib.sha256(CANARY.encode()).hexdigest().startswith(look.digest)
+    assert CANARY not in repr(look)
 
 
 def key_mode(place: Place) -> int:
@@ -273,7 +273,7 @@ async def test_the_key_is_private_made_once_and_replaced_when_damaged(place: Pla
     (place.one / "a").write_text("1")
     assert await place.secrets.look([]) == await place.again().look([])
     assert not place.key.exists()
-    labels = {item.label for item in await asyncio.gather(*(place.secrets.look([ref]) for _ in range(16)))}
+    labels = {look.label for look in await asyncio.gather(*(place.secrets.look([ref]) for _ in range(16)))}
     assert len(labels) == 1
     assert key_mode(place) == 0o600
     assert {(await place.again().look([ref])).label} == labels
@@ -291,9 +291,9 @@ async def test_every_missing_secret_is_named(place: Place) -> None:
     """One look names all that is missing; nothing is resolved by halves; a later look finds what was added."""
     refs = [SecretRef("file", "a"), SecretRef("env", "HOLDFAST_SECRET_B"), SecretRef("file", "c")]
     (place.one / "a").write_text("1")
-    seen = await place.secrets.look(refs)
-    assert [item.split()[1] for item in seen.missing] == ["env:HOLDFAST_SECRET_B", "file:c"]
-    assert seen.refs == tuple(refs)
+    look = await place.secrets.look(refs)
+    assert [sentence.split()[1] for sentence in look.missing] == ["env:HOLDFAST_SECRET_B", "file:c"]
+    assert look.refs == tuple(refs)
     with pytest.raises(WorldBad, match=r"HOLDFAST_SECRET_B .*; secret file:c"):
         await place.secrets.resolve(refs)
     place.environ["HOLDFAST_SECRET_B"] = "2"
@@ -318,13 +318,13 @@ async def test_a_file_that_is_exchanged_for_a_link_is_never_followed(place: Plac
 
     thread = threading.Thread(target=swap)
     thread.start()
-    found = set()
+    outcomes = set()
     for _ in range(500):
         try:
-            found.add(await place.value("db"))
+            outcomes.add(await place.value("db"))
         except WorldBad as error:
-            found.add(error.reason)
+            outcomes.add(error.reason)
     ended.set()
     thread.join()
-    assert "fine" in found
-    assert found <= {"fine", "SecretMissing"}
+    assert "fine" in outcomes
+    assert outcomes <= {"fine", "SecretMissing"}

@@ -55,7 +55,7 @@ def reader(folder: Path) -> StateReader:
     return StateReader(folder)
 
 
-def told(kind: str, rollout: str = "r1", **more: Any) -> Transition:
+def transition(kind: str, rollout: str = "r1", **more: Any) -> Transition:
     """A transition of tag 1.0."""
     fields = {"tag": "1.0", "step": kind, "rollout_kind": "deploy", "revision": "v1", **more}
     return Transition(rollout=rollout, kind=kind, **fields)
@@ -90,16 +90,18 @@ async def test_memory_comes_back_after_a_restart(folder: Path) -> None:
 
 async def test_the_folder_and_the_files_are_private(store: SqliteStore, folder: Path) -> None:
     """Nobody but the owner may look into the folder or any file of the store."""
-    await store.record("shop/dev", MEMORY, [told("started")], 1.0)
+    await store.record("shop/dev", MEMORY, [transition("started")], 1.0)
     assert modes(folder) == (0o700, {0o600})
 
 
 async def test_a_rollout_is_one_history_row_and_all_its_lines(store: SqliteStore, reader: StateReader) -> None:
     """The row opens with the start, closes with the end, and the log has every step in order with its data."""
-    await store.record("shop/dev", MEMORY, [told("started"), told("step", step="pull", data={"size": 7})], 10.0)
+    await store.record(
+        "shop/dev", MEMORY, [transition("started"), transition("step", step="pull", data={"size": 7})], 10.0
+    )
     (row,) = reader.history("shop/dev", 10)
     assert (row.id, row.status, row.started_at, row.ended_at) == ("r1", "Running", 10.0, None)
-    end = told("rolledBack", reason="GateFailed", message="status 503 three times", level="error")
+    end = transition("rolledBack", reason="GateFailed", message="status 503 three times", level="error")
     await store.record("shop/dev", MEMORY, [end], 20.0)
     (row,) = reader.history("shop/dev", 10)
     assert (row.status, row.started_at, row.ended_at) == ("RolledBack", 10.0, 20.0)
@@ -118,8 +120,8 @@ async def test_the_row_tells_of_the_revision_that_the_rollout_ended_with(
     store: SqliteStore, reader: StateReader
 ) -> None:
     """A digest pinned on the way makes another revision of it; an end that names none leaves the row as it was."""
-    await store.record("shop/dev", MEMORY, [told("started", "r1"), told("started", "r2")], 1.0)
-    ends = [told("succeeded", "r1", revision="v2"), told("failed", "r2", revision="")]
+    await store.record("shop/dev", MEMORY, [transition("started", "r1"), transition("started", "r2")], 1.0)
+    ends = [transition("succeeded", "r1", revision="v2"), transition("failed", "r2", revision="")]
     await store.record("shop/dev", MEMORY, ends, 2.0)
     assert {row.id: row.revision for row in reader.history(None, 10)} == {"r1": "v2", "r2": "v1"}
 
@@ -130,8 +132,8 @@ async def test_the_row_tells_of_the_revision_that_the_rollout_ended_with(
 )
 async def test_a_closed_row_stays_closed(store: SqliteStore, reader: StateReader, kind: str, outcome: str) -> None:
     """The same records once more, or another end, change nothing; a lost start does not lose the row."""
-    await store.record("shop/dev", MEMORY, [told(kind)], 5.0)
-    await store.record("shop/dev", MEMORY, [told("started"), told("failed")], 9.0)
+    await store.record("shop/dev", MEMORY, [transition(kind)], 5.0)
+    await store.record("shop/dev", MEMORY, [transition("started"), transition("failed")], 9.0)
     (row,) = reader.history(None, 10)
     assert (row.status, row.started_at, row.ended_at) == (outcome, 5.0, 5.0)
 
@@ -139,7 +141,7 @@ async def test_a_closed_row_stays_closed(store: SqliteStore, reader: StateReader
 async def test_prefixes_are_segments(store: SqliteStore, reader: StateReader) -> None:
     """`shop` finds shop/dev and never shopper/dev, shop-2/dev or a stage whose name only begins alike."""
     for number, key in enumerate(("shop/dev", "shop/dev2", "shopper/dev", "shop-2/dev", "SHOP/dev", "sho_/dev")):
-        await store.record(key, StageMemory(), [told("started", f"r{number}")], float(number))
+        await store.record(key, StageMemory(), [transition("started", f"r{number}")], float(number))
     assert {row.key for row in reader.history("shop", 10)} == {"shop/dev", "shop/dev2"}
     assert {row.key for row in reader.history("shop/dev", 10)} == {"shop/dev"}
     assert {item.key for item in reader.lines("sho_", None, 10, 0)} == {"sho_/dev"}
@@ -150,7 +152,7 @@ async def test_prefixes_are_segments(store: SqliteStore, reader: StateReader) ->
 async def test_lines_are_the_newest_or_those_after_an_id(store: SqliteStore, reader: StateReader) -> None:
     """Without a place: the newest in their order; with one: what follows, so that a follower misses nothing."""
     for number in range(6):
-        await store.record("shop/dev", StageMemory(), [told("step", f"r{number % 2}", message=str(number))], 1.0)
+        await store.record("shop/dev", StageMemory(), [transition("step", f"r{number % 2}", message=str(number))], 1.0)
     newest = reader.lines("shop/dev", None, 2, 0)
     assert [item.message for item in newest] == ["4", "5"]
     assert [item.message for item in reader.lines(None, None, 2, newest[0].id - 3)] == ["2", "3"]
@@ -161,15 +163,15 @@ async def test_lines_are_the_newest_or_those_after_an_id(store: SqliteStore, rea
 async def test_history_is_bounded_by_count(folder: Path) -> None:
     """The oldest closed rollouts go, with their lines; an open one stays."""
     store = SqliteStore.open(folder, 90 * DAY, 3)
-    await store.record("shop/dev", StageMemory(), [told("started", "open")], 0.0)
+    await store.record("shop/dev", StageMemory(), [transition("started", "open")], 0.0)
     for number in range(6):
         await store.record(
-            "shop/dev", StageMemory(), [told("started", f"r{number}"), told("succeeded", f"r{number}")], 1.0
+            "shop/dev", StageMemory(), [transition("started", f"r{number}"), transition("succeeded", f"r{number}")], 1.0
         )
     assert [row.id for row in StateReader(folder).history(None, 100)] == ["r5", "r4", "r3", "open"]
     assert {item.rollout for item in StateReader(folder).lines(None, None, 100, 0)} == {"open", "r3", "r4", "r5"}
     for _ in range(200):
-        await store.record("shop/dev", StageMemory(), [told("notice", "", message="noise")], 2.0)
+        await store.record("shop/dev", StageMemory(), [transition("notice", "", message="noise")], 2.0)
     assert len(StateReader(folder).lines(None, None, 1000, 0)) == 150
     store.close()
 
@@ -177,9 +179,9 @@ async def test_history_is_bounded_by_count(folder: Path) -> None:
 async def test_history_is_bounded_by_age(folder: Path) -> None:
     """What ended, or was said, longer ago than the settings keep goes."""
     store = SqliteStore.open(folder, 10.0, 1000)
-    await store.record("shop/dev", StageMemory(), [told("started", "old"), told("failed", "old")], 100.0)
-    await store.record("shop/dev", StageMemory(), [told("notice", "")], 105.0)
-    await store.record("shop/dev", StageMemory(), [told("started", "new")], 112.0)
+    await store.record("shop/dev", StageMemory(), [transition("started", "old"), transition("failed", "old")], 100.0)
+    await store.record("shop/dev", StageMemory(), [transition("notice", "")], 105.0)
+    await store.record("shop/dev", StageMemory(), [transition("started", "new")], 112.0)
     assert [row.id for row in StateReader(folder).history(None, 10)] == ["new"]
     assert [item.time for item in StateReader(folder).lines(None, None, 10, 0)] == [105.0, 112.0]
     store.close()
@@ -213,8 +215,8 @@ async def test_an_equal_status_is_not_written(store: SqliteStore, folder: Path) 
 
 async def test_a_forgotten_stage_keeps_its_history(store: SqliteStore, reader: StateReader) -> None:
     """Memory and status go, the history stays and nothing in it stays open for ever."""
-    await store.record("shop/dev", MEMORY, [told("started")], 1.0)
-    await store.record("shop/prod", MEMORY, [told("started", "r2")], 1.0)
+    await store.record("shop/dev", MEMORY, [transition("started")], 1.0)
+    await store.record("shop/prod", MEMORY, [transition("started", "r2")], 1.0)
     await store.report(status(1.0))
     await store.forget("shop/dev")
     assert await store.memory("shop/dev") == StageMemory()
@@ -260,44 +262,54 @@ async def test_last_good_documents_come_back_as_they_were_written(store: SqliteS
 async def test_the_outbox_holds_what_somebody_wants_to_hear_once(store: SqliteStore) -> None:
     """Ends of rollouts and errors go out, once each; steps, warnings and superseded rollouts do not."""
     events = ("success", "failure", "rollback")
-    await store.aim({"all": events, "bad": ("failure",)}, 0.0)
-    told_once = [told("started"), told("step"), told("succeeded"), told("superseded", "r2"), told("failed", "r3")]
-    told_once += [told("rolledBack", "r4"), told("notice", "", level="warning"), told("notice", "", level="error")]
+    await store.set_targets({"all": events, "bad": ("failure",)}, 0.0)
+    told_once = [
+        transition("started"),
+        transition("step"),
+        transition("succeeded"),
+        transition("superseded", "r2"),
+        transition("failed", "r3"),
+    ]
+    told_once += [
+        transition("rolledBack", "r4"),
+        transition("notice", "", level="warning"),
+        transition("notice", "", level="error"),
+    ]
     await store.record("shop/dev", StageMemory(), told_once, 1.0)
     first = await store.outbox("all", 100)
     assert [item.event for item in first] == ["success", "failure", "rollback", "failure"]
     assert [item.event for item in await store.outbox("bad", 100)] == ["failure", "failure"]
-    await store.record("shop/dev", StageMemory(), [told("succeeded"), told("rolledBack", "r4")], 2.0)
+    await store.record("shop/dev", StageMemory(), [transition("succeeded"), transition("rolledBack", "r4")], 2.0)
     assert await store.outbox("all", 100) == first
-    await store.record("shop/dev", StageMemory(), [told("notice", "", level="error")], 3.0)
+    await store.record("shop/dev", StageMemory(), [transition("notice", "", level="error")], 3.0)
     assert len(await store.outbox("all", 100)) == 5
 
 
 async def test_each_target_gets_its_own_way_through_the_outbox(store: SqliteStore) -> None:
     """A delivery to one target says nothing of another; a new target gets only what comes after it."""
-    await store.aim({"a": ("success",), "b": ("success",)}, 0.0)
-    await store.record("shop/dev", StageMemory(), [told("succeeded", "r1"), told("succeeded", "r2")], 1.0)
+    await store.set_targets({"a": ("success",), "b": ("success",)}, 0.0)
+    await store.record("shop/dev", StageMemory(), [transition("succeeded", "r1"), transition("succeeded", "r2")], 1.0)
     one, two = (item.id for item in await store.outbox("a", 10))
-    await store.delivered(one, "a")
-    await store.postponed(two, "b", 50.0, 3)
+    await store.mark_delivered(one, "a")
+    await store.postpone(two, "b", 50.0, 3)
     assert await mail(store, "a") == [two]
     assert [(item.id, item.failures, item.next_at) for item in await store.outbox("b", 10)] == [
         (one, 0, 0.0),
         (two, 3, 50.0),
     ]
-    await store.aim({"b": ("success",), "c": ("success",)}, 5.0)
+    await store.set_targets({"b": ("success",), "c": ("success",)}, 5.0)
     assert await mail(store, "a") == []
     assert await mail(store, "b") == [one, two]
     assert await mail(store, "c") == []
-    await store.record("shop/dev", StageMemory(), [told("succeeded", "r3")], 6.0)
+    await store.record("shop/dev", StageMemory(), [transition("succeeded", "r3")], 6.0)
     assert len(await mail(store, "b")) == 3
     assert len(await mail(store, "c")) == 1
 
 
 async def test_the_outbox_is_bounded(store: SqliteStore, capsys: pytest.CaptureFixture[str]) -> None:
     """A target that is dead for long costs at most a thousand items, and the log says what was dropped."""
-    await store.aim({"a": ("failure",)}, 0.0)
-    await store.record("shop/dev", StageMemory(), [told("failed", f"r{number}") for number in range(1005)], 1.0)
+    await store.set_targets({"a": ("failure",)}, 0.0)
+    await store.record("shop/dev", StageMemory(), [transition("failed", f"r{number}") for number in range(1005)], 1.0)
     assert len(await store.outbox("a", 2000)) == 1000
     assert "notifications dropped, the outbox is full count=5" in capsys.readouterr().err
 
@@ -305,7 +317,7 @@ async def test_the_outbox_is_bounded(store: SqliteStore, capsys: pytest.CaptureF
 async def test_many_stages_record_side_by_side(store: SqliteStore, reader: StateReader) -> None:
     """Concurrent records of many stages are all there, and ids grow without a gap."""
     keys = [f"p{number}/dev" for number in range(40)]
-    await asyncio.gather(*(store.record(key, MEMORY, [told("started", key)], 1.0) for key in keys))
+    await asyncio.gather(*(store.record(key, MEMORY, [transition("started", key)], 1.0) for key in keys))
     assert {row.key for row in reader.history(None, 100)} == set(keys)
     assert [item.id for item in reader.lines(None, None, 100, 0)] == list(range(1, 41))
 
@@ -316,5 +328,5 @@ async def test_listeners_hear_of_transitions(store: SqliteStore) -> None:
     store.listen(lambda: heard.append(len(heard)))
     await store.record("shop/dev", MEMORY, [], 1.0)
     assert heard == []
-    await store.record("shop/dev", MEMORY, [told("failed")], 1.0)
+    await store.record("shop/dev", MEMORY, [transition("failed")], 1.0)
     assert heard == [0]

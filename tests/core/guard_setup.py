@@ -58,10 +58,16 @@ async def started(
 
 
 async def deliver(
-    guard: Guard, *documents: Sourced, source: str = A, unread: Sequence[str] = (), complete: bool = True
+    guard: Guard,
+    *documents: Sourced,
+    source: str = A,
+    unread: Sequence[str] = (),
+    complete: bool = True,
+    deleted: Sequence[Sourced] = (),
 ) -> None:
     """One delivery of a source."""
-    await guard.deliver(Delivery(source, documents, complete=complete, unread=tuple(unread)))
+    delivery = Delivery(source, documents, complete=complete, unread=tuple(unread), deleted=tuple(deleted))
+    await guard.deliver(delivery)
 
 
 async def accepted(*documents: Sourced, percent: float = 25, store: LastGood | None = None) -> tuple[Guard, Incumbents]:

@@ -48,8 +48,8 @@ def test_containers_that_cannot_be_reached_are_told_before_one_runs() -> None:
 
 def test_a_disk_is_nearly_full_below_one_gib() -> None:
     """The threshold itself is enough."""
-    assert machine.space("disk", machine.ENOUGH, "/").ok
-    assert machine.space("disk", machine.ENOUGH - 1, "/").level == "FAIL"
+    assert machine.space("disk", machine.MIN_FREE_BYTES, "/").ok
+    assert machine.space("disk", machine.MIN_FREE_BYTES - 1, "/").level == "FAIL"
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,41 @@ async def test_applying_a_path_never_prunes_other_stages() -> None:
     assert (found.stage("shop0/dev").prune, found.stages["shop/dev"].prune) == (False, True)
 
 
+async def test_what_was_deleted_on_purpose_goes_without_asking() -> None:
+    """Each deletion is told once, and counts until the stages are gone, also in a source that is not read whole."""
+    guard, up = await accepted(*shops(4))
+    await deliver(guard, *shops(4)[1:], deleted=shops(1))
+    await deliver(guard, complete=False, deleted=shops(4)[1:3])
+    assert set(guard.catalog(RULES, up).stages) == {"shop3/dev"}
+    assert guard.holds() == ()
+    await deliver(guard)
+    assert set(guard.catalog(RULES, up).stages) == set()
+    assert guard.holds() == ()
+
+
+async def test_a_deletion_counts_while_another_change_is_held() -> None:
+    """It is told once; what it deleted is not counted in what waits, and not when that is taken back either."""
+    guard, up = await accepted(*shops(6))
+    await deliver(guard, *shops(2), deleted=shops(4)[2:])
+    for _ in range(2):
+        guard.catalog(RULES, up)
+        assert len(guard.holds()[0].losses) == 2
+        await deliver(guard, *shops(2))
+    await deliver(guard, *shops(2), *shops(6)[4:])
+    assert len(guard.catalog(RULES, up).stages) == 4
+    assert guard.holds() == ()
+
+
+async def test_what_is_declared_again_is_no_longer_deleted() -> None:
+    """A later loss of it is one like any other."""
+    guard, up = await accepted(*shops(4))
+    await deliver(guard, deleted=shops(4))
+    await deliver(guard, *shops(4))
+    await deliver(guard)
+    assert len(guard.catalog(RULES, up).stages) == 4
+    assert len(guard.holds()[0].losses) == 4
+
+
 async def test_lines_do_not_matter() -> None:
     """A comment above a document is no other set: a confirmation holds, and origins show the new line."""
     guard, up = await accepted(*shops(4))

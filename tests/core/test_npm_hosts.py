@@ -55,14 +55,14 @@ def ids(route: Route, site: Site) -> Ids:
 
 def merged(row: Row, fields: Row, served: bool = True) -> Row:
     """The host as NPM has it after these fields were sent."""
-    found = {**row, **copy.deepcopy(fields)}
-    found["meta"] = {**found.get("meta", {}), "nginx_online": served, "nginx_err": None if served else "bad"}
-    number = found["certificate_id"]
-    found["certificate"] = {"id": number, "provider": "other"} if number else None
+    after = {**row, **copy.deepcopy(fields)}
+    after["meta"] = {**after.get("meta", {}), "nginx_online": served, "nginx_err": None if served else "bad"}
+    number = after["certificate_id"]
+    after["certificate"] = {"id": number, "provider": "other"} if number else None
     if not number:
-        found.update(ssl_forced=False, http2_support=False, hsts_enabled=False, hsts_subdomains=False)
-    found["access_list"] = {"id": found["access_list_id"]} if found["access_list_id"] else None
-    return found
+        after.update(ssl_forced=False, http2_support=False, hsts_enabled=False, hsts_subdomains=False)
+    after["access_list"] = {"id": after["access_list_id"]} if after["access_list_id"] else None
+    return after
 
 
 def made(route: Route, site: Site = SITE) -> Row:
@@ -70,11 +70,11 @@ def made(route: Route, site: Site = SITE) -> Row:
     return merged(ROW, hosts.changes(None, route, site, ids(route, site)))
 
 
-def seen(row: Row, site: Site = SITE) -> Route:
+def route_of(row: Row, site: Site = SITE) -> Route:
     """The route that the host stands for."""
-    found = hosts.parse(row, site)
-    assert found is not None
-    return found.route
+    host = hosts.parse(row, site)
+    assert host is not None
+    return host.route
 
 
 PLAIN = with_marker(Route("shop.test", "shop/dev", "1.0", "default", "a" * 64, "10.0.0.1", 80))
@@ -85,7 +85,7 @@ def test_a_new_host_reads_back_as_its_route(route: Route, site: Site) -> None:
     """Everything that a later pass needs is known from NPM alone, and nothing differs."""
     row = made(route, site)
     assert hosts.changes(row, route, site, ids(route, site)) == {}
-    assert seen(row, site) == route
+    assert route_of(row, site) == route
 
 
 @given(routes, routes, sites, sites)
@@ -95,7 +95,7 @@ def test_one_write_leads_from_any_route_to_any_other(first: Route, second: Route
     fields = hosts.changes(row, second, after, ids(second, after))
     row = merged(row, fields)
     assert hosts.changes(row, second, after, ids(second, after)) == {}
-    assert seen(row, after) == second
+    assert route_of(row, after) == second
     assert not set(fields) - {*ALLOWED}
 
 
@@ -123,13 +123,13 @@ def test_a_persons_settings_stay(route: Route, text: str) -> None:
     theirs = {"certificate_id": 9, "access_list_id": 8, "ssl_forced": True, "caching_enabled": True, "unheard_of": [1]}
     row = merged({**row, **theirs, "locations": [{"path": "/x"}]}, {"advanced_config": text + row["advanced_config"]})
     row["meta"]["colour"] = "blue"
-    assert seen(row) == PLAIN
+    assert route_of(row) == PLAIN
     row = merged(row, hosts.changes(row, plain, SITE, Ids()))
     assert {key: row[key] for key in theirs} == theirs
     assert row["locations"] == [{"path": "/x"}]
     assert row["meta"]["colour"] == "blue"
     assert block.without(row["advanced_config"]) == text
-    assert seen(row) == plain
+    assert route_of(row) == plain
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_persons_settings_stay(route: Route, text: str) -> None:
 def test_an_edit_of_what_is_ours_is_drift(edit: Row) -> None:
     """It reads without a marker, and one write of exactly these fields mends it."""
     row = {**made(PLAIN), **edit}
-    assert seen(row).marker == ""
+    assert route_of(row).marker == ""
     assert list(hosts.changes(row, PLAIN, SITE, Ids())) == list(edit)
 
 
@@ -164,7 +164,7 @@ def test_an_edit_of_what_is_ours_is_drift(edit: Row) -> None:
 )
 def test_other_ways_to_write_the_same_are_no_drift(edit: Row) -> None:
     """Versions of NPM differ in how they write yes, no and nothing."""
-    assert seen({**made(PLAIN), **edit}) == PLAIN
+    assert route_of({**made(PLAIN), **edit}) == PLAIN
 
 
 @pytest.mark.parametrize(
@@ -189,28 +189,28 @@ def test_a_host_without_our_mark_is_somebody_elses(meta: Any) -> None:
 def test_a_damaged_mark_leaves_the_hostname() -> None:
     """It is ours and to be written again, although nothing else of it can be read."""
     mark = json.dumps({"controller": "home-1", "hostname": "shop.test"})
-    found = hosts.parse({**made(PLAIN), "meta": {"holdfast": mark}}, SITE)
-    assert found is not None
-    assert found.route == Route("shop.test", "", "", "instance", "", "", 0)
+    host = hosts.parse({**made(PLAIN), "meta": {"holdfast": mark}}, SITE)
+    assert host is not None
+    assert host.route == Route("shop.test", "", "", "instance", "", "", 0)
 
 
 def test_a_lost_access_list_of_ours_is_drift_and_a_persons_is_not() -> None:
     """A host whose list was deleted is open to everybody; where we had put it there we say so."""
     closed = with_marker(Route(**{**vars(PLAIN), "options": Options(access_list="staff")}))
     row = {**made(closed), "access_list": None}
-    assert seen(row).marker == ""
+    assert route_of(row).marker == ""
     assert "access list does not exist" in rows.missing(row)
     theirs = {**made(PLAIN), "access_list_id": 4, "access_list": None}
-    assert seen(theirs) == PLAIN
+    assert route_of(theirs) == PLAIN
 
 
 def test_a_certificate_of_lets_encrypt_that_came_is_no_drift() -> None:
     """It came by itself, beside every write."""
     route = with_marker(Route(**{**vars(PLAIN), "options": Options(certificate="letsencrypt")}))
     row = made(route)
-    assert seen(row) == route
+    assert route_of(row) == route
     row.update(certificate_id=12, certificate={"id": 12, "provider": "letsencrypt"})
-    assert seen(row) == route
+    assert route_of(row) == route
     assert rows.has_letsencrypt(row)
     assert hosts.changes(row, PLAIN, SITE, Ids())["certificate_id"] == 0
 

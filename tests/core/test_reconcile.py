@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controller.broadcast import Event, StatusReported
 from controller.core.model.actions import Action, Operation, Pull
 from controller.core.model.decision import Rules
 from controller.core.model.desired import DesiredInstance, DesiredStage, Origin, SecretRef, StageKey, Template
@@ -14,7 +15,7 @@ from controller.core.model.errors import Unreachable, WorldBad
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Container, RouteTable, SecretsSeen
 from controller.core.model.status import StageStatus, Transition
-from controller.reconcile import Listener, Reconciler
+from controller.reconcile import Reconciler
 from controller.work.apply import Applier
 from controller.work.container_snapshot import MAX_AGE_S, ContainerSnapshot
 from controller.work.operations import Operations, Progress
@@ -57,11 +58,15 @@ class Bench:
             secrets=self,  # type: ignore[arg-type]
             store=self,  # type: ignore[arg-type]
             applier=_Applier(self, operations),
+            broadcast=self,  # type: ignore[arg-type]
             clock=self.clock,
             rules=Rules(),
             earlier=self.earlier,
         )
-        self.reconciler.subscribe(Listener(self.reported.append, lambda key, line: None))
+
+    def publish(self, event: Event) -> None:
+        if isinstance(event, StatusReported):
+            self.reported.append(event.status)
 
     async def _run(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         await later(3600)

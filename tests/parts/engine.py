@@ -155,11 +155,11 @@ class Engine:
     def inspect(self, controller: str) -> list[dict[str, Any]]:
         """What `docker inspect` says of every container with this controller id."""
         label = f"holdfast.dev/controller={controller}"
-        found = []
+        documents = []
         for row in self.client.api.containers(all=True, filters={"label": [label]}):
             with contextlib.suppress(docker.errors.NotFound):
-                found.append(self.client.api.inspect_container(row["Id"]))
-        return found
+                documents.append(self.client.api.inspect_container(row["Id"]))
+        return documents
 
     def _own_folder(self) -> Path:
         if self.folder is None:

@@ -113,10 +113,10 @@ class Door:
     def _pass(self, wire: socket.socket) -> None:
         """One call per connection: the part is told so, and it is over when the part hangs up."""
         with contextlib.suppress(OSError), wire:
-            asked = _request(wire)
-            if asked is None:
+            request = _request(wire)
+            if request is None:
                 return
-            first, lines, body = asked
+            first, lines, body = request
             method, target, _ = first.split(" ", 2)
             call = Call(self.name, method, re.sub(r"^/v[\d.]+(?=/[a-z_])", "", target), time.monotonic(), body)
             self.calls.append(call)
@@ -209,7 +209,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.kinds: list[str] = []
-        """What was asked for since `arm`, changing calls only."""
+        """Calls since `arm`, changing ones only."""
         self._at = 0
         self._fault = Fault("pass")
         self._lock = threading.Lock()

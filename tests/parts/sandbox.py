@@ -155,9 +155,9 @@ class Sandbox:
 
     def containers(self, **labels: str) -> list[dict[str, Any]]:
         """`docker inspect` of this controller's containers, optionally only those with `holdfast.dev/KEY=value`."""
-        wanted = {f"holdfast.dev/{key}": value for key, value in labels.items()}
-        found = self.engine.inspect(self.id)
-        return [c for c in found if wanted.items() <= (c["Config"]["Labels"] or {}).items()]
+        expected = {f"holdfast.dev/{key}": value for key, value in labels.items()}
+        documents = self.engine.inspect(self.id)
+        return [c for c in documents if expected.items() <= (c["Config"]["Labels"] or {}).items()]
 
     def wait(self, fact: Callable[[], object], what: str, seconds: float = 60) -> None:
         """Look until the fact is true. Fails with `what` and the controller's last lines."""

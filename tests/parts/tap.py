@@ -42,8 +42,8 @@ class Tap:
 
     def most(self, pattern: str) -> int:
         """How many calls whose path matches were under way at the same time."""
-        found = [call for call in self.calls if re.search(pattern, call.path)]
-        return max((sum(self._beside(call, other) for other in found) for call in found), default=0)
+        matching = [call for call in self.calls if re.search(pattern, call.path)]
+        return max((sum(self._beside(call, other) for other in matching) for call in matching), default=0)
 
     @staticmethod
     def _beside(call: Call, other: Call) -> bool:

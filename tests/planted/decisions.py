@@ -9,21 +9,21 @@ BUGS = (
         (
             Edit(
                 "core/planning/retire.py",
-                "def _staying(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n",
-                "def _staying(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n"
-                "    return {item.id for item in draft.observed.containers if draft.desired.instance(item.tag)}\n\n\n"
-                "def _stayed(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:\n",
+                "def _staying(builder: PlanBuilder, slots: Slots, selection: Selection) -> set[str]:\n",
+                "def _staying(builder: PlanBuilder, slots: Slots, selection: Selection) -> set[str]:\n"
+                "    return {one.id for one in builder.observed.containers if builder.desired.instance(one.tag)}\n\n\n"
+                "def _stayed(builder: PlanBuilder, slots: Slots, selection: Selection) -> set[str]:\n",
             ),
             Edit(
                 "core/planning/retire.py",
-                "    routed = {route.container for route in draft.observed.routes.routes.values()}\n",
-                "    routed: set[str] = set()\n",
+                "    _note_undrained(builder, staying | builder.routed)\n",
+                "    _note_undrained(builder, staying)\n",
             ),
             Edit(
                 "core/planning/retire.py",
-                "def _routed(draft: Draft, item: Container) -> bool:\n",
-                "def _routed(draft: Draft, item: Container) -> bool:\n    return False\n\n\n"
-                "def _was_routed(draft: Draft, item: Container) -> bool:\n",
+                "def _may_be_routed(builder: PlanBuilder, container: Container) -> bool:\n",
+                "def _may_be_routed(builder: PlanBuilder, container: Container) -> bool:\n    return False\n\n\n"
+                "def _was_routed(builder: PlanBuilder, container: Container) -> bool:\n",
             ),
         ),
         red="cell broken_tag",
@@ -47,14 +47,14 @@ BUGS = (
         "What is there gets the routes when nothing has proven itself.",
         (
             Edit(
-                "core/planning/tag_state.py",
+                "core/planning/types.py",
                 "        return self.current or self.stable\n",
                 "        return self.current or self.stable or self.candidate\n",
             ),
             Edit(
                 "core/planning/routes.py",
-                "    if gated(draft, item):\n        return True\n",
-                "    if item.running:\n        return True\n",
+                "    if has_passed_gate(builder, container):\n        return True\n",
+                "    if container.running:\n        return True\n",
             ),
         ),
         red="cell broken_first",
@@ -92,9 +92,9 @@ BUGS = (
         (
             Edit(
                 "core/planning/routes.py",
-                'host = {"ip": item.address,',
-                "known = seen.host if seen is not None and seen.container == item.id else item.address\n"
-                '    host = {"ip": known,',
+                "    host = container.address\n",
+                "    known = existing is not None and existing.container == container.id\n"
+                "    host = existing.host if existing is not None and known else container.address\n",
             ),
         ),
         red="cell engine_restarted",
@@ -124,8 +124,8 @@ BUGS = (
             ),
             Edit(
                 "reconcile.py",
-                "    _listeners: list[Listener] = field(default_factory=list)\n",
-                "    _listeners: list[Listener] = field(default_factory=list)\n"
+                "    _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)\n",
+                "    _locks: dict[StageKey, asyncio.Lock] = field(default_factory=dict)\n"
                 "    _kept: dict[StageKey, StageMemory] = field(default_factory=dict)\n",
             ),
         ),

@@ -4,6 +4,7 @@ The notifier and its outbox are the real ones; only the POST goes to a receiver 
 """
 
 import asyncio
+import itertools
 import json
 import sqlite3
 from collections import Counter
@@ -11,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from controller.clients.notify import TIMEOUT, Notifier, Target
-from controller.clients.state import outbox as state_outbox
-from controller.clients.state.outbox import OutboxItem
+from controller.clients.notify import TIMEOUT_S, Notifier, Target
+from controller.clients.state import outbox
+from controller.clients.state.outbox import Notification
 from controller.clients.state.schema import VERSIONS
 from controller.clients.state.store import SqliteStore
 from controller.core.model.desired import SecretRef, StageKey
@@ -41,14 +42,14 @@ class Receiver:
         """Where it listens."""
         return f"http://{self.name}.test/hook"
 
-    async def post(self, item: OutboxItem) -> str:
+    async def post(self, item: Notification) -> str:
         """Take a delivery; empty, or what the sender sees instead of a receipt."""
         self.attempts += 1
         if self.mode == "down":
             return "cannot connect: refused"
-        await asyncio.sleep({"up": 0.01, "slow": 4.0, "silent": TIMEOUT}[self.mode])
+        await asyncio.sleep({"up": 0.01, "slow": 4.0, "silent": TIMEOUT_S}[self.mode])
         if self.mode == "silent":
-            return f"no answer within {TIMEOUT:g} s"
+            return f"no answer within {TIMEOUT_S:g} s"
         self.got[item.id] += 1
         self.bodies.append(json.loads(item.body))
         return ""
@@ -59,14 +60,14 @@ class Outbox:
 
     def __init__(self) -> None:
         self.db = sqlite3.connect(":memory:")
-        for statement in VERSIONS[-1]:
+        for statement in itertools.chain.from_iterable(VERSIONS):
             self.db.execute(statement)
         self.wakes: list[Callable[[], None]] = []
 
     def add(self, stage: StageKey, transitions: Sequence[Transition], now: float) -> None:
         """In the transaction of what it tells of."""
         for item in transitions:
-            state_outbox.add(self.db, stage, item, now)
+            outbox.add(self.db, stage, item, now)
         for wake in self.wakes:
             wake()
 
@@ -82,21 +83,21 @@ class SimOutbox:
         """Have it called after each record."""
         self._outbox.wakes[:] = [wake]
 
-    async def aim(self, targets: Mapping[str, Sequence[str]], now: float) -> None:
+    async def set_targets(self, targets: Mapping[str, Sequence[str]], now: float) -> None:
         """Deliver to exactly these targets."""
-        state_outbox.aim(self._db, targets, now)
+        outbox.set_targets(self._db, targets, now)
 
-    async def outbox(self, target: str, limit: int) -> list[OutboxItem]:
+    async def outbox(self, target: str, limit: int) -> list[Notification]:
         """What the target has not got yet."""
-        return state_outbox.waiting(self._db, target, limit)
+        return outbox.waiting(self._db, target, limit)
 
-    async def delivered(self, item: str, target: str) -> None:
+    async def mark_delivered(self, item: str, target: str) -> None:
         """It has got it."""
-        state_outbox.settle(self._db, item, target)
+        outbox.mark_delivered(self._db, item, target)
 
-    async def postponed(self, item: str, target: str, next_at: float, failures: int) -> None:
+    async def postpone(self, item: str, target: str, next_at: float, failures: int) -> None:
         """It will be tried again."""
-        state_outbox.postpone(self._db, item, target, next_at, failures)
+        outbox.postpone(self._db, item, target, next_at, failures)
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -114,7 +115,7 @@ class SimNotifier(Notifier):
         super().__init__(cast(SqliteStore, SimOutbox(life, outbox)), receivers, secrets, clock)
         self._life = life
 
-    async def _send(self, http: object, target: Target, item: OutboxItem) -> str:
+    async def _send(self, http: object, target: Target, item: Notification) -> str:
         if self._life.dead:
             raise Crash
         assert isinstance(target, Receiver)

@@ -1,4 +1,4 @@
-"""Checks of `doctor` on this machine: each says what it found and, where something is missing, the remedy."""
+"""Checks of `doctor` on this machine. A finding says what is so and, where something is missing, the remedy."""
 
 import os
 import shutil
@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-ENOUGH = 1 << 30
-"""Bytes that should be free for images and the state folder."""
-CONNECT = 5.0
-"""Seconds to wait for a connection."""
+MIN_FREE_BYTES = 1 << 30
+"""For images and the state folder."""
+CONNECT_TIMEOUT_S = 5.0
+REACH_TIMEOUT_S = 1.0
 MIGRATE = Path("/proc/sys/net/ipv4/tcp_migrate_req")
 """Whether the kernel hands connections that nobody has accepted yet to the next listener (Linux 5.14 and newer)."""
 
@@ -28,7 +28,7 @@ class Finding:
 
     @property
     def level(self) -> Literal["ok", "note", "FAIL"]:
-        """The word in front of it."""
+        """The word that is printed in front of it."""
         return ("note" if self.remedy else "ok") if self.ok else "FAIL"
 
     def to_json(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def state_folder(path: Path) -> Finding:
 
 def _state_folder(path: Path) -> Finding:
     if not os.path.lexists(path):
-        parent = next(item for item in path.absolute().parents if os.path.exists(item))
+        parent = next(parent for parent in path.absolute().parents if os.path.exists(parent))
         ok = os.access(parent, os.W_OK | os.X_OK)
         remedy = "" if ok else f"make {parent} writable, or set state.path"
         return Finding("state", ok, f"{path} will be made" if ok else f"{parent} is not writable", remedy)
@@ -63,16 +63,16 @@ def _state_folder(path: Path) -> Finding:
 def disk(path: Path) -> Finding:
     """Enough space is free where the state folder is."""
     try:
-        there = next(item for item in (path.absolute(), *path.absolute().parents) if os.path.exists(item))
-        return space("disk", shutil.disk_usage(there).free, str(there))
+        existing = next(one for one in (path.absolute(), *path.absolute().parents) if os.path.exists(one))
+        return space("disk", shutil.disk_usage(existing).free, str(existing))
     except OSError as error:
         return Finding("disk", False, f"{path}: {error.strerror}", "run as its owner, or set state.path")
 
 
 def space(check: str, free: int, where: str, remedy: str = "free at least 1 GiB") -> Finding:
-    """So many bytes are enough, or not."""
+    """Whether so many free bytes are enough."""
     text = f"{free / (1 << 30):.1f} GiB free below {where}"
-    return Finding(check, free >= ENOUGH, text, "" if free >= ENOUGH else remedy)
+    return Finding(check, free >= MIN_FREE_BYTES, text, "" if free >= MIN_FREE_BYTES else remedy)
 
 
 def engine_socket(host: str | None) -> Finding:
@@ -83,7 +83,7 @@ def engine_socket(host: str | None) -> Finding:
     path = Path(where.removeprefix("unix://"))
     try:
         with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(CONNECT)
+            probe.settimeout(CONNECT_TIMEOUT_S)
             probe.connect(str(path))
     except FileNotFoundError:
         return Finding("engine", False, f"{path} is not there", "start Docker, or set docker.host", True)
@@ -95,17 +95,17 @@ def engine_socket(host: str | None) -> Finding:
 
 
 def _permission(path: Path) -> str:
-    """Whom the socket is open to, as a command where joining its group helps."""
+    """The remedy for a socket that may not be opened; a command where joining its group helps."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return f"make the folders above {path} accessible, or set docker.host"
-    if not found.st_mode & stat.S_IWGRP or found.st_gid == 0:
+    if not status.st_mode & stat.S_IWGRP or status.st_gid == 0:
         return f"run as the owner of {path}, or give its group write permission"
     try:
         group = path.group()
     except KeyError:
-        group = str(found.st_gid)
+        group = str(status.st_gid)
     return f"sudo usermod -aG {group} $USER, then log in again"
 
 
@@ -127,7 +127,7 @@ def listens(address: str) -> str:
     """Why nobody listens on host:port; empty when somebody does."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), CONNECT).close()
+        socket.create_connection((host.strip("[]") or "127.0.0.1", int(port)), CONNECT_TIMEOUT_S).close()
     except (OSError, ValueError) as error:
         return (error.strerror if isinstance(error, OSError) else "") or str(error)
     return ""
@@ -151,7 +151,7 @@ def handed_over(setting: Path = MIGRATE) -> Finding:
 def reaches(address: str) -> bool:
     """True when a machine answers at this IP address: a refusal is an answer."""
     try:
-        socket.create_connection((address, 1), 1.0).close()
+        socket.create_connection((address, 1), REACH_TIMEOUT_S).close()
     except ConnectionRefusedError:
         return True
     except OSError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from controller.core.model.observed import Route
     from controller.settings import Settings
 
-ASKED = 3
+TRIED_ROUTES = 3
 """Routes of ours that are tried."""
 LEVELS = ("hidden", "view", "manage")
 REMEDIES = {
@@ -26,7 +26,7 @@ REMEDIES = {
 
 
 async def npm(settings: "Settings", client: "NpmProxy") -> AsyncIterator[Finding]:
-    """What can be asked only of NPM; nothing when it does not let us in, which was said before."""
+    """What only NPM has; nothing when the login fails, which the check of the proxy reported."""
     try:
         me = await client.session.me()
         table = await client.read()
@@ -37,7 +37,7 @@ async def npm(settings: "Settings", client: "NpmProxy") -> AsyncIterator[Finding
     why = await asyncio.to_thread(machine.listens, tls)
     remedy = "set proxy.tlsAddress to where routes with a certificate are served"
     yield Finding("proxy TLS address", not why, f"{tls}: {why}" if why else f"{tls} answers", remedy if why else "")
-    intact = [route for _, route in sorted(table.routes.items()) if route.marker][:ASKED]
+    intact = [route for _, route in sorted(table.routes.items()) if route.marker][:TRIED_ROUTES]
     if not intact:
         text = f"by {settings.proxy.reach}: not tried yet, there is no route of ours"
         yield Finding("proxy reach", True, text, "ask again after the first rollout")
@@ -46,7 +46,7 @@ async def npm(settings: "Settings", client: "NpmProxy") -> AsyncIterator[Finding
 
 
 def permissions(settings: "Settings", me: Mapping[str, Any]) -> Finding:
-    """The user may do what is needed, and not much more."""
+    """The user has the permissions that are needed, and not many more."""
     identity = settings.proxy.identity
     if "admin" in (me.get("roles") or ()):
         remedy = "make a user without that role, with proxy hosts: manage and all else hidden"
@@ -54,7 +54,7 @@ def permissions(settings: "Settings", me: Mapping[str, Any]) -> Finding:
     missing = missing_permission(me)
     if missing:
         return Finding("proxy user", False, f"{identity}: {missing}", "an administrator sets it on NPM's page Users")
-    found: Mapping[str, str] = me.get("permissions") or {}
+    granted: Mapping[str, str] = me.get("permissions") or {}
     needed = {"proxy_hosts": "manage", "certificates": "hidden", "access_lists": "hidden"}
     certificate, access = settings.proxy.certificate, settings.proxy.access_list
     if certificate == LETSENCRYPT:
@@ -63,15 +63,15 @@ def permissions(settings: "Settings", me: Mapping[str, Any]) -> Finding:
         needed["certificates"] = "view"
     if access is not None and not access.isdecimal():
         needed["access_lists"] = "view"
-    lacks = [f"{name} to {level}" for name, level in needed.items() if _level(found, name) < LEVELS.index(level)]
+    lacks = [f"{name} to {level}" for name, level in needed.items() if _level(granted, name) < LEVELS.index(level)]
     if lacks:
         text = f"{identity} cannot do what the settings ask for"
         return Finding("proxy user", False, text, f"set its permission for {' and '.join(lacks)}, or write ids")
     most = {**dict.fromkeys(("redirection_hosts", "dead_hosts", "streams"), "view"), **needed}
     most["certificates"] = "manage" if needed["certificates"] == "manage" else "view"
     most["access_lists"] = "view"
-    more = [name for name, level in most.items() if _level(found, name) > LEVELS.index(level)]
-    sees = "every host" if found.get("visibility") == "all" else "its own hosts only"
+    more = [name for name, level in most.items() if _level(granted, name) > LEVELS.index(level)]
+    sees = "every host" if granted.get("visibility") == "all" else "its own hosts only"
     text = f"{identity} may manage proxy hosts and sees {sees}"
     if more:
         return Finding("proxy user", True, text, f"it needs less: set {', '.join(more)} to view or hidden")
@@ -94,6 +94,6 @@ async def reach(settings: "Settings", client: "NpmProxy", route: "Route") -> Fin
     return Finding("proxy reach", True, f"{route.hostname} answers through Nginx Proxy Manager, from {target}")
 
 
-def _level(found: Mapping[str, str], name: str) -> int:
-    level = found.get(name, "hidden")
+def _level(granted: Mapping[str, str], name: str) -> int:
+    level = granted.get(name, "hidden")
     return LEVELS.index(level) if level in LEVELS else 0

@@ -50,7 +50,7 @@ class CaddyProxy:
         self._public = PublicSide()
 
     async def close(self) -> None:
-        """Free what the questions hold."""
+        """Close the HTTP client."""
         await self._public.close()
 
     async def read(self) -> RouteTable:

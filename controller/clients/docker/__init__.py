@@ -3,7 +3,7 @@
 ::
 
     runtime      the calls that the controller makes, each in a thread of `threads`
-    lister       what is there: one list call, with the `cache` of what inspects told
+    lister       what is there: one list call, with the `cache` of inspected details
     create       the create call, with `create_body`; writer, attach: calls on containers that exist
     handle       looks at one container and posts to it, once `ownership` says that it is ours and unchanged
     pull         pulls and the question for a digest, with `auth` and `stream`; images: what is here

@@ -38,11 +38,11 @@ class DetailsCache:
         with self._lock:
             return self._epoch, self._dropped.get(container_id, 0)
 
-    def keep(self, container_id: str, known: Details, ticket: tuple[int, int], now: float) -> None:
+    def keep(self, container_id: str, inspected: Details, ticket: tuple[int, int], now: float) -> None:
         """Remember the answer of an inspect."""
         with self._lock:
             if ticket == (self._epoch, self._dropped.get(container_id, 0)):
-                self._kept[container_id] = (known, now)
+                self._kept[container_id] = (inspected, now)
 
     def get(self, container_id: str, now: float) -> Details | None:
         """Details that may still be believed. `now` is monotonic."""

@@ -1,4 +1,4 @@
-"""The create body of a container, built in one pure function; what policy is asked about is what Docker is sent.
+"""The body of a create call, built by one pure function. The policy judges the very body that Docker gets.
 
 Beyond the spec every container gets: `no-new-privileges`, no NET_RAW (unless `policy.capabilities` lists it; ping works
 through ICMP sockets), at most 4,096 processes, restart policy `no` until the gate has passed, and rotated logs.

@@ -63,7 +63,7 @@ class Engine:
         timeout: float = READ_TIMEOUT_S,
         stream: bool = False,
     ) -> requests.Response:
-        """Make one call. A reading call that broke is asked again once on a new connection.
+        """Make one call. A reading call that broke is repeated once on a new connection.
 
         Raises `Unreachable` when nothing can have happened, `ReplyLost` when a changing call may have happened, and
         `EngineError` for a refusal.
@@ -116,21 +116,21 @@ class Engine:
                 raise ReplyLost(f"{method} {path}: the answer is not JSON") from error
             raise Unreachable(f"Docker Engine at {self.host}: the answer to {path} is not JSON") from error
 
-    def read(self, path: str, asked: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Ask a question. A refusal is `Unreachable` too: nothing is known then."""
+    def read(self, path: str, task: str, params: Mapping[str, Any] | None = None) -> Any:
+        """Ask a question. Raises `Unreachable` for a refusal too. `task`: such as `list networks`."""
         try:
             return self.json("GET", path, params=params)
         except EngineError as error:
-            raise Unreachable(f"Docker Engine at {self.host} cannot {asked}: {error.message}") from error
+            raise Unreachable(f"Docker Engine at {self.host} cannot {task}: {error.message}") from error
 
-    def find(self, path: str, asked: str) -> Any:
+    def find(self, path: str, task: str) -> Any:
         """Ask about one thing; None when there is no such thing. Raises `Unreachable`."""
         try:
             return self.json("GET", path)
         except EngineError as error:
             if error.status == 404:
                 return None
-            raise Unreachable(f"Docker Engine at {self.host} cannot {asked}: {error.message}") from error
+            raise Unreachable(f"Docker Engine at {self.host} cannot {task}: {error.message}") from error
 
     def _connect(self) -> docker.APIClient:
         with self._lock:

@@ -27,7 +27,7 @@ class Outcome:
     """One row. It applies when the status is among `statuses` and the text matches `says`; empty ones match all."""
 
     error: type[RevisionBad] | type[WorldBad] | None
-    """None: what was asked for is so already."""
+    """None: the call's effect is there already."""
     reason: str = ""
     means: str = ""
     """What happened, in plain words."""
@@ -41,13 +41,13 @@ class Outcome:
     says: str = ""
 
     def when(self, *statuses: int, says: str = "") -> "Outcome":
-        """The same outcome, told by other signs."""
+        """The same outcome, recognised by other signs."""
         return replace(self, statuses=statuses, says=says)
 
-    def failure(self, refusal: EngineError, asked: str, retry_after: float | None = None) -> HoldfastError:
-        """The error that says what was asked, what came back and what helps."""
+    def failure(self, refusal: EngineError, task: str, retry_after: float | None = None) -> HoldfastError:
+        """The error that says what we wanted, what came back and what helps."""
         answer = refusal.message if self.means else f"{refusal.message} (status {refusal.status})"
-        parts = [f"cannot {asked}", self.means, answer if self.quoted else ""]
+        parts = [f"cannot {task}", self.means, answer if self.quoted else ""]
         text = "; ".join(filter(None, (": ".join(filter(None, parts)), self.helps)))
         if self.error is RevisionBad:
             return RevisionBad(text, reason=self.reason)
@@ -178,7 +178,7 @@ UNRECOGNISED = Outcome(WorldBad, "DockerError")
 
 
 def outcome(table: Table, refusal: EngineError, *, image: str = "", name: str = "") -> Outcome:
-    """The first row that applies, else `UNRECOGNISED`. `image`, `name`: of the container that was asked for."""
+    """The first row that applies, else `UNRECOGNISED`. `image`, `name`: those of the container, which are not read."""
     text = without_names(refusal.message, image, name)
     for row in table:
         if (not row.statuses or refusal.status in row.statuses) and re.search(row.says, text):
@@ -186,11 +186,11 @@ def outcome(table: Table, refusal: EngineError, *, image: str = "", name: str = 
     return UNRECOGNISED
 
 
-def raise_unless_done(table: Table, refusal: EngineError, asked: str, *, image: str = "", name: str = "") -> None:
-    """Return when what was asked for is so already, else raise what the refusal means."""
+def raise_unless_done(table: Table, refusal: EngineError, task: str, *, image: str = "", name: str = "") -> None:
+    """Return when the call's effect is there already, else raise what the refusal means. `task`: such as `stop a-1`."""
     row = outcome(table, refusal, image=image, name=name)
     if row.error is not None:
-        raise row.failure(refusal, asked) from refusal
+        raise row.failure(refusal, task) from refusal
 
 
 _RETRY_AFTER = re.compile(r"retry[- ]after:?\s*\"?(\d{1,6})")

@@ -1,4 +1,4 @@
-"""Looks at our containers: one filtered list call, and an inspect of those whose details are not known any more."""
+"""Looks at our containers: one filtered list call, and an inspect of those whose details are no longer known."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from controller.clients.docker.handle import Handle
 from controller.clients.docker.network import Network
 from controller.clients.docker.ownership import Document, Shown, list_params, shown
 from controller.clients.docker.transport import TRANSPORT_ERRORS
-from controller.clients.docker.view import UNTOLD, Details
+from controller.clients.docker.view import UNKNOWN_DETAILS, Details
 from controller.core.model import names
 from controller.core.model.desired import StageKey
 from controller.core.model.errors import Unreachable
@@ -51,9 +51,9 @@ class Lister:
         identity = self._identity(shown(document)) if document is not None else None
         if document is None or identity is None:
             return None
-        known = view.details(document)
-        self._cache.keep(str(document["Id"]), known, ticket, self._clock.monotonic())
-        return self._container(document, identity, known)
+        inspected = view.details(document)
+        self._cache.keep(str(document["Id"]), inspected, ticket, self._clock.monotonic())
+        return self._container(document, identity, inspected)
 
     def impostors(self) -> tuple[tuple[str, str], ...]:
         """See `Diagnosable.impostors`."""
@@ -86,18 +86,18 @@ class Lister:
                     raise
                 unseen_max -= 1
                 log.warning("container not seen, its stage waits", container=str(row["Id"])[:12], error=error.message)
-                container = replace(self._container(row, identity, UNTOLD), unseen=True)
+                container = replace(self._container(row, identity, UNKNOWN_DETAILS), unseen=True)
             if container is not None:
                 yield container
 
     def _listed(self, row: Document, identity: Identity, now: float) -> Container | None:
-        known = self._cache.get(str(row["Id"]), self._clock.monotonic())
-        if known is not None and view.still_true(known, row, now):
-            return self._container(row, identity, known)
+        inspected = self._cache.get(str(row["Id"]), self._clock.monotonic())
+        if inspected is not None and view.is_current(inspected, row, now):
+            return self._container(row, identity, inspected)
         return self.inspect(str(row["Id"]))
 
-    def _container(self, document: Document, identity: Identity, known: Details) -> Container:
-        return view.container(document, identity, known, network=self._network.name, network_id=self._network.id)
+    def _container(self, document: Document, identity: Identity, inspected: Details) -> Container:
+        return view.container(document, identity, inspected, network=self._network.name, network_id=self._network.id)
 
     def _identity(self, what: Shown) -> Identity | None:
         if what.is_impostor(self._handle.controller_id):

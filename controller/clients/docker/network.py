@@ -59,18 +59,18 @@ class Network:
             "CheckDuplicate": True,
             "Labels": {NETWORK_LABEL: self._controller_id},
         }
-        asked = f"create network {self.name}"
+        task = f"create network {self.name}"
         try:
             created = self._engine.json("POST", "/networks/create", body=body, timeout=WRITE_TIMEOUT_S)
         except EngineError as error:
             existing = self._find() if error.status == 409 else None
             if existing is None:
-                raise errors.outcome(errors.CREATE_NETWORK, error).failure(error, asked) from error
+                raise errors.outcome(errors.CREATE_NETWORK, error).failure(error, task) from error
             return existing
         except ReplyLost as error:
             existing = self._find()
             if existing is None:
-                raise WorldBad(f"cannot {asked}: {error}", reason="NetworkMissing") from error
+                raise WorldBad(f"cannot {task}: {error}", reason="NetworkMissing") from error
             return existing
         return self._oldest(str(created["Id"]))
 

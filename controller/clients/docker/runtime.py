@@ -63,7 +63,7 @@ class DockerRuntime(Diagnosable):
     # Looks
 
     async def list(self, stage: StageKey | None = None) -> tuple[Container, ...]:
-        """Our containers in one filtered look; inspects only those whose details are not known any more.
+        """Our containers in one filtered look; inspects only those whose details are no longer known.
 
         In a list of everything one that cannot be inspected is there as `unseen`; in that of its stage it raises.
         """

@@ -30,7 +30,7 @@ class Details:
     passed: bool
 
 
-UNTOLD = Details(
+UNKNOWN_DETAILS = Details(
     shape=(), started_at=None, finished_at=None, exit_code=0, oom_killed=False, error="", restart_count=0, passed=True
 )
 """Stands for the details of a container that cannot be inspected: it counts as passed, so that nothing ends it."""
@@ -62,19 +62,19 @@ def shape(state: str, attached: Mapping[str, Document]) -> tuple[object, ...]:
     return (state, *sorted((name, str((end or {}).get("IPAddress") or "")) for name, end in attached.items()))
 
 
-def still_true(known: Details, row: Document, now: float) -> bool:
+def is_current(inspected: Details, row: Document, now: float) -> bool:
     """False when a list row contradicts the details: other state, other address, or an age that does not fit.
 
     `now` is the Engine's clock, Unix seconds.
     """
     state, status = str(row.get("State", "")), str(row.get("Status", ""))
-    if state == "restarting" or known.shape != shape(state, networks(row)):
+    if state == "restarting" or inspected.shape != shape(state, networks(row)):
         return False
     code = re.match(r"Exited \((-?\d+)\)", status)
-    if code and int(code.group(1)) != known.exit_code:
+    if code and int(code.group(1)) != inspected.exit_code:
         return False
     span = age(status)
-    since = known.finished_at if state in ("exited", "dead") else known.started_at
+    since = inspected.finished_at if state in ("exited", "dead") else inspected.started_at
     return span is None or since is None or span[0] - 3 <= now - since <= span[1] + 3
 
 
@@ -124,7 +124,7 @@ def health(document: Document) -> Health | None:
 
 
 def container(
-    document: Document, identity: Identity, known: Details, *, network: str, network_id: str | None
+    document: Document, identity: Identity, inspected: Details, *, network: str, network_id: str | None
 ) -> Container:
     """Build a `Container` from a list row or an inspect document of ours and its details."""
     state = document.get("State")
@@ -140,12 +140,12 @@ def container(
         name=identity.name,
         image=repository(document),
         state=cast(ContainerState, status),
-        started_at=known.started_at,
-        exit_code=known.exit_code if status in ("exited", "dead") else None,
-        oom_killed=known.oom_killed,
-        error=known.error,
-        restart_count=known.restart_count,
-        passed=known.passed,
+        started_at=inspected.started_at,
+        exit_code=inspected.exit_code if status in ("exited", "dead") else None,
+        oom_killed=inspected.oom_killed,
+        error=inspected.error,
+        restart_count=inspected.restart_count,
+        passed=inspected.passed,
         health=health(document) if running else None,
         connected=end is not None,
         address=address,
@@ -162,7 +162,7 @@ def endpoint(attached: Mapping[str, Document], network: str, network_id: str | N
 
 
 def repository(document: Document) -> str:
-    """`repository` of the `repository@sha256:…` that a container was made from; empty when only an id is told."""
+    """`repository` of the `repository@sha256:…` that a container was made from; empty when Docker shows only an id."""
     image = str((document.get("Config") or {}).get("Image") or document.get("Image") or "")
     name, at, _ = image.partition("@")
     return name if at else ""

@@ -12,7 +12,7 @@ class NpmFront:
         self._client = PublicSide()
 
     async def close(self) -> None:
-        """Free what the questions hold."""
+        """Close the HTTP client."""
         await self._client.close()
 
     async def ask(self, hostname: str, path: str, tls: bool) -> Answer:

@@ -55,7 +55,7 @@ class NpmProxy:
         """The path for which a silent hostname was doubted last."""
 
     async def close(self) -> None:
-        """Free what the calls hold; a certificate that is being requested is left to NPM."""
+        """Close the HTTP clients; a certificate that is being requested is left to NPM."""
         await self._issuer.close()
         await self._front.close()
         await self.session.close()

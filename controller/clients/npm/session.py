@@ -74,7 +74,7 @@ class NpmSession:
         )
 
     async def close(self) -> None:
-        """Free what the calls hold."""
+        """Close the HTTP client."""
         await self._client.aclose()
 
     async def call(
@@ -97,7 +97,7 @@ class NpmSession:
             message = _message(answer)
             if not _may_be_login(status, message):
                 raise Refused(status, message)
-            if is_last or not await self._is_outdated(token, status, message):
+            if is_last or not await self._forget_if_outdated(token, status, message):
                 break
         await self._check_permission(token)
         if status < 500:
@@ -110,8 +110,8 @@ class NpmSession:
         user = await self.call("GET", PERMISSIONS)
         return user if isinstance(user, dict) else {}
 
-    async def _is_outdated(self, token: str, status: int, message: str) -> bool:
-        """True when NPM does not accept the token, which is forgotten then."""
+    async def _forget_if_outdated(self, token: str, status: int, message: str) -> bool:
+        """Forget the token when NPM does not accept it; True when it was so."""
         if status in GATEWAY_STATUSES:
             return False
         if not _says_expired(status, message):

@@ -1,6 +1,6 @@
 """Small notes in the state folder, each a file of its own: which images were pulled, which mass change was confirmed.
 
-A note that is lost or damaged is a note that was never made; each is written whole, or not at all.
+A note that is lost or damaged counts as never written. A note is written whole or not at all.
 """
 
 import json
@@ -21,12 +21,10 @@ class PulledNote:
 
     def load(self) -> Mapping[str, Sequence[str]]:
         """Digests by repository, oldest pull first."""
-        found = _load(self._path)
-        if not isinstance(found, dict):
+        note = _load(self._path)
+        if not isinstance(note, dict):
             return {}
-        return {
-            str(name): [str(one) for one in digests] for name, digests in found.items() if isinstance(digests, list)
-        }
+        return {str(name): [str(one) for one in digests] for name, digests in note.items() if isinstance(digests, list)}
 
     def save(self, pulled: Mapping[str, Sequence[str]]) -> None:
         """Remember exactly this. Raises `WorldBad`."""
@@ -41,8 +39,8 @@ class ConfirmedNote:
 
     def load(self) -> str:
         """Digest of the change that was confirmed last and is still under way; empty: none."""
-        found = _load(self._path)
-        return found if isinstance(found, str) else ""
+        note = _load(self._path)
+        return note if isinstance(note, str) else ""
 
     def save(self, digest: str) -> None:
         """Remember exactly this. Raises `WorldBad`."""

@@ -1,4 +1,4 @@
-"""What is read from the state file. A row that this version cannot read counts as not there, and the log says so."""
+"""Queries on the state file. A row that this version cannot read counts as missing, and the log says so."""
 
 import json
 import sqlite3
@@ -42,8 +42,9 @@ def stages(db: sqlite3.Connection) -> tuple[StageKey, ...]:
 
 def statuses(db: sqlite3.Connection) -> dict[StageKey, StageStatus]:
     """The newest status of each stage."""
-    found = {key: parsed(StageStatus, data, key) for key, data in db.execute("SELECT stage, data FROM status")}
-    return {key: item for key, item in found.items() if item is not None}
+    rows = db.execute("SELECT stage, data FROM status")
+    statuses = {key: parsed(StageStatus, data, key) for key, data in rows}
+    return {key: status for key, status in statuses.items() if status is not None}
 
 
 def last_good(db: sqlite3.Connection, source: str) -> tuple[Sourced, ...] | None:
@@ -55,7 +56,7 @@ def last_good(db: sqlite3.Connection, source: str) -> tuple[Sourced, ...] | None
     if row is None:
         return None
     try:
-        return tuple(_sourced(item) for item in json.loads(row[0]))
+        return tuple(_sourced(stored) for stored in json.loads(row[0]))
     except (ValidationError, ValueError, KeyError, TypeError):
         log.warning("last good documents cannot be read by this version, taken for unknown", source=source)
         return None
@@ -75,8 +76,8 @@ def history(db: sqlite3.Connection, prefix: str | None, limit: int) -> list[Hist
 
 def oldest_record(db: sqlite3.Connection) -> float | None:
     """When the oldest log line that is kept was written; None without any."""
-    found = db.execute("SELECT time FROM line ORDER BY id LIMIT 1").fetchone()
-    return float(found[0]) if found is not None else None
+    row = db.execute("SELECT time FROM line ORDER BY id LIMIT 1").fetchone()
+    return float(row[0]) if row is not None else None
 
 
 def lines(db: sqlite3.Connection, prefix: str | None, rollout: str | None, limit: int, after: int) -> list[LogLine]:
@@ -90,10 +91,10 @@ def lines(db: sqlite3.Connection, prefix: str | None, rollout: str | None, limit
         (*values, max(0, after), max(0, limit)),
     )
     names = ("id", "time", "level", "key", "tag", "rollout", "step", "message")
-    found = [
+    lines = [
         LogLine.model_validate({**dict(zip(names, row[:-1], strict=True)), "data": json.loads(row[-1])}) for row in rows
     ]
-    return found if after > 0 else found[::-1]
+    return lines if after > 0 else lines[::-1]
 
 
 def _below(prefix: str | None) -> tuple[str, tuple[str, ...]]:
@@ -103,8 +104,8 @@ def _below(prefix: str | None) -> tuple[str, tuple[str, ...]]:
     return "(stage = ? OR (stage > ? AND stage < ?))", (prefix, f"{prefix}/", f"{prefix}0")
 
 
-def _sourced(item: dict[str, Any]) -> Sourced:
-    document = KINDS[item["kind"]].model_validate(item["document"])
-    sourced = Sourced.of_file(document, item["source"], item["path"], item["line"])
-    more = {name: item[name] for name in ORIGIN_MORE if name in item}
+def _sourced(stored: dict[str, Any]) -> Sourced:
+    document = KINDS[stored["kind"]].model_validate(stored["document"])
+    sourced = Sourced.of_file(document, stored["source"], stored["path"], stored["line"])
+    more = {name: stored[name] for name in ORIGIN_MORE if name in stored}
     return replace(sourced, origin=replace(sourced.origin, **more)) if more else sourced

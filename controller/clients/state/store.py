@@ -17,7 +17,7 @@ from typing import TypeVar
 from controller.clients.state import folder as state_folder
 from controller.clients.state import outbox, read, write
 from controller.clients.state.file import DAMAGED, FILE, open_writer, result_code, translated
-from controller.clients.state.outbox import OutboxItem
+from controller.clients.state.outbox import Notification
 from controller.clients.state.write import Keep
 from controller.core.catalog.types import Sourced
 from controller.core.model.desired import StageKey
@@ -104,21 +104,21 @@ class SqliteStore:
         """Have `wake` called in the event loop after each record that may have filled the outbox."""
         self._wakes.append(wake)
 
-    async def aim(self, targets: Mapping[str, Sequence[str]], now: float) -> None:
+    async def set_targets(self, targets: Mapping[str, Sequence[str]], now: float) -> None:
         """Deliver to exactly these targets, by key, these events; a new one gets what is recorded from `now` on."""
-        await self._run(lambda db: outbox.aim(db, targets, now))
+        await self._run(lambda db: outbox.set_targets(db, targets, now))
 
-    async def outbox(self, target: str, limit: int) -> list[OutboxItem]:
-        """What a target has not got yet, soonest first."""
+    async def outbox(self, target: str, limit: int) -> list[Notification]:
+        """What a target has not received yet, soonest first."""
         return await self._run(lambda db: outbox.waiting(db, target, limit))
 
-    async def delivered(self, item: str, target: str) -> None:
-        """The target has got the item, or will not get it any more."""
-        await self._run(lambda db: outbox.settle(db, item, target))
+    async def mark_delivered(self, notification: str, target: str) -> None:
+        """Deliver it to the target no more: it was received, or it is given up."""
+        await self._run(lambda db: outbox.mark_delivered(db, notification, target))
 
-    async def postponed(self, item: str, target: str, next_at: float, failures: int) -> None:
-        """The target has not got the item after so many attempts; the next is due at `next_at`."""
-        await self._run(lambda db: outbox.postpone(db, item, target, next_at, failures))
+    async def postpone(self, notification: str, target: str, next_at: float, failures: int) -> None:
+        """Try again at `next_at`, after so many failed attempts."""
+        await self._run(lambda db: outbox.postpone(db, notification, target, next_at, failures))
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)

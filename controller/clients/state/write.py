@@ -1,6 +1,6 @@
-"""What is written to the state file; each function runs inside one transaction of the one writer.
+"""Statements that change the state file; each function runs inside one transaction of the one writer.
 
-No secret gets in: memory, statuses and transitions carry references, digests and messages, never values.
+No secret is stored: memory, statuses and transitions carry references, digests and messages, never values.
 """
 
 import json
@@ -44,31 +44,34 @@ def record(
         "WHERE data != excluded.data",
         (stage, _json(memory.model_dump(mode="json"))),
     )
-    for item in transitions:
-        if item.rollout and item.kind in ("started", *OUTCOMES):
-            _history(db, stage, item, now)
+    for transition in transitions:
+        if transition.rollout and transition.kind in ("started", *OUTCOMES):
+            _record_history(db, stage, transition, now)
         db.execute(
             "INSERT INTO line (time, level, stage, tag, rollout, step, message, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (now, item.level, stage, item.tag, item.rollout, item.step, item.message, _json(item.data)),
+            (
+                *(now, transition.level, stage, transition.tag, transition.rollout, transition.step),
+                *(transition.message, _json(transition.data)),
+            ),
         )
-        outbox.add(db, stage, item, now)
+        outbox.add(db, stage, transition, now)
 
 
-def _history(db: sqlite3.Connection, stage: StageKey, item: Transition, now: float) -> None:
-    """Open the row of a rollout, or close it; a row is closed once, and one whose start was lost is made whole.
+def _record_history(db: sqlite3.Connection, stage: StageKey, end: Transition, now: float) -> None:
+    """Insert the row of a rollout, or close it; a row is closed once, and one whose start was lost is inserted then.
 
     The revision is that of the end: at the start the digest, which is a part of it, need not be known.
     """
     db.execute(
         "INSERT OR IGNORE INTO history (id, stage, tag, kind, revision, status, started_at) "
         "VALUES (?, ?, ?, ?, ?, 'Running', ?)",
-        (item.rollout, stage, item.tag, item.rollout_kind, item.revision, now),
+        (end.rollout, stage, end.tag, end.rollout_kind, end.revision, now),
     )
-    if item.kind in OUTCOMES:
+    if end.kind in OUTCOMES:
         db.execute(
             "UPDATE history SET status = ?, ended_at = ?, reason = ?, message = ?, "
             "revision = coalesce(nullif(?, ''), revision) WHERE id = ? AND ended_at IS NULL",
-            (OUTCOMES[item.kind], now, item.reason, item.message, item.revision, item.rollout),
+            (OUTCOMES[end.kind], now, end.reason, end.message, end.revision, end.rollout),
         )
 
 
@@ -121,14 +124,14 @@ def keep_good(db: sqlite3.Connection, source: str, documents: Sequence[Sourced])
     """What the guard accepted from a source."""
     rows = [
         {
-            "kind": item.document.kind,
-            "source": item.origin.source,
-            "path": item.origin.path,
-            "line": item.origin.line,
-            **{name: value for name in ORIGIN_MORE if (value := getattr(item.origin, name))},
-            "document": item.document.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            "kind": one.document.kind,
+            "source": one.origin.source,
+            "path": one.origin.path,
+            "line": one.origin.line,
+            **{name: value for name in ORIGIN_MORE if (value := getattr(one.origin, name))},
+            "document": one.document.model_dump(mode="json", by_alias=True, exclude_unset=True),
         }
-        for item in documents
+        for one in documents
     ]
     db.execute(
         "INSERT INTO good VALUES (?, ?) ON CONFLICT (source) DO UPDATE SET data = excluded.data "

@@ -1,4 +1,4 @@
-"""All sources merged into stages (design §2, "From documents to stages").
+"""Merges the documents of all sources into one catalog of stages.
 
 Pure: documents, settings and what runs in, one `Catalog` out. The order of the documents does not matter; only the list
 of a stage is in an order, its age. A document that loses a conflict never holds up the others: it is refused with a
@@ -29,14 +29,14 @@ def catalog(documents: Sequence[Sourced], rules: CatalogRules, incumbents: Incum
     """Merge the documents of all sources into stages; raises nothing for documents that passed the reader."""
     projects, refused_projects = duplicates.projects(_of_kind(documents, Project), rules, incumbents)
     requests, refused_requests = duplicates.requests(_of_kind(documents, DeployRequest), rules, incumbents)
-    asked = _by_stage(requests)
-    stages = _expanded(projects, asked, rules, incumbents)
+    requests_of = _by_stage(requests)
+    stages = _expanded(projects, requests_of, rules, incumbents)
     stages = refuse_shared_volumes(stages, rules, incumbents)
     stages, claims = grant_hostnames(stages, rules, incumbents)
-    told, pending = duplicates.notices(refused_projects, refused_requests, stages)
-    for key, more in told.items():
+    of_stages, pending = duplicates.notices(refused_projects, refused_requests, stages)
+    for key, more in of_stages.items():
         stages[key] = replace(stages[key], notices=(*stages[key].notices, *more))
-    pending += _unknown(projects, asked)
+    pending += _unknown(projects, requests_of)
     notices = tuple(sorted(pending, key=lambda notice: (notice.reason, notice.message)))
     generations = [(key, generation(stage)) for key, stage in stages.items()]
     digest = digests.digest_of((generations, sorted(claims.items()), _without_origin(notices)), DIGITS)
@@ -58,19 +58,19 @@ def _without_origin(notices: Iterable[Notice]) -> tuple[Notice, ...]:
 
 
 def _of_kind(documents: Iterable[Sourced], kind: type[Kind]) -> list[Placed[Kind]]:
-    return [Placed(item.document, item.origin) for item in documents if isinstance(item.document, kind)]
+    return [Placed(sourced.document, sourced.origin) for sourced in documents if isinstance(sourced.document, kind)]
 
 
 def _by_stage(requests: Iterable[Placed[DeployRequest]]) -> _Requests:
-    asked: dict[StageKey, list[Placed[DeployRequest]]] = {}
+    requests_of: dict[StageKey, list[Placed[DeployRequest]]] = {}
     for request in requests:
         spec = request.document.spec
-        asked.setdefault(names.stage_key(spec.project, spec.stage), []).append(request)
-    return asked
+        requests_of.setdefault(names.stage_key(spec.project, spec.stage), []).append(request)
+    return requests_of
 
 
 def _expanded(
-    projects: Iterable[Placed[Project]], asked: _Requests, rules: CatalogRules, incumbents: Incumbents
+    projects: Iterable[Placed[Project]], requests_of: _Requests, rules: CatalogRules, incumbents: Incumbents
 ) -> dict[StageKey, DesiredStage]:
     """The stages that this controller takes, sorted by key, with the hostnames that they want."""
     stages: dict[StageKey, DesiredStage] = {}
@@ -79,20 +79,20 @@ def _expanded(
             if stage.host in (None, rules.controller_id):
                 blank = expand(project.document, stage, project.origin, rules)
                 listed = stage.instances if "instances" in stage.model_fields_set else None
-                whole = with_instances(blank, listed, asked.get(blank.key, ()), rules, incumbents)
+                whole = with_instances(blank, listed, requests_of.get(blank.key, ()), rules, incumbents)
                 stages[blank.key] = with_possible_options(whole, rules.proxy, rules.tls)
     return dict(sorted(stages.items()))
 
 
-def _unknown(projects: Iterable[Placed[Project]], asked: _Requests) -> Iterable[Notice]:
+def _unknown(projects: Iterable[Placed[Project]], requests_of: _Requests) -> Iterable[Notice]:
     """The DeployRequests that wait for their project or stage; a stage of another controller is a known one."""
-    known = {item.name: {stage.name for stage in item.document.spec.stages} for item in projects}
-    for request in (item for requests in asked.values() for item in requests):
+    declared = {project.name: {stage.name for stage in project.document.spec.stages} for project in projects}
+    for request in (request for requests in requests_of.values() for request in requests):
         spec = request.document.spec
         waits = f"DeployRequest {request.name} ({where(request.origin)}) waits for"
-        if spec.project not in known:
+        if spec.project not in declared:
             message = f"{waits} project {spec.project} with a stage {spec.stage}: no such project is declared"
             yield Notice("UnknownProject", message, spec.tag, request.origin)
-        elif spec.stage not in known[spec.project]:
+        elif spec.stage not in declared[spec.project]:
             message = f"{waits} stage {spec.stage} of project {spec.project}: the project has no such stage"
             yield Notice("UnknownStage", message, spec.tag, request.origin)

@@ -1,8 +1,8 @@
-"""Names that only one stage may have: hostnames and volumes. Who gets one, and what the others are told.
+"""Names that only one stage may have: hostnames and volumes. Decides who gets one, and what the others are told.
 
 Hostnames: default routes before instance routes, then whom the route belongs to now, then the order of documents. The
 loser goes without that hostname, its containers run all the same. Volumes: the stage that runs, then the order of
-documents. Two stages on one volume would write each other's data, so the loser is looked at and not touched.
+documents. Two stages on one volume would write each other's data, so the loser is suspended.
 """
 
 from collections.abc import Iterable, Mapping
@@ -66,7 +66,7 @@ def refuse_shared_volumes(stages: Stages, rules: CatalogRules, incumbents: Incum
     for stage in stages.values():
         for source in {mount.source for mount in stage.template.mounts if not mount.bind}:
             holders.setdefault(source, []).append(stage)
-    found = dict(stages)
+    granted = dict(stages)
     for volume in sorted(holders):
         winner, *losers = sorted(holders[volume], key=rank)
         for loser in losers:
@@ -74,10 +74,10 @@ def refuse_shared_volumes(stages: Stages, rules: CatalogRules, incumbents: Incum
                 f"volume {volume} of {loser.key} ({where(loser.origin)}) is the one of {winner.key} "
                 f"({where(winner.origin)}): {loser.key} is left as it is until one of them has another name"
             )
-            stage = found[loser.key]
+            stage = granted[loser.key]
             notices = (*stage.notices, Notice("VolumeCollision", message, origin=loser.origin))
-            found[loser.key] = replace(stage, suspend=True, notices=notices)
-    return found
+            granted[loser.key] = replace(stage, suspend=True, notices=notices)
+    return granted
 
 
 def _claims(stage: DesiredStage, rules: CatalogRules, incumbents: Incumbents) -> Iterable[_Claim]:
@@ -91,8 +91,8 @@ def _claims(stage: DesiredStage, rules: CatalogRules, incumbents: Incumbents) ->
             continue
         holder = incumbents.hostnames.get(instance.hostname, ("", ""))
         held = 0 if holder == (stage.key, instance.tag) else 1 if holder[0] == stage.key else 2
-        asked = precedence(instance.origin, instance.request or stage.project, rules.sources)
-        yield _Claim(instance.hostname, stage.key, instance.tag, instance.origin, (1, held, asked, stage.key, number))
+        place = precedence(instance.origin, instance.request or stage.project, rules.sources)
+        yield _Claim(instance.hostname, stage.key, instance.tag, instance.origin, (1, held, place, stage.key, number))
 
 
 def _hostname_notice(loser: _Claim, winner: _Claim) -> Notice:
@@ -107,11 +107,14 @@ def _without(stage: DesiredStage, lost: Iterable[tuple[_Claim, Notice]]) -> Desi
     refused = tuple(lost)
     if not refused:
         return stage
-    default = {claim.hostname for claim, _ in refused if claim.tag is None}
-    tags = {claim.tag for claim, _ in refused}
+    refused_default = {claim.hostname for claim, _ in refused if claim.tag is None}
+    refused_tags = {claim.tag for claim, _ in refused}
     return replace(
         stage,
-        default_hostnames=tuple(item for item in stage.default_hostnames if item not in default),
-        instances=tuple(replace(item, hostname=None) if item.tag in tags else item for item in stage.instances),
+        default_hostnames=tuple(name for name in stage.default_hostnames if name not in refused_default),
+        instances=tuple(
+            replace(instance, hostname=None) if instance.tag in refused_tags else instance
+            for instance in stage.instances
+        ),
         notices=(*stage.notices, *(notice for _, notice in refused)),
     )

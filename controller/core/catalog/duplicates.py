@@ -1,4 +1,4 @@
-"""Documents of one kind and one name: which of them counts, and what is said of the others.
+"""Documents of one kind and one name: decides which of them counts, and what is said of the others.
 
 The one with the most that runs wins, then the order of documents; the others are refused as a whole.
 """
@@ -33,12 +33,12 @@ def projects(
 ) -> tuple[list[Placed[Project]], list[Refused[Project]]]:
     """One project for each name, sorted by name, and those that were refused."""
 
-    def running(item: Placed[Project]) -> tuple[int, int]:
-        stages = {names.stage_key(item.name, stage.name): stage for stage in item.document.spec.stages}
-        declared = sum(incumbents.sources.get(key) == item.origin.source for key in stages)
-        tags = [{stage.default_tag, *(instance.tag for instance in stage.instances)} for stage in stages.values()]
-        up = [incumbents.running.get(key, frozenset()) for key in stages]
-        return declared, sum(len(wanted & runs) for wanted, runs in zip(tags, up, strict=True))
+    def running(project: Placed[Project]) -> tuple[int, int]:
+        stages = {names.stage_key(project.name, stage.name): stage for stage in project.document.spec.stages}
+        by_source = sum(incumbents.sources.get(key) == project.origin.source for key in stages)
+        declared = [{stage.default_tag, *(instance.tag for instance in stage.instances)} for stage in stages.values()]
+        running = [incumbents.running.get(key, frozenset()) for key in stages]
+        return by_source, sum(len(tags & run) for tags, run in zip(declared, running, strict=True))
 
     return _one_each(documents, rules, running)
 
@@ -48,11 +48,11 @@ def requests(
 ) -> tuple[list[Placed[DeployRequest]], list[Refused[DeployRequest]]]:
     """One DeployRequest for each name, sorted by name, and those that were refused."""
 
-    def running(item: Placed[DeployRequest]) -> tuple[int, int]:
-        spec = item.document.spec
+    def running(request: Placed[DeployRequest]) -> tuple[int, int]:
+        spec = request.document.spec
         key = names.stage_key(spec.project, spec.stage)
         runs = spec.tag in incumbents.running.get(key, ())
-        return int(runs), int(runs and incumbents.sources.get(key) == item.origin.source)
+        return int(runs), int(runs and incumbents.sources.get(key) == request.origin.source)
 
     return _one_each(documents, rules, running)
 
@@ -63,25 +63,21 @@ def notices(
     stages: Mapping[StageKey, DesiredStage],
 ) -> tuple[dict[StageKey, list[Notice]], list[Notice]]:
     """What is said of refused documents: for each stage that they name, and what belongs to no stage."""
-    of_stages: dict[StageKey, list[Notice]] = {}
-    of_none: list[Notice] = []
-    told: list[tuple[list[StageKey], Notice]] = []
+    refused: list[tuple[list[StageKey], Notice]] = []
     for project in refused_projects:
-        both = {names.stage_key(project.loser.name, stage.name) for stage in project.loser.document.spec.stages}
-        told.append((sorted(both), Notice("DuplicateProject", project.message, origin=project.loser.origin)))
+        keys = {names.stage_key(project.loser.name, stage.name) for stage in project.loser.document.spec.stages}
+        refused.append((sorted(keys), Notice("DuplicateProject", project.message, origin=project.loser.origin)))
     for request in refused_requests:
         spec = request.loser.document.spec
-        told.append(
-            (
-                [names.stage_key(spec.project, spec.stage)],
-                Notice("DuplicateRequest", request.message, spec.tag, request.loser.origin),
-            )
-        )
-    for keys, notice in sorted(told, key=lambda item: item[1].message):
-        known = [key for key in keys if key in stages]
-        for key in known:
+        notice = Notice("DuplicateRequest", request.message, spec.tag, request.loser.origin)
+        refused.append(([names.stage_key(spec.project, spec.stage)], notice))
+    of_stages: dict[StageKey, list[Notice]] = {}
+    of_none: list[Notice] = []
+    for named, notice in sorted(refused, key=lambda pair: pair[1].message):
+        declared = [key for key in named if key in stages]
+        for key in declared:
             of_stages.setdefault(key, []).append(notice)
-        if not known:
+        if not declared:
             of_none.append(notice)
     return of_stages, of_none
 
@@ -89,19 +85,19 @@ def notices(
 def _one_each(
     documents: Iterable[Placed[Kind]], rules: CatalogRules, running: Callable[[Placed[Kind]], tuple[int, int]]
 ) -> tuple[list[Placed[Kind]], list[Refused[Kind]]]:
-    named: dict[str, list[Placed[Kind]]] = {}
-    for item in documents:
-        named.setdefault(item.name, []).append(item)
+    by_name: dict[str, list[Placed[Kind]]] = {}
+    for document in documents:
+        by_name.setdefault(document.name, []).append(document)
 
-    def rank(item: Placed[Kind]) -> tuple[int, int, Precedence, int, str]:
-        first, second = running(item)
-        place = precedence(item.origin, item.name, rules.sources)
-        return (-first, -second, place, item.origin.line, item.document.model_dump_json())
+    def rank(document: Placed[Kind]) -> tuple[int, int, Precedence, int, str]:
+        first, second = running(document)
+        place = precedence(document.origin, document.name, rules.sources)
+        return (-first, -second, place, document.origin.line, document.document.model_dump_json())
 
     winners: list[Placed[Kind]] = []
     refused: list[Refused[Kind]] = []
-    for _, same in sorted(named.items()):
-        winner, *losers = sorted(same, key=rank) if len(same) > 1 else same
+    for _, same_name in sorted(by_name.items()):
+        winner, *losers = sorted(same_name, key=rank) if len(same_name) > 1 else same_name
         winners.append(winner)
         refused += [Refused(loser, winner) for loser in losers]
     return winners, refused

@@ -1,7 +1,7 @@
 """One stage of a project with everything filled in: what the stage sets, else what the project sets, else the default.
 
 A stage overrides the project: scalars replace, env goes by name, labels by key, healthCheck, resources and route field
-by field. Reads documents that passed the reader; cross-field mistakes are its business.
+by field. The documents passed the reader, which refuses mistakes across fields.
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ _Value = TypeVar("_Value")
 
 
 def expand(project: Project, stage: Stage, origin: Origin, rules: CatalogRules) -> DesiredStage:
-    """One stage as it should be, before instances; its hostnames are those it wants, not yet those it is granted."""
+    """Fill in one stage but for its instances; its hostnames are those it wants, not yet those it is granted."""
     spec, name = project.spec, project.metadata.name
     step = _first(stage.pre_deploy, spec.pre_deploy)
     mounts = tuple(_mount(name, stage.name, volume) for volume in spec.volumes)
@@ -85,17 +85,17 @@ def _template(project: Project, stage: Stage, mounts: tuple[Mount, ...]) -> Temp
     )
 
 
-def _env(items: Iterable[EnvVar]) -> tuple[Env, ...]:
+def _env(variables: Iterable[EnvVar]) -> tuple[Env, ...]:
     """The project's order, then what the stage adds; a later one of the same name replaces the value in its place."""
-    found = {item.name: Env(item.name, _value(item)) for item in items}
-    return tuple(found.values())
+    by_name = {variable.name: Env(variable.name, _value(variable)) for variable in variables}
+    return tuple(by_name.values())
 
 
-def _value(item: EnvVar) -> str | SecretRef:
+def _value(variable: EnvVar) -> str | SecretRef:
     """The literal, or the reference; one of a kind that cannot be resolved has no name, so that it blocks creation."""
-    if item.value is not None:
-        return item.value
-    ref = item.value_from
+    if variable.value is not None:
+        return variable.value
+    ref = variable.value_from
     if ref is not None and ref.file is not None:
         return SecretRef("file", ref.file)
     return SecretRef("env", (ref.env or "") if ref is not None else "")
@@ -114,13 +114,13 @@ def _strategy(declared: Strategy | None, mounts: tuple[Mount, ...]) -> tuple[Str
 
 def _check(health: HealthCheck, port: int | None) -> Check:
     """The check with its port; without any port there is nobody to ask, and a running process counts as healthy."""
-    asked = health.port if health.port is not None else port
+    probed_port = health.port if health.port is not None else port
     kind = health.type or "http"
-    if kind in ("http", "tcp") and asked is None:
+    if kind in ("http", "tcp") and probed_port is None:
         kind = "none"
     return Check(
         type=kind,
-        port=asked if kind in ("http", "tcp") else None,
+        port=probed_port if kind in ("http", "tcp") else None,
         path=health.path,
         statuses=tuple(_range(part) for part in health.statuses.split(",")),
         retries=health.retries,

@@ -1,4 +1,4 @@
-"""The declared instances of one stage: whose tag it is, how old it is, and which tags cannot stand side by side.
+"""The declared instances of one stage: who declares each tag, how old it is, and which tags exclude each other.
 
 Age is the order: the list of the project first, oldest first, then the DeployRequests by creationTimestamp, else by
 when they were first seen, else as the newest; then by name.
@@ -28,27 +28,27 @@ def with_instances(
     it is the oldest instance. Only an empty list that is written down releases it too; `listed` None: it is not.
     """
     aged = sorted(requests, key=lambda request: _age(stage, request, incumbents))
-    declared = [DesiredInstance(item.tag, _ttl(item.ttl), stage.origin) for item in listed or ()]
+    declared = [DesiredInstance(instance.tag, _ttl(instance.ttl), stage.origin) for instance in listed or ()]
     declared += [_requested(request) for request in aged]
-    found: dict[str, DesiredInstance] = {}
-    for instance in declared:
-        found.pop(instance.tag, None)
-        found[instance.tag] = instance
-    instances = list(found.values())
+    by_tag: dict[str, DesiredInstance] = {}
+    for declaration in declared:
+        by_tag.pop(declaration.tag, None)
+        by_tag[declaration.tag] = declaration
+    instances = list(by_tag.values())
     counts = bool(instances) or listed is None
-    if counts and stage.default_tag is not None and stage.default_tag not in found:
+    if counts and stage.default_tag is not None and stage.default_tag not in by_tag:
         instances.insert(0, DesiredInstance(stage.default_tag, None, stage.origin))
     kept, notices = _distinct(stage, instances, rules, incumbents)
     settled = [_without_default_ttl(stage, instance, notices) for instance in kept]
-    wanted = tuple(replace(instance, hostname=_hostname(stage, instance.tag, rules)) for instance in settled)
-    return replace(stage, instances=wanted, notices=(*stage.notices, *notices))
+    named = tuple(replace(instance, hostname=_hostname(stage, instance.tag, rules)) for instance in settled)
+    return replace(stage, instances=named, notices=(*stage.notices, *notices))
 
 
 def _age(stage: DesiredStage, request: Placed[DeployRequest], incumbents: Incumbents) -> tuple[float, str]:
     document = request.document
-    seen = incumbents.seen.get((stage.key, document.spec.tag), float("inf"))
+    first_seen = incumbents.seen.get((stage.key, document.spec.tag), float("inf"))
     created = _timestamp(document.metadata.creation_timestamp)
-    return (seen if created is None else created, request.name)
+    return (first_seen if created is None else created, request.name)
 
 
 def _timestamp(text: str | None) -> float | None:

@@ -1,7 +1,7 @@
-"""The order in which documents win when two of them want the same thing and nothing of either runs (design §2).
+"""The order in which documents win when two of them want the same thing and nothing of either runs.
 
 The order of the sources in the settings, then path or namespace, then name. A source that the settings do not name
-comes last. Only what runs goes before this, and that each conflict decides for itself.
+comes last. What runs goes before this order; each kind of conflict looks at that itself.
 """
 
 from collections.abc import Sequence

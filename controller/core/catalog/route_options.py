@@ -1,4 +1,4 @@
-"""Which options of a route a proxy can carry out. What it cannot is refused before anything is begun for it."""
+"""Which options of a route a proxy can carry out; a stage that asks for another one is suspended with a notice."""
 
 import re
 from dataclasses import replace
@@ -12,7 +12,7 @@ VERIFY_GRAMMAR = re.compile(r"/[A-Za-z0-9._~/?&=+%,:-]{0,1023}\Z")
 
 
 def verify_path(check: Check, port: int | None) -> str:
-    """What the proof through the proxy asks: the path that the health check asks on the same port, else `/`.
+    """The path of the proof through the proxy: the one that the health check asks on the same port, else `/`.
 
     An application may well answer 503 on `/` by itself; on the path of its health check that means that it is ill.
     """
@@ -24,8 +24,8 @@ def refusal(options: Options, kind: ProxyKind, tls: bool) -> str:
     """Words that say which option is refused and what to do; empty when all can be had. `tls`: the proxy serves TLS."""
     if kind == "npm":
         return ""
-    for name, asked in (("certificate", options.certificate), ("accessList", options.access_list)):
-        if asked is not None:
+    for name, value in (("certificate", options.certificate), ("accessList", options.access_list)):
+        if value is not None:
             return f"route.{name} works with Nginx Proxy Manager only; leave it out with proxy.kind caddy"
     if options.force_tls and not tls:
         return "route.forceTLS needs proxy.tls.mode internal or acme in the settings"
@@ -35,10 +35,10 @@ def refusal(options: Options, kind: ProxyKind, tls: bool) -> str:
 
 
 def with_possible_options(stage: DesiredStage, kind: ProxyKind, tls: bool) -> DesiredStage:
-    """The stage, or the stage left alone, with a notice: no route is made without the protection that it asks for."""
-    words = refusal(stage.options, kind, tls) if stage.port is not None else ""
-    if not words:
+    """Suspend a stage whose options the proxy lacks: no route is made without the protection that it asks for."""
+    message = refusal(stage.options, kind, tls) if stage.port is not None else ""
+    if not message:
         return stage
     return replace(
-        stage, suspend=True, notices=(*stage.notices, Notice("UnsupportedOption", words, origin=stage.origin))
+        stage, suspend=True, notices=(*stage.notices, Notice("UnsupportedOption", message, origin=stage.origin))
     )

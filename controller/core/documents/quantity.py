@@ -36,8 +36,8 @@ def cpus(text: str) -> float:
 def timestamp(text: str) -> float:
     """Unix seconds of an RFC 3339 time, UTC when it names no zone."""
     try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except OverflowError as error:
         raise ValueError(f"{text!r} is out of range") from error
 

@@ -1,17 +1,18 @@
-"""The reference page of all fields, made from the models' schemas, so that it cannot say anything else than they do."""
+"""The reference page of all fields. It is made from the models' schemas, so that it cannot contradict them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from controller.core.documents.forms import DURATION_PATTERN
 from controller.core.documents.schema import editor_schema
 from controller.core.documents.spec import KINDS
 from controller.core.model.limits import LIMITS
 
 Schema = Mapping[str, Any]
 
-_WORDS = {"^([0-9]+(\\.[0-9]+)?(ms|s|m|h|d))+$": "duration"}
-_FORMATS = {"duration": "duration", "path": "path", "address": "address", "uri": "URL", "hostname": "hostname"}
+_NAMES_OF_PATTERNS = {DURATION_PATTERN: "duration"}
+_NAMES_OF_FORMATS = {"duration": "duration", "path": "path", "address": "address", "uri": "URL", "hostname": "hostname"}
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,14 @@ class Row:
 
 def rows(schema: Schema, definitions: Mapping[str, Schema], path: str = "") -> Iterator[Row]:
     """The fields of a schema, each followed by those inside it; required ones first."""
-    needed = schema.get("required", ())
-    fields = schema.get("properties", {}).items()
-    for name, given in sorted(fields, key=lambda item: item[0] not in needed):
-        field = _whole(given, definitions)
+    required = schema.get("required", ())
+    properties = schema.get("properties", {})
+    for name in sorted(properties, key=lambda name: name not in required):
+        field = _resolved(properties[name], definitions)
         here = f"{path}.{name}" if path else name
-        default = "required" if name in needed else _default(field)
-        yield Row(here, _kind(field, definitions), default, _sentence(given, field))
-        yield from _inside(field, definitions, here)
+        default = "required" if name in required else _default(field)
+        yield Row(here, _kind(field, definitions), default, _sentence(properties[name], field))
+        yield from _rows_inside(field, definitions, here)
 
 
 def page(settings: Schema, variables: Mapping[str, str]) -> str:
@@ -62,26 +63,26 @@ def page(settings: Schema, variables: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _without_repeats(found: Sequence[Row]) -> list[Row]:
+def _without_repeats(all_rows: Sequence[Row]) -> list[Row]:
     """Without the fields of a stage that a project has as well: one row says that a stage may override them."""
     prefix = "spec.stages[]."
-    own = {row.path.removeprefix("spec.") for row in found if not row.path.startswith(prefix)}
-    repeated = [row.path.removeprefix(prefix) for row in found if row.path.startswith(prefix)]
-    tops = [path for path in repeated if path in own and "." not in path and "[" not in path]
-    sentence = f"A stage may have these fields of spec for itself: {', '.join(f'`{path}`' for path in tops)}."
+    of_project = {row.path.removeprefix("spec.") for row in all_rows if not row.path.startswith(prefix)}
+    of_stage = [row.path.removeprefix(prefix) for row in all_rows if row.path.startswith(prefix)]
+    shared = [path for path in of_stage if path in of_project and "." not in path and "[" not in path]
+    sentence = f"A stage may have these fields of spec for itself: {', '.join(f'`{path}`' for path in shared)}."
     kept: list[Row] = []
-    for row in found:
-        if not (row.path.startswith(prefix) and row.path.removeprefix(prefix) in own):
+    for row in all_rows:
+        if not (row.path.startswith(prefix) and row.path.removeprefix(prefix) in of_project):
             kept.append(row)
         if row.path == "spec.stages[]":
             kept.append(Row(prefix + "…", "", "as in spec", sentence))
     return kept
 
 
-def _table(found: Sequence[Row], variables: Mapping[str, str] | None = None) -> list[str]:
-    head = ["path", "type", "default", "what it does", *(["variable"] if variables is not None else [])]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for row in found:
+def _table(table_rows: Sequence[Row], variables: Mapping[str, str] | None = None) -> list[str]:
+    titles = ["path", "type", "default", "what it does", *(["variable"] if variables is not None else [])]
+    lines = [f"| {' | '.join(titles)} |", "|" + "---|" * len(titles)]
+    for row in table_rows:
         cells = [f"`{row.path}`", row.kind, _code(row.default), row.sentence]
         if variables is not None:
             cells.append(_code(variables.get(row.path, "")))
@@ -97,46 +98,46 @@ def _code(text: str) -> str:
     return text if text in ("", "required", "as in spec") else f"`{text}`"
 
 
-def _whole(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """A schema with what it refers to written out; of a union all that its members have."""
-    found = dict(schema)
-    kinds = [kind for kind in _union(found) if kind.get("type") != "null"]
-    for kind in reversed(kinds):
-        found = {**_whole(kind, definitions), **found}
-    if "$ref" in found:
-        found = {**definitions[found.pop("$ref").rpartition("/")[2]], **found}
-    return found
+def _resolved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """A schema with its references written out, and for a union with everything that its members have."""
+    resolved = dict(schema)
+    for member in reversed(_members(resolved)):
+        resolved = {**_resolved(member, definitions), **resolved}
+    if "$ref" in resolved:
+        resolved = {**definitions[resolved.pop("$ref").rpartition("/")[2]], **resolved}
+    return resolved
 
 
-def _union(schema: Schema) -> list[Schema]:
-    """The members of a union; a list of what is required is none."""
-    return [kind for kind in [*schema.get("anyOf", []), *schema.get("oneOf", [])] if "$ref" in kind or "type" in kind]
+def _members(schema: Schema) -> list[Schema]:
+    """The members of a union except null. A `oneOf` that only lists required fields is no union."""
+    members = [*schema.get("anyOf", []), *schema.get("oneOf", [])]
+    return [member for member in members if "$ref" in member or member.get("type", "null") != "null"]
 
 
-def _inside(field: Schema, definitions: Mapping[str, Schema], path: str) -> Iterator[Row]:
+def _rows_inside(field: Schema, definitions: Mapping[str, Schema], path: str) -> Iterator[Row]:
     if "properties" in field:
         yield from rows(field, definitions, path)
     if "items" in field:
-        item = _whole(field["items"], definitions)
+        item = _resolved(field["items"], definitions)
         if "properties" in item:
             yield Row(path + "[]", "mapping", "", _sentence({}, item))
             yield from rows(item, definitions, path + "[]")
 
 
 def _kind(field: Schema, definitions: Mapping[str, Schema]) -> str:
-    kinds = [kind for kind in _union(field) if kind.get("type") != "null"]
-    if len(kinds) > 1:
-        return " | ".join(_kind(_whole(kind, definitions), definitions) for kind in kinds)
+    members = _members(field)
+    if len(members) > 1:
+        return " | ".join(_kind(_resolved(member, definitions), definitions) for member in members)
     kind = field.get("type")
     if kind == "array":
-        most = f", at most {field['maxItems']}" if "maxItems" in field else ""
-        return f"list of {_kind(_whole(field['items'], definitions), definitions)}{most}"
-    words = [str(word) for word in [*field.get("enum", []), *([field["const"]] if "const" in field else [])]]
-    if words:
-        return " | ".join([*words, *(["number"] if isinstance(kind, list) else [])])
+        limit = f", at most {field['maxItems']}" if "maxItems" in field else ""
+        return f"list of {_kind(_resolved(field['items'], definitions), definitions)}{limit}"
+    choices = [str(choice) for choice in [*field.get("enum", []), *([field["const"]] if "const" in field else [])]]
+    if choices:
+        return " | ".join([*choices, *(["number"] if isinstance(kind, list) else [])])
     if kind == "integer":
         return f"number, {field['minimum']} to {field['maximum']}"
-    text = _WORDS.get(field.get("pattern", "")) or _FORMATS.get(field.get("format", ""), "text")
+    text = _NAMES_OF_PATTERNS.get(field.get("pattern", "")) or _NAMES_OF_FORMATS.get(field.get("format", ""), "text")
     return {"boolean": "true | false", "object": "mapping"}.get(str(kind), text)
 
 
@@ -158,5 +159,5 @@ def _flow(value: Any) -> str:
     return str(value)
 
 
-def _sentence(given: Schema, field: Schema) -> str:
-    return " ".join(str(given.get("description") or field.get("description", "")).split())
+def _sentence(written: Schema, resolved: Schema) -> str:
+    return " ".join(str(written.get("description") or resolved.get("description", "")).split())

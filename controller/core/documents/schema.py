@@ -1,9 +1,9 @@
 """Schemas made from the models: JSON Schema for editors, CustomResourceDefinitions for Kubernetes.
 
 A CRD takes only structural schemas, so `_structural` rewrites what pydantic makes: references are written out, null and
-closed mappings vanish, every string and list has an upper bound (else the API server's cost estimate refuses the CEL
-rules). Defaults are told in the descriptions and not set by the API server: a default that it wrote into a stage would
-look like a wish of the stage and override the project's value.
+closed mappings are left out, every string and list has an upper bound (else the API server's cost estimate refuses the
+CEL rules). The descriptions name the defaults; the API server does not set them: a default that it wrote into a stage
+would look like the stage's own value and override the project's.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from controller.core.model.names import PREFIX
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 GROUP, VERSION = API_VERSION.split("/")
 MAX_TEXT = 255
-"""Bound of texts whose pattern is bound enough for people, but not for the API server's estimate."""
+"""Length limit for the API server's estimate, where the pattern sets none that it can see."""
 
 STATUSES: Mapping[str, type[Model]] = {"Project": ProjectStatus, "DeployRequest": DeployRequestStatus}
 """The status of each kind."""
@@ -104,24 +104,24 @@ def _definitions(*models: type[Model]) -> dict[str, Schema]:
 
 def _tidy(schema: Schema) -> Schema:
     """One schema without titles and null, sentences on one line, names of mapping keys checked strictly."""
-    found: Schema = {key: value for key, value in schema.items() if key not in ("title", "anyOf")}
-    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
-    if kinds:
-        (kind,) = kinds
-        found = {**_tidy(kind), **found}
-    if found.get("default", ...) is None:
-        del found["default"]
-    if "description" in found:
-        found["description"] = " ".join(found["description"].split())
-    if "properties" in found:
-        found["properties"] = {name: _tidy(inner) for name, inner in found["properties"].items()}
-    if "items" in found:
-        found["items"] = _tidy(found["items"])
-    if "patternProperties" in found:
-        ((pattern, inner),) = found.pop("patternProperties").items()
+    tidy: Schema = {key: value for key, value in schema.items() if key not in ("title", "anyOf")}
+    members = [member for member in schema.get("anyOf", []) if member != {"type": "null"}]
+    if members:
+        (member,) = members
+        tidy = {**_tidy(member), **tidy}
+    if tidy.get("default", ...) is None:
+        del tidy["default"]
+    if "description" in tidy:
+        tidy["description"] = " ".join(tidy["description"].split())
+    if "properties" in tidy:
+        tidy["properties"] = {name: _tidy(inner) for name, inner in tidy["properties"].items()}
+    if "items" in tidy:
+        tidy["items"] = _tidy(tidy["items"])
+    if "patternProperties" in tidy:
+        ((pattern, inner),) = tidy.pop("patternProperties").items()
         reserved = {"not": {"pattern": f"^{PREFIX.replace('.', '[.]')}"}}
-        found |= {"propertyNames": {"allOf": [{"pattern": pattern}, reserved]}, "additionalProperties": _tidy(inner)}
-    return found
+        tidy |= {"propertyNames": {"allOf": [{"pattern": pattern}, reserved]}, "additionalProperties": _tidy(inner)}
+    return tidy
 
 
 def _structural(schema: Schema, definitions: Mapping[str, Schema], name: str) -> Schema:
@@ -129,22 +129,24 @@ def _structural(schema: Schema, definitions: Mapping[str, Schema], name: str) ->
     whole = {**_definition(schema, definitions), **schema}
     rules = RULES.get(str(schema.get("$ref", "")).rpartition("/")[2])
     drop = ("$ref", "default", "oneOf", "propertyNames", "properties", "items", "additionalProperties")
-    found = {key: value for key, value in whole.items() if key not in drop}
-    if "description" in found:
-        found["description"] = _with_default(found["description"], whole.get("default"))
-    if found["type"] == "string" and "enum" not in found:
-        found.setdefault("maxLength", MAX_TEXT)
-    if found["type"] == "integer":
-        found.setdefault("format", "int32")
+    structural = {key: value for key, value in whole.items() if key not in drop}
+    if "description" in structural:
+        structural["description"] = _with_default(structural["description"], whole.get("default"))
+    if structural["type"] == "string" and "enum" not in structural:
+        structural.setdefault("maxLength", MAX_TEXT)
+    if structural["type"] == "integer":
+        structural.setdefault("format", "int32")
     if "items" in whole:
-        found |= {"items": _structural(whole["items"], definitions, ""), **_list_type(name)}
+        structural |= {"items": _structural(whole["items"], definitions, ""), **_list_type(name)}
     if isinstance(whole.get("additionalProperties"), dict):
-        found["additionalProperties"] = _structural(whole["additionalProperties"], definitions, "")
+        structural["additionalProperties"] = _structural(whole["additionalProperties"], definitions, "")
     if "properties" in whole:
-        found["properties"] = {key: _structural(item, definitions, key) for key, item in whole["properties"].items()}
+        structural["properties"] = {
+            key: _structural(item, definitions, key) for key, item in whole["properties"].items()
+        }
     if rules:
-        found["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in rules]
-    return found
+        structural["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in rules]
+    return structural
 
 
 def _definition(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:

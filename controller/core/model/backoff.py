@@ -7,16 +7,15 @@ import hashlib
 
 from controller.core.model.observed import Fact
 
-BASE = 1.0
-CAP = 300.0
-"""Seconds; design §4: backoff is capped at 5 minutes."""
+BASE_S = 1.0
+CAP_S = 300.0
 
 
 def delay(failures: int, key: str) -> float:
     """Seconds to wait after so many failures in a row: 1, 2, 4 … 300, shortened by up to a fifth."""
     if failures <= 0:
         return 0.0
-    full = min(CAP, BASE * 2.0 ** min(failures - 1, 20))
+    full = min(CAP_S, BASE_S * 2.0 ** min(failures - 1, 20))
     drawn = int.from_bytes(hashlib.sha256(f"{key}#{failures}".encode()).digest()[:4], "big") / 2**32
     return full * (1.0 - 0.2 * drawn)
 

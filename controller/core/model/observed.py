@@ -73,6 +73,11 @@ class Container:
         """True only in state running: `State.Running` is also true while restarting (F27)."""
         return self.state == "running"
 
+    @property
+    def alive(self) -> bool:
+        """True while a process of the container may be there."""
+        return self.state in ("running", "paused", "restarting")
+
 
 @dataclass(frozen=True)
 class Route:
@@ -169,10 +174,6 @@ class Observed:
     facts: Mapping[Key, Fact] = field(default_factory=dict)
     secrets: SecretsSeen = SecretsSeen()
     memory: StageMemory = StageMemory()
-
-    def fact(self, key: Key) -> Fact | None:
-        """The fact of this operation, if any."""
-        return self.facts.get(key)
 
     def container(self, container_id: str) -> Container | None:
         """The container with this id, if it is ours and still there."""

@@ -6,125 +6,133 @@ from controller.core.model import digests, keys
 from controller.core.model.errors import Failure
 from controller.core.model.observed import Container
 from controller.core.planning import ledger, repair, spec_fields
-from controller.core.planning.plan_builder import Draft
-from controller.core.planning.routes import Routing
-from controller.core.planning.tag_state import Slot
+from controller.core.planning.plan_builder import PlanBuilder, is_running
+from controller.core.planning.types import Routing, Slot
 
 
-def broken(draft: Draft, found: Slot, fallback: bool) -> bool:
-    """True when a rollout's container failed after its gate, before it had proven itself: the revision is given up.
+def give_up_if_broken(builder: PlanBuilder, slot: Slot, *, can_fall_back: bool) -> bool:
+    """Give the revision up when its container failed after its gate and before it had proven itself; True if so.
 
-    Without a `fallback`, something that can serve instead, it is repaired like anything that passed: when Docker took
-    down both, the world is bad.
+    Without something else that can serve instead it is repaired like anything that passed: when Docker took down both,
+    the world is bad.
     """
-    item, rollout = found.current, found.memory.rollout
-    if item is None or found.settled or rollout is None or rollout.kind not in ("deploy", "update") or not fallback:
+    container, rollout = slot.current, slot.memory.rollout
+    if container is None or slot.settled or rollout is None or rollout.kind not in ("deploy", "update"):
         return False
-    why = _why(draft, item)
-    if not why or draft.running(keys.start(item)):
+    why = _why_broken(builder, container) if can_fall_back else ""
+    if not why or is_running(builder.follow(keys.start(container))):
         return False
-    ledger.failed(draft, found, item, Failure("FailedAfterGate", f"{item.name} {why}", True))
-    draft.wake_at(draft.now)
+    failure = Failure("FailedAfterGate", f"{container.name} {why}", revision_bad=True)
+    ledger.retry_or_quarantine(builder, slot, container, failure)
+    builder.wake_at(builder.now)
     return True
 
 
-def settle(draft: Draft, found: Slot, routing: Routing, wanted: bool) -> None:
+def settle(builder: PlanBuilder, slot: Slot, routing: Routing, *, wanted: bool) -> None:
     """Mark the container of a slot as passed, and close its rollout once it has proven itself."""
-    item, tag = found.current, found.tag
-    if item is None:
+    container, tag, view = slot.current, slot.tag, builder.views[slot.tag]
+    if container is None:
         if not wanted:
-            _given_up(draft, found)
-        _repaired(draft, found, routing)
+            _close_unwanted(builder, tag)
+        _close_repaired(builder, slot, routing)
         return
-    if not item.running:
+    if not container.running:
         return
-    view = draft.view(tag)
-    marked = repair.mark(draft, item)
+    marked = repair.ensure_marked(builder, container)
     if not marked or not routing.proven(tag):
         if not view.busy:
-            view.say("Routing", busy=True)
+            view.show("Routing", busy=True)
         return
-    if tag != draft.memory.target and any(routing.claimed.get(name) == tag for name in draft.desired.default_hostnames):
-        draft.change(target=tag)
-    memory = draft.memory.of(tag)
-    if memory.settled != item.id and not _baked(draft, found):
+    _note_target(builder, tag, routing)
+    if builder.memory.of(tag).settled != container.id and not ensure_baked(builder, tag):
         return
-    passed = [name for name in memory.passed if name != item.revision]
-    draft.remember(
-        tag,
-        settled=item.id,
-        passed=(*passed, item.revision)[-ledger.REMEMBERED :],
-        digest=found.digest or item.digest,
-        image=draft.desired.template.image,
-        spec=spec_fields.flatten(draft.desired, tag),
-    )
+    _note_settled(builder, slot, container)
     if not view.busy:
-        message = f"{tag} runs as declared" + (" and answers through the proxy" if draft.desired.port else "")
-        ledger.close(draft, tag, "succeeded", "Succeeded", message)
-    _forget_former(draft, tag, routing)
+        words = f"{tag} runs as declared" + (" and answers through the proxy" if builder.desired.port else "")
+        ledger.close(builder, tag, "succeeded", "Succeeded", words)
+    _forget_previous(builder, routing.hostnames(tag))
 
 
-def _given_up(draft: Draft, found: Slot) -> None:
-    """Close a rollout to something that is not declared, or not wanted, any more."""
-    rollout = draft.memory.of(found.tag).rollout
-    if rollout is not None and rollout.kind in ("deploy", "update"):
-        ledger.close(draft, found.tag, "superseded", "NotWanted", f"{found.tag} is not wanted any more")
-
-
-def _repaired(draft: Draft, found: Slot, routing: Routing) -> None:
-    """Close the repair of what serves although it is not what is declared."""
-    item, rollout = found.stable, draft.memory.of(found.tag).rollout
-    if item is None or rollout is None or rollout.kind != "repair" or rollout.revision != item.revision:
-        return
-    if item.running and item.connected and routing.proven(found.tag) and not draft.view(found.tag).busy:
-        ledger.close(draft, found.tag, "succeeded", "Repaired", f"{item.name} runs again")
-
-
-def _baked(draft: Draft, found: Slot) -> bool:
-    tag, bake = found.tag, draft.desired.bake
-    memory = draft.memory.of(tag)
-    if not memory.switched_at or memory.switched_at > draft.now:  # in the future: the clock was set back
-        memory = draft.remember(tag, switched_at=draft.now)
-    end = memory.switched_at + bake
-    if bake <= 0 or end <= draft.now:
+def ensure_baked(builder: PlanBuilder, tag: str) -> bool:
+    """True when the old one has been kept long enough after the switch; remembers when that was first seen."""
+    bake, switched_at = builder.desired.bake, builder.memory.of(tag).switched_at
+    if not switched_at or switched_at > builder.now:  # in the future: the clock was set back
+        switched_at = builder.remember(tag, switched_at=builder.now).switched_at
+    end = switched_at + bake
+    if bake <= 0 or end <= builder.now:
         return True
-    ledger.step(draft, tag, "bake", f"the old one stays warm for {bake:g} s")
-    draft.view(tag).say("Baking", "", f"{end - draft.now:.0f} s to go", busy=True)
-    draft.wake_at(end)
+    ledger.log_step(builder, tag, "bake", f"the old one stays warm for {bake:g} s")
+    builder.views[tag].show("Baking", "", f"{end - builder.now:.0f} s to go", busy=True)
+    builder.wake_at(end)
     return False
 
 
-def forget_given_up(draft: Draft, kept: Collection[str]) -> None:
+def note_given_up(builder: PlanBuilder, kept: Collection[str]) -> None:
     """Forget who served a hostname that is not declared, or whose tag is not kept, any more; and who is gone."""
-    own = {item.hostname for item in draft.desired.instances if item.tag in kept}
-    declared = {*draft.desired.default_hostnames, *own}
-    known = draft.memory.previous.items()
-    left = {name: item for name, item in known if name in declared and draft.observed.container(item) is not None}
-    if left != draft.memory.previous:
-        draft.change(previous=left)
+    own = {instance.hostname for instance in builder.desired.instances if instance.tag in kept}
+    declared = {*builder.desired.default_hostnames, *own}
+    previous = builder.memory.previous
+    gone = [name for name, served in previous.items() if name not in declared or served not in builder.by_id]
+    _forget_previous(builder, gone)
 
 
-def _forget_former(draft: Draft, tag: str, routing: Routing) -> None:
-    mine = {hostname for hostname, owner in routing.claimed.items() if owner == tag}
-    left = {name: item for name, item in draft.memory.previous.items() if name not in mine}
-    if left != draft.memory.previous:
-        draft.change(previous=left)
-
-
-def _why(draft: Draft, item: Container) -> str:
-    if item.state in ("exited", "dead") and not item.passed:  # else somebody stopped it: Docker restarts what crashes
-        return f"ended with {item.exit_code} after it had passed"
-    if item.state == "restarting" or item.restart_count > 0:
-        return "was restarted after it had passed"
-    if item.running:
-        return repair.sick(draft, item)
-    return ""
-
-
-def cleared(draft: Draft, tag: str, found: Slot) -> None:
+def note_mended(builder: PlanBuilder, slot: Slot) -> None:
     """Forget a quarantine when another revision is declared, or another way to check it."""
-    quarantine = draft.memory.of(tag).quarantine
-    if quarantine is None or found.declared is None:
+    quarantine = builder.memory.of(slot.tag).quarantine
+    if quarantine is None or slot.declared is None:
         return
-    if (quarantine.revision, quarantine.gate) != (found.revision, digests.gate_hash(draft.desired)):
-        draft.remember(tag, quarantine=None)
+    if (quarantine.revision, quarantine.gate) != (slot.revision, digests.gate_hash(builder.desired)):
+        builder.remember(slot.tag, quarantine=None)
+
+
+def _note_target(builder: PlanBuilder, tag: str, routing: Routing) -> None:
+    """Remember the tag that was proven behind the default route."""
+    behind_default = {routing.claimed.get(hostname) for hostname in builder.desired.default_hostnames}
+    if tag != builder.memory.target and tag in behind_default:
+        builder.remember_stage(target=tag)
+
+
+def _note_settled(builder: PlanBuilder, slot: Slot, container: Container) -> None:
+    passed = [revision for revision in builder.memory.of(slot.tag).passed if revision != container.revision]
+    builder.remember(
+        slot.tag,
+        settled=container.id,
+        passed=(*passed, container.revision)[-ledger.REMEMBERED_MAX :],
+        digest=slot.digest or container.digest,
+        image=builder.desired.template.image,
+        spec=spec_fields.flatten(builder.desired, slot.tag),
+    )
+
+
+def _close_unwanted(builder: PlanBuilder, tag: str) -> None:
+    """Close a rollout to something that is not declared, or not wanted, any more."""
+    rollout = builder.memory.of(tag).rollout
+    if rollout is not None and rollout.kind in ("deploy", "update"):
+        ledger.close(builder, tag, "superseded", "NotWanted", f"{tag} is not wanted any more")
+
+
+def _close_repaired(builder: PlanBuilder, slot: Slot, routing: Routing) -> None:
+    """Close the repair of what serves although it is not what is declared."""
+    container, rollout = slot.stable, builder.memory.of(slot.tag).rollout
+    if container is None or rollout is None or rollout.kind != "repair" or rollout.revision != container.revision:
+        return
+    up = container.running and container.connected and not builder.views[slot.tag].busy
+    if up and routing.proven(slot.tag):
+        ledger.close(builder, slot.tag, "succeeded", "Repaired", f"{container.name} runs again")
+
+
+def _forget_previous(builder: PlanBuilder, hostnames: Collection[str]) -> None:
+    """Forget who served these hostnames before their last switch."""
+    previous = builder.memory.previous
+    left = {name: container_id for name, container_id in previous.items() if name not in hostnames}
+    if left != previous:
+        builder.remember_stage(previous=left)
+
+
+def _why_broken(builder: PlanBuilder, container: Container) -> str:
+    if container.state in ("exited", "dead") and not container.passed:
+        # What is marked has been stopped by somebody: Docker restarts what crashes.
+        return f"ended with {container.exit_code} after it had passed"
+    if container.state == "restarting" or container.restart_count > 0:
+        return "was restarted after it had passed"
+    return repair.why_unhealthy(builder, container) if container.running else ""

@@ -1,68 +1,59 @@
-"""Attempt numbers and one-off containers: what is counted and remembered so that nothing is done twice."""
+"""What a new container is made from, which attempt number it gets, and how one is stopped that is kept."""
 
 from controller.core.model import identity, keys, names
-from controller.core.model.actions import ContainerSpec
+from controller.core.model.actions import ContainerSpec, Stop, Unpause
 from controller.core.model.desired import PreDeployStep
 from controller.core.model.identity import Identity
-from controller.core.model.observed import Fact, Role
-from controller.core.planning.plan_builder import Draft, failure
-from controller.core.planning.tag_state import Slot, publish
+from controller.core.model.observed import Container, Fact, Role
+from controller.core.planning.plan_builder import PlanBuilder, failure_of
+from controller.core.planning.types import Slot
 
-REMEMBERED = 8
+REMEMBERED_MAX = 8
 """Revisions of a tag whose attempt numbers are kept."""
 
 
-def attempt(draft: Draft, found: Slot) -> int:
+def note_attempt(builder: PlanBuilder, slot: Slot) -> int:
     """Number of the container to create, recorded before it is created.
 
     The number recorded last is used again while the outcome of its creation is not known: its name is the lock.
     """
-    memory = draft.memory.of(found.tag)
-    recorded = memory.attempts.get(found.revision, 0)
-    if recorded and failure(keep_creation(draft, found)) is not None:
+    attempts = builder.memory.of(slot.tag).attempts
+    recorded = attempts.get(slot.revision, 0)
+    if recorded and failure_of(follow_creation(builder, slot)) is not None:
         return recorded
-    of_tag = [item for item in draft.observed.containers if item.tag == found.tag and item.revision == found.revision]
-    number = max([recorded, *(item.attempt for item in of_tag)]) + 1
-    kept = [item for item in memory.attempts.items() if item[0] != found.revision][-(REMEMBERED - 1) :]
-    draft.remember(found.tag, attempts=dict([*kept, (found.revision, number)]))
+    made = [one.attempt for one in builder.containers.get(slot.tag, ()) if one.revision == slot.revision]
+    number = max([recorded, *made]) + 1
+    others = [(revision, count) for revision, count in attempts.items() if revision != slot.revision]
+    builder.remember(slot.tag, attempts=dict([*others[-(REMEMBERED_MAX - 1) :], (slot.revision, number)]))
     return number
 
 
-def keep_creation(draft: Draft, found: Slot) -> Fact | None:
+def follow_creation(builder: PlanBuilder, slot: Slot) -> Fact | None:
     """What is known of the last creation; kept through all steps before the next one, such as another pull."""
-    recorded = draft.memory.of(found.tag).attempts.get(found.revision, 0)
-    name = names.container_name(draft.desired.key, found.tag, found.revision, recorded)
-    return draft.fact(keys.create(name))
+    recorded = builder.memory.of(slot.tag).attempts.get(slot.revision, 0)
+    return builder.follow(keys.create(names.container_name(builder.desired.key, slot.tag, slot.revision, recorded)))
 
 
-def pre_deployed(draft: Draft, found: Slot) -> bool:
-    """True when the one-off container of this revision ended with 0, be it still there or not."""
-    if any(one.revision == found.revision and one.state == "exited" and one.exit_code == 0 for one in found.one_offs):
-        draft.remember(found.tag, migrated=found.revision)
-    return draft.memory.of(found.tag).migrated == found.revision
-
-
-def container_spec(draft: Draft, found: Slot, attempt: int, step: PreDeployStep | None = None) -> ContainerSpec:
+def spec(builder: PlanBuilder, slot: Slot, attempt: int, step: PreDeployStep | None = None) -> ContainerSpec:
     """The app container of a slot, or with `step` its preDeploy container."""
-    desired, template = draft.desired, draft.desired.template
+    desired, template = builder.desired, builder.desired.template
     role: Role = "preDeploy" if step else "app"
-    declared = found.declared
     made = Identity(
         stage=desired.key,
-        tag=found.tag,
-        revision=found.revision,
+        tag=slot.tag,
+        revision=slot.revision,
         attempt=attempt,
-        template=found.template,
-        secrets=draft.observed.secrets.label,
-        digest=found.digest,
-        born=found.born,
-        seen=found.memory.seen,
-        source=declared.origin.source if declared else "",
+        template=slot.template,
+        secrets=builder.observed.secrets.label,
+        digest=slot.digest,
+        born=slot.born,
+        seen=slot.memory.seen,
+        source=slot.declared.origin.source if slot.declared else "",
         role=role,
     )
     return ContainerSpec(
         name=made.name,
-        image=f"{template.image}@{found.digest}",
+        image=f"{template.image}@{slot.digest}",
         labels=tuple(sorted((dict(template.labels) | identity.labels(made)).items())),
         env=template.env,
         command=step.command if step else template.command,
@@ -71,7 +62,14 @@ def container_spec(draft: Draft, found: Slot, attempt: int, step: PreDeployStep 
         memory=template.memory,
         cpus=template.cpus,
         mounts=template.mounts,
-        publish=None if step else publish(draft),
+        publish=None if step else builder.published_port,
         stop_grace=desired.stop_grace,
         role=role,
     )
+
+
+def halt(builder: PlanBuilder, container: Container, reason: str) -> None:
+    """Stop a container that is kept."""
+    if container.state == "paused":
+        builder.request(Unpause(container, "a paused container cannot be stopped", keys.unpause(container)))
+    builder.request_until_seen(Stop(container, builder.desired.stop_grace, reason, keys.halt(container)))

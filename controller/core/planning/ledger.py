@@ -1,7 +1,7 @@
 """What becomes of rollouts: opened, logged step by step, closed; and what a failure means for the revision.
 
-The revision is bad: quarantine, and nothing tries it again by itself. Two exceptions (design §4): what once passed is
-tried again for ever, and where nothing of the stage has ever passed it is tried again until the progress deadline.
+The revision is bad: quarantine, and nothing tries it again by itself. Two exceptions: what once passed is tried again
+for ever, and where nothing of the stage has ever passed it is tried again until the progress deadline.
 """
 
 from dataclasses import replace
@@ -11,151 +11,181 @@ from controller.core.model import backoff, digests
 from controller.core.model.errors import Failure
 from controller.core.model.memory import Quarantine, Rollout, RolloutKind
 from controller.core.model.names import short_hash
-from controller.core.model.observed import Container
-from controller.core.model.status import Transition
-from controller.core.planning.plan_builder import Draft
-from controller.core.planning.tag_state import Slot
+from controller.core.model.observed import Container, Fact
+from controller.core.model.status import Phase, Transition, TransitionKind
+from controller.core.planning.plan_builder import PlanBuilder, failure_of
+from controller.core.planning.types import Slot
 
-FINAL = ("PolicyDenied", "InvalidConfig")
+FINAL_REASONS = ("PolicyDenied", "InvalidConfig")
 """Failures that another try cannot mend, even where nothing has passed yet."""
-REMEMBERED = 8
+REMEMBERED_MAX = 8
 """Passed revisions and discarded containers that are remembered."""
+START_TRIES_MAX = 3
+"""Failures of the world after which a start is given up: a rollout's under Recreate, and the repair of a container."""
+LOG_LINES_MAX = 50
+"""Last lines of a failed container that are kept."""
+WHY_OPENED = {
+    "update": "what is declared differs from what runs",
+    "repair": "what ran is gone",
+    "deploy": "it is declared and does not run",
+}
 
-Level = Literal["info", "warning", "error"]
-Closing = Literal["succeeded", "rolledBack", "failed", "superseded"]
+Outcome = Literal["succeeded", "rolledBack", "failed", "superseded"]
 
 
-def opened(draft: Draft, found: Slot) -> Slot:
+def open_rollout(builder: PlanBuilder, slot: Slot) -> Slot:
     """The slot with an open rollout to its declared revision; one to another revision is superseded."""
-    rollout = draft.memory.of(found.tag).rollout
-    if rollout is not None and rollout.revision != found.revision and not _same_but_unpinned(draft, found, rollout):
-        close(draft, found.tag, "superseded", "Superseded", f"revision {found.revision} is declared now")
+    rollout = builder.memory.of(slot.tag).rollout
+    if rollout is not None and rollout.revision != slot.revision and not _is_same_unpinned(builder, slot, rollout):
+        close(builder, slot.tag, "superseded", "Superseded", f"revision {slot.revision} is declared now")
         rollout = None
     if rollout is None:
-        kind: RolloutKind = "update" if found.stable else "repair" if found.once_passed else "deploy"
-        start(draft, found.tag, kind, found.revision, _why(kind, found))
-    elif rollout.revision != found.revision:
-        draft.remember(found.tag, rollout=rollout.model_copy(update={"revision": found.revision}))
-    return replace(found, memory=draft.memory.of(found.tag))
+        kind: RolloutKind = "update" if slot.stable else "repair" if slot.passed_before else "deploy"
+        begin(builder, slot.tag, kind, slot.revision, f"{slot.tag}: {WHY_OPENED[kind]}")
+    elif rollout.revision != slot.revision:
+        builder.remember(slot.tag, rollout=rollout.model_copy(update={"revision": slot.revision}))
+    return replace(slot, memory=builder.memory.of(slot.tag))
 
 
-def start(draft: Draft, tag: str, kind: RolloutKind, name: str, message: str) -> None:
-    """Open a rollout and say so."""
-    made = f"{int(draft.now * 1000):011x}-{short_hash(f'{draft.desired.key}/{tag}/{kind}/{name}/{draft.now}', 8)}"
-    draft.remember(
-        tag,
-        rollout=Rollout(id=made, kind=kind, revision=name, started_at=draft.now),
-        switched_at=0.0,
-    )
-    _transition(draft, tag, "started", "start", message)
+def begin(builder: PlanBuilder, tag: str, kind: RolloutKind, revision: str, message: str) -> None:
+    """Open a rollout and log why."""
+    now = builder.now
+    rollout_id = f"{int(now * 1000):011x}-{short_hash(f'{builder.desired.key}/{tag}/{kind}/{revision}/{now}', 8)}"
+    rollout = Rollout(id=rollout_id, kind=kind, revision=revision, started_at=now)
+    builder.remember(tag, rollout=rollout, switched_at=0.0)
+    _log_end(builder, tag, "started", message)
 
 
-def step(draft: Draft, tag: str, name: str, message: str) -> None:
+def log_step(builder: PlanBuilder, tag: str, step: str, message: str) -> None:
     """Log that a rollout has come to this step, once."""
-    rollout = draft.memory.of(tag).rollout
-    if rollout is not None and rollout.step != name:
-        draft.remember(tag, rollout=rollout.model_copy(update={"step": name}))
-        draft.log(name, message, tag=tag)
+    rollout = builder.memory.of(tag).rollout
+    if rollout is not None and rollout.step != step:
+        builder.remember(tag, rollout=rollout.model_copy(update={"step": step}))
+        builder.log(step, message, tag=tag)
 
 
-def close(draft: Draft, tag: str, kind: Closing, reason: str, message: str, *, logs: tuple[str, ...] = ()) -> None:
+def close(
+    builder: PlanBuilder, tag: str, outcome: Outcome, reason: str, message: str, *, logs: tuple[str, ...] = ()
+) -> None:
     """Close the tag's open rollout, if there is one."""
-    if draft.memory.of(tag).rollout is None:
+    _log_end(builder, tag, outcome, message, reason=reason, logs=logs)
+    builder.remember(tag, rollout=None)
+
+
+def discard(builder: PlanBuilder, tag: str, container: Container) -> None:
+    """Give a container of the open rollout up: it leaves, and another one is made."""
+    rollout = builder.memory.of(tag).rollout
+    if rollout is not None and container.id not in rollout.discarded:
+        builder.remember(tag, rollout=rollout.model_copy(update={"discarded": _discarded(rollout, container)}))
+        builder.wake_at(builder.now)
+
+
+def retry_or_quarantine(builder: PlanBuilder, slot: Slot, container: Container | None, failure: Failure) -> None:
+    """Decide what a failure of the revision means. `container`: the one that failed, which is given up."""
+    rollout = builder.memory.of(slot.tag).rollout
+    begun = rollout.started_at if rollout else builder.now
+    is_first = not has_anything_passed(builder) and failure.reason not in FINAL_REASONS
+    has_time = builder.now < begun + builder.desired.progress_deadline
+    if rollout is not None and (slot.passed_before or (is_first and has_time)):
+        _retry(builder, slot, rollout, container, failure)
+    else:
+        _quarantine(builder, slot, failure)
+
+
+def give_up_if_failed(builder: PlanBuilder, slot: Slot, container: Container, fact: Fact | None) -> None:
+    """Show the failure of a step of a container's start; give the revision up when that is its fault, or goes on.
+
+    Under Recreate the old one is stopped meanwhile, so that a failure of the world may not go on either.
+    """
+    failure, view = failure_of(fact), builder.views[slot.tag]
+    if fact is None or failure is None:
         return
-    level: Level = "info" if kind in ("succeeded", "superseded") else "error"
-    data: dict[str, object] = {"logs": list(logs)} if logs else {}
-    _transition(draft, tag, kind, "end", message, reason=reason, level=level, data=data)
-    draft.remember(tag, rollout=None)
+    view.show(view.phase, failure.reason, failure.message, busy=True)
+    if failure.revision_bad or (builder.desired.recreate and fact.failures >= START_TRIES_MAX):
+        retry_or_quarantine(builder, slot, container, failure)
 
 
-def failed(draft: Draft, found: Slot, item: Container | None, problem: Failure) -> None:
-    """Decide what a failure of the revision means. `item`: the container that failed, which is given up."""
-    tag, view = found.tag, draft.view(found.tag)
-    rollout = draft.memory.of(tag).rollout
-    deadline = (rollout.started_at if rollout else draft.now) + draft.desired.progress_deadline
-    fresh = not anything_passed(draft) and draft.now < deadline and problem.reason not in FINAL
-    if rollout is not None and (found.once_passed or fresh):
-        tries = rollout.tries + 1
-        discarded = (*rollout.discarded, *((item.id,) if item else ()))[-REMEMBERED:]
-        retry_at = draft.now + backoff.delay(tries, f"{draft.desired.key}/{tag}")
-        changed = {"tries": tries, "retry_at": retry_at, "reason": problem.reason, "problem": problem.message}
-        changed |= {"discarded": discarded, "step": "retry"}
-        draft.remember(tag, rollout=rollout.model_copy(update=changed))
-        draft.log("retry", problem.message, tag=tag, level="warning", reason=problem.reason, tries=tries)
-        draft.wake_at(retry_at)
-        view.say("Degraded" if found.once_passed else "Pending", problem.reason, problem.message, busy=True)
-        if item is None:
-            draft.keep = {key for key in draft.keep if key.kind not in ("pull", "create")}
-        return
-    quarantine(draft, found, problem)
-
-
-def quarantine(draft: Draft, found: Slot, problem: Failure) -> None:
-    """Remember that the revision failed, and close its rollout."""
-    tag = found.tag
-    logs = tuple(problem.logs[-50:])
-    draft.remember(
-        tag,
-        quarantine=Quarantine(
-            revision=found.revision,
-            digest=found.digest,
-            gate=digests.gate_hash(draft.desired),
-            reason=problem.reason,
-            message=problem.message,
-            at=draft.now,
-            logs=logs,
-        ),
-    )
-    back = anything_passed(draft)
-    draft.log("rollback" if back else "fail", problem.message, tag=tag, level="error", reason=problem.reason)
-    close(draft, tag, "rolledBack" if back else "failed", problem.reason, problem.message, logs=logs)
-    draft.wake_at(draft.now)
-
-
-def anything_passed(draft: Draft) -> bool:
+def has_anything_passed(builder: PlanBuilder) -> bool:
     """True when something of the stage has once passed its gate."""
-    return any(item.passed for item in draft.observed.containers) or any(
-        item.passed for item in draft.memory.instances.values()
+    return any(container.passed for container in builder.observed.containers) or any(
+        memory.passed for memory in builder.memory.instances.values()
     )
 
 
-def _same_but_unpinned(draft: Draft, found: Slot, rollout: Rollout) -> bool:
-    unpinned = digests.revision(draft.desired.key, found.tag, found.template, "", draft.observed.secrets.label)
-    return rollout.revision == unpinned
-
-
-def _why(kind: RolloutKind, found: Slot) -> str:
-    words = {
-        "update": "what is declared differs from what runs",
-        "repair": "what ran is gone",
-        "deploy": "it is declared and does not run",
+def _retry(builder: PlanBuilder, slot: Slot, rollout: Rollout, container: Container | None, failure: Failure) -> None:
+    tag, tries = slot.tag, rollout.tries + 1
+    retry_at = builder.now + backoff.delay(tries, f"{builder.desired.key}/{tag}")
+    changes = {
+        "tries": tries,
+        "retry_at": retry_at,
+        "reason": failure.reason,
+        "problem": failure.message,
+        "discarded": _discarded(rollout, container),
+        "step": "retry",
     }
-    return f"{found.tag}: {words.get(kind, kind)}"
+    builder.remember(tag, rollout=rollout.model_copy(update=changes))
+    builder.log("retry", failure.message, tag=tag, level="warning", reason=failure.reason, tries=tries)
+    builder.wake_at(retry_at)
+    phase: Phase = "Degraded" if slot.passed_before else "Pending"
+    builder.views[tag].show(phase, failure.reason, failure.message, busy=True)
+    if container is None:
+        builder.unfollow("pull", "create")
 
 
-def _transition(
-    draft: Draft,
+def _quarantine(builder: PlanBuilder, slot: Slot, failure: Failure) -> None:
+    """Remember that the revision failed, and close its rollout."""
+    tag, logs = slot.tag, tuple(failure.logs[-LOG_LINES_MAX:])
+    quarantine = Quarantine(
+        revision=slot.revision,
+        digest=slot.digest,
+        gate=digests.gate_hash(builder.desired),
+        reason=failure.reason,
+        message=failure.message,
+        at=builder.now,
+        logs=logs,
+    )
+    builder.remember(tag, quarantine=quarantine)
+    goes_back = has_anything_passed(builder)
+    step = "rollback" if goes_back else "fail"
+    builder.log(step, failure.message, tag=tag, level="error", reason=failure.reason)
+    close(builder, tag, "rolledBack" if goes_back else "failed", failure.reason, failure.message, logs=logs)
+    builder.wake_at(builder.now)
+
+
+def _discarded(rollout: Rollout, container: Container | None) -> tuple[str, ...]:
+    return (*rollout.discarded, *((container.id,) if container else ()))[-REMEMBERED_MAX:]
+
+
+def _is_same_unpinned(builder: PlanBuilder, slot: Slot, rollout: Rollout) -> bool:
+    """True for a rollout that began before the digest of its tag was resolved."""
+    secrets = builder.observed.secrets.label
+    return rollout.revision == digests.revision(builder.desired.key, slot.tag, slot.template, "", secrets)
+
+
+def _log_end(
+    builder: PlanBuilder,
     tag: str,
-    kind: Literal["started", "succeeded", "rolledBack", "failed", "superseded"],
-    name: str,
+    kind: TransitionKind,
     message: str,
     *,
     reason: str = "",
-    level: Level = "info",
-    data: dict[str, object] | None = None,
+    logs: tuple[str, ...] = (),
 ) -> None:
-    rollout = draft.memory.of(tag).rollout
-    draft.transitions.append(
+    """A log line for the first or the last step of the tag's open rollout."""
+    rollout = builder.memory.of(tag).rollout
+    if rollout is None:
+        return
+    builder.transitions.append(
         Transition(
-            rollout=rollout.id if rollout else "",
+            rollout=rollout.id,
             tag=tag,
             kind=kind,
-            step=name,
-            level=level,
+            step="start" if kind == "started" else "end",
+            level="error" if kind in ("rolledBack", "failed") else "info",
             message=message,
             reason=reason,
-            rollout_kind=rollout.kind if rollout else "",
-            revision=rollout.revision if rollout else "",
-            data=data or {},
+            rollout_kind=rollout.kind,
+            revision=rollout.revision,
+            data={"logs": list(logs)} if logs else {},
         )
     )

@@ -5,146 +5,154 @@ Drift never quarantines: what cannot be mended now is tried again for ever, with
 
 from controller.core.model import keys
 from controller.core.model.actions import CheckDigest, Connect, MarkPassed, Restart, Start, Unpause, Watch
-from controller.core.model.observed import Container
+from controller.core.model.observed import Container, Fact
 from controller.core.planning import ledger
-from controller.core.planning.plan_builder import Draft, failure
-from controller.core.planning.tag_state import Slot, gated
-
-START_TRIES = 3
-"""Failed starts of a container after which it is replaced by a new one."""
+from controller.core.planning.plan_builder import PlanBuilder, failure_of
+from controller.core.planning.tag_state import has_passed_gate
+from controller.core.planning.types import Slot
 
 
-def maintain(draft: Draft, found: Slot, item: Container, *, may_start: bool, replaced: bool) -> None:
+def maintain(builder: PlanBuilder, slot: Slot, container: Container, *, may_start: bool, replaced: bool) -> None:
     """Repair one container that has passed.
 
     `may_start` False: its place is taken by another for now (Recreate). `replaced`: a rollout replaces it, which is
     what history tells of the tag.
     """
-    view = draft.view(found.tag)
-    drifted = may_start and not replaced and not (item.running and item.connected)
-    if drifted and draft.memory.of(found.tag).rollout is None:
-        ledger.start(draft, found.tag, "repair", item.revision, f"{item.name} is {_condition(item)}")
-    if item.state == "paused":
-        draft.enforce(Unpause(item, "somebody paused it", keys.unpause(item)))
-        view.say("Degraded", "Paused", f"{item.name} was paused", busy=True)
-    elif item.state == "restarting":
-        view.say("Degraded", "Restarting", f"Docker restarts {item.name}, it keeps ending", busy=True)
-    elif not item.running:
-        _start(draft, found, item, may_start)
-    elif not item.connected:
-        fact = draft.enforce(Connect(item, "it is not on the network", keys.connect(item)))
-        problem = failure(fact)
-        text = problem.message if problem else f"{item.name} is not on the network"
-        view.say("Degraded", "NotConnected", text, busy=True)
+    view = builder.views[slot.tag]
+    drifted = may_start and not replaced and not (container.running and container.connected)
+    if drifted and builder.memory.of(slot.tag).rollout is None:
+        ledger.begin(builder, slot.tag, "repair", container.revision, f"{container.name} is {_state(container)}")
+    if container.state == "paused":
+        builder.request_until_seen(Unpause(container, "somebody paused it", keys.unpause(container)))
+        view.show("Degraded", "Paused", f"{container.name} was paused", busy=True)
+    elif container.state == "restarting":
+        view.show("Degraded", "Restarting", f"Docker restarts {container.name}, it keeps ending", busy=True)
+    elif not container.running:
+        _start_again(builder, slot, container, may_start)
+    elif not container.connected:
+        fact = builder.request_until_seen(Connect(container, "it is not on the network", keys.connect(container)))
+        failure = failure_of(fact)
+        words = failure.message if failure else f"{container.name} is not on the network"
+        view.show("Degraded", "NotConnected", words, busy=True)
     else:
-        view.say("Running", busy=False)
-        _health(draft, found, item)
+        view.show("Running", busy=False)
+        _watch(builder, container)
+        _note_health(builder, slot, container)
 
 
-def mark(draft: Draft, item: Container) -> bool:
+def ensure_marked(builder: PlanBuilder, container: Container) -> bool:
     """True when Docker itself knows that it passed; else has it marked, so that a reboot brings it back."""
-    if not item.passed and gated(draft, item):
-        draft.enforce(MarkPassed(item, True, "it passed its gate", keys.mark(item, True)))
-    return item.passed
+    if not container.passed and has_passed_gate(builder, container):
+        mark = MarkPassed(container, True, "it passed its gate", keys.mark(container, True))
+        builder.request_until_seen(mark)
+    return container.passed
 
 
-def look_at_tag(draft: Draft, found: Slot) -> None:
+def look_at_tag(builder: PlanBuilder, slot: Slot) -> None:
     """Ask the registry now and then what the tag points to; follow it only with trackDigest."""
-    desired, tag = draft.desired, found.tag
-    if not found.digest:
+    if not slot.digest:
         return
+    desired, tag = builder.desired, slot.tag
     key = keys.digest(desired.template.image, tag)
-    fact = draft.fact(key)
-    interval = draft.rules.track_interval if desired.track_digest else draft.rules.digest_interval
     action = CheckDigest(desired.template.image, tag, "a tag may be pushed again", key)
-    if fact is None:
-        draft.ask(action)
-        if desired.track_digest:
-            draft.view(tag).busy = True
-        return
-    if fact.status == "running":
-        if desired.track_digest and not fact.data and not fact.failures:
-            draft.view(tag).busy = True
+    fact = builder.follow(key)
+    if fact is None or fact.status == "running":
+        if fact is None:
+            builder.request(action)
+        if desired.track_digest and (fact is None or not (fact.data or fact.failures)):
+            builder.views[tag].busy = True
         return
     ended = fact.ended_at or fact.started_at
-    due = ended + interval
-    if due <= draft.now or ended > draft.now:  # in the future: the clock was set back
-        draft.enforce(action)
+    due = ended + (builder.rules.track_interval if desired.track_digest else builder.rules.digest_interval)
+    if due <= builder.now or ended > builder.now:  # in the future: the clock was set back
+        builder.request_until_seen(action)
     else:
-        draft.wake_at(due)
-    seen = fact.data.get("digest", "") if fact.status == "succeeded" else ""
-    if not seen:
-        return
-    if seen == found.digest:
-        if found.memory.moved and found.memory.digest == seen:
-            draft.remember(tag, moved="")
-        return
-    if found.memory.moved != seen:
-        draft.remember(tag, moved=seen)
-        follows = "it is followed" if desired.track_digest else "the pinned one keeps running"
-        draft.log("digest", f"{tag} was pushed again as {seen[:19]}; {follows}", tag=tag, level="warning", digest=seen)
-        draft.wake_at(draft.now)
+        builder.wake_at(due)
+    _note_moved(builder, slot, fact.data.get("digest", "") if fact.status == "succeeded" else "")
 
 
-def sick(draft: Draft, item: Container) -> str:
+def why_unhealthy(builder: PlanBuilder, container: Container) -> str:
     """Why a running container is not healthy, empty when it is or when nobody knows."""
-    if item.health == "unhealthy" and draft.desired.check.type == "docker":
+    check = builder.desired.check
+    if container.health == "unhealthy" and check.type == "docker":
         return "Docker reports it unhealthy"
-    fact = draft.observed.fact(keys.watch(item, draft.desired.check))
+    fact = builder.peek(keys.watch(container, check))
     if fact is None or fact.data.get("ok") != "false":
         return ""
     failed = int(fact.data.get("failed", "1"))
-    return (fact.note or "its health check fails") if failed >= draft.desired.check.retries else ""
+    return (fact.note or "its health check fails") if failed >= check.retries else ""
 
 
-def _start(draft: Draft, found: Slot, item: Container, may_start: bool) -> None:
-    view = draft.view(found.tag)
+def _note_moved(builder: PlanBuilder, slot: Slot, digest: str) -> None:
+    """Remember and tell when the registry serves another digest under the tag than the pinned one."""
+    tag, memory = slot.tag, slot.memory
+    if digest == slot.digest and memory.moved and memory.digest == digest:
+        builder.remember(tag, moved="")
+    if digest in ("", slot.digest, memory.moved):
+        return
+    builder.remember(tag, moved=digest)
+    follows = "it is followed" if builder.desired.track_digest else "the pinned one keeps running"
+    words = f"{tag} was pushed again as {digest[:19]}; {follows}"
+    builder.log("digest", words, tag=tag, level="warning", digest=digest)
+    builder.wake_at(builder.now)
+
+
+def _start_again(builder: PlanBuilder, slot: Slot, container: Container, may_start: bool) -> None:
+    view = builder.views[slot.tag]
     if not may_start:
-        view.say("HeldOver", "StoppedForSuccessor", f"{item.name} is stopped while its successor starts", busy=True)
+        words = f"{container.name} is stopped while its successor starts"
+        view.show("HeldOver", "StoppedForSuccessor", words, busy=True)
         return
-    rivals = [other for other in draft.observed.containers if other.id != item.id and draft.active(other)]
-    if draft.desired.recreate and rivals:
-        view.say("Degraded", "WaitsForVolume", f"{rivals[0].name} still runs", busy=True)
+    rival = _first_active(builder, container)
+    if builder.desired.recreate and rival is not None:
+        view.show("Degraded", "WaitsForVolume", f"{rival.name} still runs", busy=True)
         return
-    ended = f"{item.name} is {_condition(item)}"
-    key = keys.start(item)
-    fact = draft.enforce(Start(item, f"{ended}, and shall run", key))
-    problem = failure(fact)
-    view.say("Degraded", problem.reason if problem else "Stopped", problem.message if problem else ended, busy=True)
-    lost = problem is not None and (
-        problem.reason == "ContainerGone" or (fact is not None and fact.failures >= START_TRIES)
-    )
-    if lost and found.declared is not None and problem is not None:
-        _discard(draft, found, item)
+    ended = f"{container.name} is {_state(container)}"
+    fact = builder.request_until_seen(Start(container, f"{ended}, and shall run", keys.start(container)))
+    failure = failure_of(fact)
+    view.show("Degraded", failure.reason if failure else "Stopped", failure.message if failure else ended, busy=True)
+    if slot.declared is not None and _is_lost(fact):
+        ledger.discard(builder, slot.tag, container)
 
 
-def _condition(item: Container) -> str:
-    if item.running and not item.connected:
+def _is_lost(start: Fact | None) -> bool:
+    """True when a container has to be replaced by a new one: it is gone, or has failed to start too often."""
+    failure = failure_of(start)
+    if start is None or failure is None:
+        return False
+    return failure.reason == "ContainerGone" or start.failures >= ledger.START_TRIES_MAX
+
+
+def _first_active(builder: PlanBuilder, container: Container) -> Container | None:
+    """Another container of the stage that runs or is being started; such a start is not called off meanwhile."""
+    others = [other for other in builder.observed.containers if other.id != container.id]
+    for other in others:
+        builder.follow(keys.start(other))
+    return next((other for other in others if builder.is_active(other)), None)
+
+
+def _state(container: Container) -> str:
+    if container.running and not container.connected:
         return "not on the network"
-    return item.state + (f" with {item.exit_code}" if item.exit_code is not None else "")
+    return container.state + (f" with {container.exit_code}" if container.exit_code is not None else "")
 
 
-def _discard(draft: Draft, found: Slot, item: Container) -> None:
-    rollout = draft.memory.of(found.tag).rollout
-    if rollout is not None and item.id not in rollout.discarded:
-        ids = (*rollout.discarded, item.id)[-ledger.REMEMBERED :]
-        draft.remember(found.tag, rollout=rollout.model_copy(update={"discarded": ids}))
-        draft.wake_at(draft.now)
+def _watch(builder: PlanBuilder, container: Container) -> None:
+    check = builder.desired.check
+    if check.liveness > 0 and check.type != "none" and (container.passed or has_passed_gate(builder, container)):
+        builder.request(Watch(container, check, "it serves", keys.watch(container, check)))
 
 
-def _health(draft: Draft, found: Slot, item: Container) -> None:
-    check, view = draft.desired.check, draft.view(found.tag)
-    if check.liveness > 0 and check.type != "none" and (item.passed or gated(draft, item)):
-        draft.ask(Watch(item, check, "it serves", keys.watch(item, check)))
-    why = sick(draft, item)
-    if bool(why) != draft.memory.of(found.tag).sick:
-        draft.remember(found.tag, sick=bool(why))
-        words = f"{item.name}: {why}" if why else f"{item.name} is healthy again"
-        draft.log("health", words, tag=found.tag, level="error" if why else "info")
+def _note_health(builder: PlanBuilder, slot: Slot, container: Container) -> None:
+    """Tell when a container becomes unhealthy or healthy; restart it where the document asks for that."""
+    view, why = builder.views[slot.tag], why_unhealthy(builder, container)
+    if bool(why) != builder.memory.of(slot.tag).sick:
+        builder.remember(slot.tag, sick=bool(why))
+        words = f"{container.name}: {why}" if why else f"{container.name} is healthy again"
+        builder.log("health", words, tag=slot.tag, level="error" if why else "info")
     if not why:
         return
-    view.say("Degraded", "Unhealthy", why, busy=False)
-    if check.restart_on_failure:
-        key = keys.restart(item)
-        draft.enforce(Restart(item, draft.desired.stop_grace, why, key))
-        view.say("Degraded", "Unhealthy", f"{why}; it is being restarted", busy=True)
+    view.show("Degraded", "Unhealthy", why, busy=False)
+    if builder.desired.check.restart_on_failure:
+        builder.request_until_seen(Restart(container, builder.desired.stop_grace, why, keys.restart(container)))
+        view.show("Degraded", "Unhealthy", f"{why}; it is being restarted", busy=True)

@@ -1,63 +1,65 @@
 """What a person reads after a pass: one line per tag, conditions for the stage, one sentence for the pass."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Literal
 
 from controller.core.catalog.build import generation
+from controller.core.model.actions import Action
 from controller.core.model.decision import Plan
 from controller.core.model.desired import DesiredStage
+from controller.core.model.observed import Container
 from controller.core.model.status import Condition, InstanceStatus, Phase, StageStatus, one_per_type
 from controller.core.planning import repair
-from controller.core.planning.plan_builder import Draft, View
-from controller.core.planning.routes import Routing
-from controller.core.planning.selection import Selection
-from controller.core.planning.tag_state import Slot
+from controller.core.planning.plan_builder import PlanBuilder, View
+from controller.core.planning.tag_state import Slots
+from controller.core.planning.types import Routing, Selection, Slot
 
-SHOWN = 3
+SHOWN_MAX = 3
 """Tags that a message names before it only counts them."""
 
-
-def plan(draft: Draft, slots: Mapping[str, Slot], selection: Selection, routing: Routing) -> Plan:
-    """Close the draft: status, sentence and what to keep."""
-    shown = [tag for tag, slot in slots.items() if slot.declared is not None or slot.containers or slot.one_offs]
-    for tag in shown:
-        _rest(draft, slots[tag], selection)
-    instances = tuple(_instance(draft, slots[tag], selection, routing) for tag in shown)
-    acting = [action for action in draft.actions if not action.only_looks]
-    busy = draft.busy or bool(acting) or any(draft.view(item.tag).busy for item in instances)
-    problems = _problems(draft, instances, routing)
-    return _plan(draft, instances, _conditions(draft, instances, problems, busy), _sentence(draft, instances, problems))
+Health = Literal["Healthy", "Unhealthy", "Progressing", "Missing"]
+Problems = Sequence[tuple[str, str]]
+"""What a person should know of: reason and message of each."""
 
 
-def suspended(draft: Draft, slots: Mapping[str, Slot]) -> Plan:
+def plan(builder: PlanBuilder, slots: Slots, selection: Selection, routing: Routing) -> Plan:
+    """Close the plan: status, sentence and what to keep."""
+    shown = [slot for slot in slots.values() if slot.declared is not None or slot.containers or slot.one_offs]
+    for slot in shown:
+        _show_rest(builder, slot, selection)
+    instances = tuple(_instance(builder, slot, selection, routing) for slot in shown)
+    busy = builder.busy or bool(_acting(builder)) or any(builder.views[one.tag].busy for one in instances)
+    problems = _problems(builder, instances, routing)
+    conditions = [
+        *_main_conditions(builder, instances, problems, busy=busy),
+        *_health_conditions(instances),
+        *_moved_conditions(builder, instances),
+        *_notice_conditions(builder),
+    ]
+    return _plan(builder, instances, conditions, _sentence(builder, instances, problems))
+
+
+def suspended(builder: PlanBuilder, slots: Slots) -> Plan:
     """The plan of a stage that is to be left alone; its routes are told as they were seen."""
-    draft.keep |= set(draft.observed.facts)
-    notices = draft.desired.notices
-    by = suspended_by(draft.desired)
-    seen = draft.observed.routes.routes
-    here = {name: route.tag for name, route in seen.items() if route.stage == draft.desired.key}
-    target = next((here[name] for name in draft.desired.default_hostnames if name in here), None)
-    shown = []
-    for tag, slot in slots.items():
-        if slot.containers or slot.declared is not None:
-            draft.view(tag).say("Suspended", "Suspended", by, busy=False)
-            shown.append(_instance(draft, slot, Selection(target=target), Routing(here)))
+    builder.keep |= set(builder.observed.facts)
+    desired, by = builder.desired, suspended_by(builder.desired)
+    routes = builder.observed.routes.routes
+    claimed = {name: route.tag for name, route in routes.items() if route.stage == desired.key}
+    target = next((claimed[name] for name in desired.default_hostnames if name in claimed), None)
+    shown = [slot for slot in slots.values() if slot.containers or slot.declared is not None]
+    for slot in shown:
+        builder.views[slot.tag].show("Suspended", "Suspended", by, busy=False)
+    instances = tuple(_instance(builder, slot, Selection(target=target), Routing(claimed)) for slot in shown)
     conditions = [Condition(type="Suspended", status="True", reason="Suspended", message=by)]
-    if draft.desired.suspend and notices:
-        problems = [(notice.reason, notice.message) for notice in notices]
-        conditions += _conditions(draft, tuple(shown), problems, False)
+    if desired.suspend and desired.notices:
+        problems = [(notice.reason, notice.message) for notice in desired.notices]
+        conditions += _main_conditions(builder, instances, problems, busy=False)
+        conditions += [*_health_conditions(instances), *_moved_conditions(builder, instances)]
+        conditions += _notice_conditions(builder)
     else:
-        status: Literal["True", "Unknown"] = "True" if _as_declared(draft, slots) else "Unknown"
-        conditions.insert(0, Condition(type="Ready", status=status, reason="Suspended", message=f"left alone: {by}"))
-    return _plan(draft, tuple(shown), tuple(conditions), f"suspended: {by}; nothing is changed")
-
-
-def _as_declared(draft: Draft, slots: Mapping[str, Slot]) -> bool:
-    """True when a suspended stage has exactly what is declared, so that leaving it alone leaves nothing undone."""
-    limit = draft.desired.max_instances
-    proven = all(slot.settled and slot.current is not None and slot.current.running for slot in slots.values())
-    one_each = all(len(slot.containers) == 1 and slot.declared is not None for slot in slots.values())
-    return proven and one_each and (limit is None or len(slots) <= limit)
+        ready: Literal["True", "Unknown"] = "True" if _is_as_declared(desired, slots) else "Unknown"
+        conditions.insert(0, Condition(type="Ready", status=ready, reason="Suspended", message=f"left alone: {by}"))
+    return _plan(builder, instances, conditions, f"suspended: {by}; nothing is changed")
 
 
 def suspended_by(desired: DesiredStage) -> str:
@@ -74,135 +76,178 @@ def released(desired: DesiredStage) -> str:
     return f"instances: [] lets go of defaultTag {desired.default_tag} too; without that key it would run"
 
 
-def _plan(draft: Draft, instances: tuple[InstanceStatus, ...], conditions: tuple[Condition, ...], text: str) -> Plan:
-    desired = draft.desired
+def _is_as_declared(desired: DesiredStage, slots: Slots) -> bool:
+    """True when a suspended stage has exactly what is declared, so that leaving it alone leaves nothing undone."""
+    limit = desired.max_instances
+    proven = all(slot.settled and slot.current is not None and slot.current.running for slot in slots.values())
+    one_each = all(len(slot.containers) == 1 and slot.declared is not None for slot in slots.values())
+    return proven and one_each and (limit is None or len(slots) <= limit)
+
+
+def _plan(
+    builder: PlanBuilder, instances: tuple[InstanceStatus, ...], conditions: Sequence[Condition], sentence: str
+) -> Plan:
+    desired = builder.desired
     status = StageStatus(
         key=desired.key,
-        reason=text,
+        reason=sentence,
         generation=generation(desired),
-        conditions=conditions,
+        conditions=one_per_type(conditions),
         instances=instances,
-        urls=tuple(draft.rules.url.format(hostname=name) for name in desired.default_hostnames),
-        observed_at=draft.now,
+        urls=_urls(builder, desired.default_hostnames),
+        observed_at=builder.now,
     )
-    return Plan(tuple(draft.actions), draft.memory, tuple(draft.transitions), status, frozenset(draft.keep), draft.wake)
+    return Plan(
+        tuple(builder.actions.values()),
+        builder.memory,
+        tuple(builder.transitions),
+        status,
+        frozenset(builder.keep),
+        builder.wake,
+    )
 
 
-def _rest(draft: Draft, slot: Slot, selection: Selection) -> None:
-    """Words for tags about which no step had anything to say."""
-    tag = slot.tag
-    view, quarantine = draft.view(tag), draft.memory.of(tag).quarantine
+def _show_rest(builder: PlanBuilder, slot: Slot, selection: Selection) -> None:
+    """Words for tags about which no step had anything to show."""
+    tag, view = slot.tag, builder.views[slot.tag]
+    quarantine = builder.memory.of(tag).quarantine
     if quarantine is not None and slot.declared is not None and slot.quarantined:
-        phase: Phase = "RolledBack" if slot.proven or selection.target not in (None, tag) else "Failed"
-        words = f"{quarantine.message}; 'holdfast retry {draft.desired.key}/{tag}' tries it again"
-        view.say(phase, quarantine.reason, words, busy=view.busy and view.phase in ("Degraded", "Draining"))
+        phase: Phase = "RolledBack" if slot.has_passed or selection.target not in (None, tag) else "Failed"
+        words = f"{quarantine.message}; 'holdfast retry {builder.desired.key}/{tag}' tries it again"
+        view.show(phase, quarantine.reason, words, busy=view.busy and view.phase in ("Degraded", "Draining"))
     elif tag in selection.held and not view.busy:
-        waits = slot.declared is None and not draft.desired.prune and tag != selection.target
+        unsure = slot.declared is None and not builder.desired.prune and tag != selection.target
         words = (
-            "nothing declares it; it stays until that is sure" if waits else "it serves until its successor has passed"
+            "nothing declares it; it stays until that is sure" if unsure else "it serves until its successor has passed"
         )
-        view.say("HeldOver", "HeldOver", words, busy=False)
+        view.show("HeldOver", "HeldOver", words, busy=False)
     elif slot.declared is not None and view == View():
         if slot.memory.expired:
-            view.say("Expired", "Expired", "its time is over; it stays away until it is undeclared", busy=False)
+            words = "its time is over; it stays away until it is undeclared"
+            view.show("Expired", "Expired", words, busy=False)
         elif tag not in selection.wanted:
-            view.say("Evicted", "Evicted", "evicted: beyond maxInstances; it runs again when there is room", busy=False)
+            words = "evicted: beyond maxInstances; it runs again when there is room"
+            view.show("Evicted", "Evicted", words, busy=False)
 
 
-def _instance(draft: Draft, slot: Slot, selection: Selection, routing: Routing) -> InstanceStatus:
-    view, item = draft.view(slot.tag), slot.serving or slot.candidate
-    hostname = slot.declared.hostname if slot.declared is not None else None
-    mine = [name for name, tag in routing.claimed.items() if tag == slot.tag and name not in routing.conflicts]
-    hostnames = list(dict.fromkeys(([hostname] if hostname in mine else []) + mine))
-    health = "Missing"
-    if item is not None:
-        health = "Healthy" if item is slot.serving and item.running else "Progressing"
-        if repair.sick(draft, item) or item.health == "unhealthy" or (item is slot.serving and not item.running):
-            health = "Unhealthy"
+def _instance(builder: PlanBuilder, slot: Slot, selection: Selection, routing: Routing) -> InstanceStatus:
+    view, container = builder.views[slot.tag], slot.serving or slot.candidate
+    own = slot.declared.hostname if slot.declared is not None else None
+    hostnames = [name for name in routing.hostnames(slot.tag) if name not in routing.conflicts]
+    hostnames.sort(key=lambda name: name != own)
     synced = (slot.settled and not view.busy) or (slot.declared is not None and view.phase in ("Evicted", "Expired"))
     return InstanceStatus(
         tag=slot.tag,
         phase=view.phase,
         sync="Synced" if synced else "OutOfSync",
-        health=health,
+        health=_health(builder, slot, container),
         reason=view.reason,
         message=view.message,
         declared=slot.declared is not None,
-        revision=slot.revision or (item.revision if item else ""),
-        digest=slot.digest or (item.digest if item else ""),
-        container=item.name if item else "",
-        urls=tuple(draft.rules.url.format(hostname=name) for name in hostnames),
-        default=bool(draft.desired.default_hostnames) and selection.target == slot.tag,
+        revision=slot.revision or (container.revision if container else ""),
+        digest=slot.digest or (container.digest if container else ""),
+        container=container.name if container else "",
+        urls=_urls(builder, hostnames),
+        default=bool(builder.desired.default_hostnames) and selection.target == slot.tag,
         born=slot.born,
     )
 
 
-def _problems(draft: Draft, instances: tuple[InstanceStatus, ...], routing: Routing) -> list[tuple[str, str]]:
-    found = [
-        (item.reason or item.phase, f"{item.tag}: {item.message or item.phase}")
-        for item in instances
-        if item.phase in ("RolledBack", "Failed", "HeldOver", "Degraded")
+def _urls(builder: PlanBuilder, hostnames: Sequence[str]) -> tuple[str, ...]:
+    return tuple(builder.rules.url.format(hostname=hostname) for hostname in hostnames)
+
+
+def _health(builder: PlanBuilder, slot: Slot, container: Container | None) -> Health:
+    if container is None:
+        return "Missing"
+    down = container is slot.serving and not container.running
+    if down or container.health == "unhealthy" or repair.why_unhealthy(builder, container):
+        return "Unhealthy"
+    return "Healthy" if container is slot.serving else "Progressing"
+
+
+def _acting(builder: PlanBuilder) -> list[Action]:
+    return [action for action in builder.actions.values() if not action.only_looks]
+
+
+def _problems(builder: PlanBuilder, instances: Sequence[InstanceStatus], routing: Routing) -> Problems:
+    phases = ("RolledBack", "Failed", "HeldOver", "Degraded")
+    return [
+        *((one.reason or one.phase, _named(one)) for one in instances if one.phase in phases),
+        *(("HostnameConflict", f"{name} is held by {holder}") for name, holder in sorted(routing.conflicts.items())),
+        *((notice.reason, notice.message) for notice in builder.desired.notices),
     ]
-    found += [("HostnameConflict", f"{name} is held by {who}") for name, who in sorted(routing.conflicts.items())]
-    found += [(notice.reason, notice.message) for notice in draft.desired.notices]
-    return found
 
 
-def _conditions(
-    draft: Draft, instances: tuple[InstanceStatus, ...], problems: list[tuple[str, str]], busy: bool
-) -> tuple[Condition, ...]:
-    going = [f"{item.tag}: {item.phase}" + (f" ({item.message})" if item.message else "") for item in instances]
-    going = [text for text, item in zip(going, instances, strict=True) if draft.view(item.tag).busy]
-    what = "; ".join(going[:SHOWN]) or "old containers leave"
+def _main_conditions(
+    builder: PlanBuilder, instances: Sequence[InstanceStatus], problems: Problems, *, busy: bool
+) -> list[Condition]:
+    """Ready, and Reconciling or Stalled while that is true."""
+    messages = [message for _, message in problems]
+    reason = problems[0][0] if problems else "Progressing"
     if busy:
-        reason = problems[0][0] if problems else "Progressing"
-        text = "; ".join([*[text for _, text in problems[:SHOWN]], what])
-        found = [
+        waiting = [_told(one) for one in instances if builder.views[one.tag].busy]
+        doing = "; ".join(waiting[:SHOWN_MAX]) or "old containers leave"
+        text = "; ".join([*messages[:SHOWN_MAX], doing])
+        return [
             Condition(type="Ready", status="False", reason=reason, message=text),
-            Condition(type="Reconciling", status="True", reason="Progressing", message=what),
+            Condition(type="Reconciling", status="True", reason="Progressing", message=doing),
         ]
-    elif problems:
-        text = "; ".join(text for _, text in problems)
-        found = [
-            Condition(type="Ready", status="False", reason=problems[0][0], message=text),
-            Condition(type="Stalled", status="True", reason=problems[0][0], message=text),
+    if problems:
+        text = "; ".join(messages)
+        return [
+            Condition(type="Ready", status="False", reason=reason, message=text),
+            Condition(type="Stalled", status="True", reason=reason, message=text),
         ]
-    else:
-        words = released(draft.desired) or _count(instances)
-        found = [Condition(type="Ready", status="True", reason="Converged", message=words)]
-    sick = [item for item in instances if item.health == "Unhealthy"]
-    if sick:
-        text = "; ".join(f"{item.tag}: {item.message or item.phase}" for item in sick)
-        found.append(Condition(type="Healthy", status="False", reason="Unhealthy", message=text))
-    elif any(item.health == "Healthy" for item in instances):
-        found.append(Condition(type="Healthy", status="True", reason="Healthy", message=""))
-    moved = [item.tag for item in instances if item.declared and draft.memory.of(item.tag).moved]
-    if moved:
-        text = f"{', '.join(moved)}: pushed again; what runs keeps its digest"
-        found.append(Condition(type="TagMoved", status="True", reason="TagMoved", message=text))
-    found += [
+    text = released(builder.desired) or _count(instances)
+    return [Condition(type="Ready", status="True", reason="Converged", message=text)]
+
+
+def _health_conditions(instances: Sequence[InstanceStatus]) -> list[Condition]:
+    unhealthy = [_named(one) for one in instances if one.health == "Unhealthy"]
+    if unhealthy:
+        return [Condition(type="Healthy", status="False", reason="Unhealthy", message="; ".join(unhealthy))]
+    healthy = any(one.health == "Healthy" for one in instances)
+    return [Condition(type="Healthy", status="True", reason="Healthy", message="")] if healthy else []
+
+
+def _moved_conditions(builder: PlanBuilder, instances: Sequence[InstanceStatus]) -> list[Condition]:
+    moved = [one.tag for one in instances if one.declared and builder.memory.of(one.tag).moved]
+    text = f"{', '.join(moved)}: pushed again; what runs keeps its digest"
+    return [Condition(type="TagMoved", status="True", reason="TagMoved", message=text)] if moved else []
+
+
+def _notice_conditions(builder: PlanBuilder) -> list[Condition]:
+    return [
         Condition(type=notice.reason, status="True", reason=notice.reason, message=notice.message)
-        for notice in draft.desired.notices
+        for notice in builder.desired.notices
     ]
-    return one_per_type(found)
 
 
-def _sentence(draft: Draft, instances: tuple[InstanceStatus, ...], problems: list[tuple[str, str]]) -> str:
-    acting = [action for action in draft.actions if not action.only_looks]
+def _sentence(builder: PlanBuilder, instances: Sequence[InstanceStatus], problems: Problems) -> str:
+    """What the pass does and why; else what it waits for, what is wrong, or that there is nothing to do."""
+    acting = _acting(builder)
     if acting:
-        first = f"{type(acting[0]).__name__}: {acting[0].reason}"
-        return first + (f", and {len(acting) - 1} more" if len(acting) > 1 else "")
-    waiting = [item for item in instances if draft.view(item.tag).busy]
-    if waiting:
-        item = waiting[0]
-        return f"waiting: {item.tag} is {item.phase}" + (f" ({item.message})" if item.message else "")
-    if draft.busy:
+        more = f", and {len(acting) - 1} more" if len(acting) > 1 else ""
+        return f"{type(acting[0]).__name__}: {acting[0].reason}{more}"
+    waiting = next((one for one in instances if builder.views[one.tag].busy), None)
+    if waiting is not None:
+        return f"waiting: {waiting.tag} is {waiting.phase}" + (f" ({waiting.message})" if waiting.message else "")
+    if builder.busy:
         return "waiting: old containers leave"
     if problems:
         return problems[0][1]
-    return f"nothing to do: {released(draft.desired) or _count(instances)}"
+    return f"nothing to do: {released(builder.desired) or _count(instances)}"
 
 
-def _count(instances: tuple[InstanceStatus, ...]) -> str:
-    running = [item for item in instances if item.phase == "Running"]
-    return f"{len(running)} instance{'' if len(running) == 1 else 's'} as declared"
+def _named(instance: InstanceStatus) -> str:
+    return f"{instance.tag}: {instance.message or instance.phase}"
+
+
+def _told(instance: InstanceStatus) -> str:
+    return f"{instance.tag}: {instance.phase}" + (f" ({instance.message})" if instance.message else "")
+
+
+def _count(instances: Sequence[InstanceStatus]) -> str:
+    running = len([one for one in instances if one.phase == "Running"])
+    return f"{running} instance{'' if running == 1 else 's'} as declared"

@@ -3,157 +3,175 @@
 A container that a route leads to, of whatever stage, is never stopped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from controller.core.model import keys
 from controller.core.model.actions import MarkPassed, Remove, Stop, Unpause
 from controller.core.model.observed import Container
 from controller.core.planning import ledger
-from controller.core.planning.plan_builder import Draft, runs
-from controller.core.planning.selection import Selection
-from controller.core.planning.tag_state import Slot
+from controller.core.planning.plan_builder import PlanBuilder, is_running
+from controller.core.planning.tag_state import Slots
+from controller.core.planning.types import Selection, Slot
+
+PRE_DEPLOY_TIMEOUT_S = 300.0
+"""After which a preDeploy container is stopped of which no step is declared any more."""
 
 
-def leave(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> None:
+def retire(builder: PlanBuilder, slots: Slots, selection: Selection) -> None:
     """Take the next step for each container that leaves, and forget tags of which nothing is left."""
-    stay = _staying(draft, slots, selection)
-    routed = {route.container for route in draft.observed.routes.routes.values()}
-    draining = {key: since for key, since in draft.memory.draining.items() if draft.observed.container(key)}
-    draining = {key: since for key, since in draining.items() if key not in stay | routed}
-    if draining != draft.memory.draining:
-        draft.change(draining=draining)
-    for item in draft.observed.containers:
-        slot = slots[item.tag]
-        if item.id in stay or (slot.declared is None and not draft.desired.prune):
+    staying = _staying(builder, slots, selection)
+    _note_undrained(builder, staying | builder.routed)
+    for container in builder.observed.containers:
+        slot = slots[container.tag]
+        if container.id in staying or (slot.declared is None and not builder.desired.prune):
             continue
-        if item.role == "preDeploy":
-            _clear_one_off(draft, slots[item.tag], item, selection)
+        if container.role == "preDeploy":
+            _clear_one_off(builder, slot, container, selection)
         else:
-            _depart(draft, slot, item, selection)
+            _take_down(builder, slot, container, selection)
     for tag, slot in slots.items():
         if tag not in selection.kept:
-            _forget(draft, slot)
+            _forget(builder, slot)
 
 
-def _staying(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> set[str]:
-    found = set(draft.memory.previous.values()) if selection.live else set()
+def _staying(builder: PlanBuilder, slots: Slots, selection: Selection) -> set[str]:
+    """Ids of the containers that stay up."""
+    staying = set(builder.memory.previous.values()) if selection.live else set()
     for tag in selection.kept:
         slot = slots[tag]
-        items = [slot.serving, slot.candidate if tag in selection.wanted else None]
-        items += [] if slot.settled else slot.former[:1]
-        found |= {item.id for item in items if item is not None}
-    routes = draft.observed.routes.routes
-    for hostname in draft.desired.claimed_elsewhere:
-        route = routes.get(hostname)
-        if route is not None and route.stage == draft.desired.key:
-            found.add(route.container)
-    return found
+        candidate = slot.candidate if tag in selection.wanted else None
+        former = () if slot.settled else slot.former[:1]
+        staying |= {container.id for container in (slot.serving, candidate, *former) if container is not None}
+    for hostname in builder.desired.claimed_elsewhere:
+        route = builder.observed.routes.routes.get(hostname)
+        if route is not None and route.stage == builder.desired.key:
+            staying.add(route.container)
+    return staying
 
 
-def _depart(draft: Draft, slot: Slot, item: Container, selection: Selection) -> None:
-    draft.busy = True
-    gone = item.tag not in selection.kept
-    if gone:
-        _say_leaving(draft, slot)
-    if item.state == "removing" or _routed(draft, item):
+def _note_undrained(builder: PlanBuilder, needed: Collection[str]) -> None:
+    """Forget the drains of containers that are gone, or needed again."""
+    before = builder.memory.draining
+    draining = {key: since for key, since in before.items() if key in builder.by_id and key not in needed}
+    if draining != before:
+        builder.remember_stage(draining=draining)
+
+
+def _take_down(builder: PlanBuilder, slot: Slot, container: Container, selection: Selection) -> None:
+    builder.busy = True
+    if container.tag not in selection.kept:
+        _show_leaving(builder, slot)
+    if container.state == "removing" or _may_be_routed(builder, container):
         return
-    if not runs(item):
-        draft.enforce(Remove(item, f"{item.name} is not needed any more", keys.remove(item)))
-        return
-    if item.state == "paused":
-        draft.enforce(Unpause(item, "a paused container cannot be stopped", keys.unpause(item)))
-        return
-    if _had_traffic(draft, item):
-        since = draft.memory.draining.get(item.id)
-        if since is None or since > draft.now:  # in the future: the clock was set back
-            since = draft.now
-            draft.change(draining={**draft.memory.draining, item.id: since})
-            draft.log("drain", f"{item.name} drains for {draft.desired.drain:g} s", tag=item.tag)
-        if item.passed:
-            reason = "it leaves: a reboot must not bring it back"
-            draft.enforce(MarkPassed(item, False, reason, keys.mark(item, False)))
-        end = since + draft.desired.drain
-        if end > draft.now:
-            draft.wake_at(end)
-            return
-        if item.passed:
-            return
-    reason = f"{item.name} is not needed any more"
-    draft.enforce(Stop(item, draft.desired.stop_grace, reason, keys.stop(item)))
+    if not container.alive:
+        reason = f"{container.name} is not needed any more"
+        builder.request_until_seen(Remove(container, reason, keys.remove(container)))
+    elif container.state == "paused":
+        unpause = Unpause(container, "a paused container cannot be stopped", keys.unpause(container))
+        builder.request_until_seen(unpause)
+    elif not _had_traffic(builder, container) or ensure_drained(builder, container):
+        reason, grace = f"{container.name} is not needed any more", builder.desired.stop_grace
+        builder.request_until_seen(Stop(container, grace, reason, keys.stop(container)))
 
 
-def _routed(draft: Draft, item: Container) -> bool:
-    """True while a route leads to it, or one that is being written may.
+def ensure_drained(builder: PlanBuilder, container: Container) -> bool:
+    """True when no route has led to it for the time of a drain, and a reboot does not bring it back."""
+    since, drain = builder.memory.draining.get(container.id), builder.desired.drain
+    if since is None or since > builder.now:  # in the future: the clock was set back
+        since = builder.now
+        builder.remember_stage(draining={**builder.memory.draining, container.id: since})
+        builder.log("drain", f"{container.name} drains for {drain:g} s", tag=container.tag)
+    if container.passed:
+        reason = "it leaves: a reboot must not bring it back"
+        builder.request_until_seen(MarkPassed(container, False, reason, keys.mark(container, False)))
+    if since + drain > builder.now:
+        builder.wake_at(since + drain)
+        return False
+    return not container.passed
+
+
+def _may_be_routed(builder: PlanBuilder, container: Container) -> bool:
+    """True while a route leads to it, or one that is being written may; such a write is not called off.
 
     None is written to what never ran, nor to what drains, which begins when no write is under way. These go even while
     a write hangs: each further try would add one.
     """
-    if any(route.container == item.id for route in draft.observed.routes.routes.values()):
+    if container.id in builder.routed:
         return True
-    if item.state == "created" or item.id in draft.memory.draining:
+    if container.state == "created" or container.id in builder.memory.draining:
         return False
-    return any(key.kind == "route" and draft.running(key) for key in draft.observed.facts)
+    writes = (key for key in builder.observed.facts if key.kind == "route")
+    return any(is_running(builder.follow(key)) for key in writes)
 
 
-def _had_traffic(draft: Draft, item: Container) -> bool:
+def _had_traffic(builder: PlanBuilder, container: Container) -> bool:
     """False only for what is known to have failed: a port that was declared, and a mark that failed, leave no trace."""
-    if item.passed or item.id in draft.memory.draining:
+    if container.passed or container.id in builder.memory.draining:
         return True
-    memory = draft.memory.of(item.tag)
-    failed = memory.rollout is not None and item.id in memory.rollout.discarded
-    failed = failed or (memory.quarantine is not None and memory.quarantine.revision == item.revision)
-    return not failed
+    memory = builder.memory.of(container.tag)
+    discarded = memory.rollout is not None and container.id in memory.rollout.discarded
+    return not discarded and (memory.quarantine is None or memory.quarantine.revision != container.revision)
 
 
-def _clear_one_off(draft: Draft, slot: Slot, item: Container, selection: Selection) -> None:
-    """A one-off container is kept while its exit code is needed; one that runs is left to end (design §4)."""
-    current = slot.tag in selection.wanted and item.revision == slot.revision and not slot.quarantined
-    candidate = slot.candidate
-    used = item.exit_code == 0 or (candidate is not None and candidate.attempt == item.attempt)
-    if current and not slot.settled and (used or runs(item)):
+def _clear_one_off(builder: PlanBuilder, slot: Slot, one_off: Container, selection: Selection) -> None:
+    """Remove a one-off container when its exit code is not needed any more; one that runs is left to end."""
+    if _is_needed(slot, one_off, selection):
         return
-    draft.busy = True
-    if not runs(item):
-        draft.enforce(Remove(item, f"{item.name} is done", keys.remove(item)))
+    builder.busy = True
+    if not one_off.alive:
+        builder.request_until_seen(Remove(one_off, f"{one_off.name} is done", keys.remove(one_off)))
         return
-    step = draft.desired.pre_deploy
-    end = (item.started_at or draft.now) + (step.timeout if step else 300.0)
-    if end <= draft.now:
-        draft.enforce(Stop(item, draft.desired.stop_grace, "it took too long", keys.stop(item)))
+    step = builder.desired.pre_deploy
+    end = (one_off.started_at or builder.now) + (step.timeout if step else PRE_DEPLOY_TIMEOUT_S)
+    if end <= builder.now:
+        grace = builder.desired.stop_grace
+        builder.request_until_seen(Stop(one_off, grace, "it took too long", keys.stop(one_off)))
     else:
-        draft.wake_at(end)
+        builder.wake_at(end)
 
 
-def _say_leaving(draft: Draft, slot: Slot) -> None:
+def _is_needed(slot: Slot, one_off: Container, selection: Selection) -> bool:
+    declared = slot.tag in selection.wanted and one_off.revision == slot.revision and not slot.quarantined
+    used = one_off.exit_code == 0 or (slot.candidate is not None and slot.candidate.attempt == one_off.attempt)
+    return declared and not slot.settled and (used or one_off.alive)
+
+
+def _show_leaving(builder: PlanBuilder, slot: Slot) -> None:
+    """Tell why a tag leaves, and open the rollout that removes it."""
     tag = slot.tag
-    if slot.memory.expired:
-        reason, message = "Expired", f"the time of {tag} is over"
-    elif not draft.desired.declared:
-        reason, message = "StageGone", "the stage is not declared any more"
-    elif slot.declared is not None:  # draining it is not passed any more, and still the same is the reason
-        reason, message = "Evicted", f"evicted: {tag} is beyond maxInstances, and every newer one has passed"
-    else:
-        reason, message = "Undeclared", f"{tag} is not declared any more"
     if slot.quarantined:
         return
-    draft.view(tag).say("Draining", reason, message, busy=True)
-    rollout = draft.memory.of(tag).rollout
+    reason, words = _why_leaving(builder, slot)
+    builder.views[tag].show("Draining", reason, words, busy=True)
+    rollout = builder.memory.of(tag).rollout
     if rollout is not None and rollout.kind != "remove":
-        ledger.close(draft, tag, "superseded", reason, message)
+        ledger.close(builder, tag, "superseded", reason, words)
         rollout = None
     if rollout is None:
-        ledger.start(draft, tag, "remove", slot.revision or "-", message)
+        ledger.begin(builder, tag, "remove", slot.revision or "-", words)
 
 
-def _forget(draft: Draft, slot: Slot) -> None:
+def _why_leaving(builder: PlanBuilder, slot: Slot) -> tuple[str, str]:
+    tag = slot.tag
+    if slot.memory.expired:
+        return "Expired", f"the time of {tag} is over"
+    if not builder.desired.declared:
+        return "StageGone", "the stage is not declared any more"
+    if slot.declared is not None:  # draining it is not passed any more, and still the same is the reason
+        return "Evicted", f"evicted: {tag} is beyond maxInstances, and every newer one has passed"
+    return "Undeclared", f"{tag} is not declared any more"
+
+
+def _forget(builder: PlanBuilder, slot: Slot) -> None:
     """Close the removal of a tag of which nothing is left, and forget it once it is not declared either."""
-    if any(item.tag == slot.tag for item in draft.observed.containers):
+    tag = slot.tag
+    if tag in builder.containers:
         return
-    memory = draft.memory.of(slot.tag)
-    if memory.rollout is not None and not slot.quarantined:
-        if memory.rollout.kind == "remove":
-            ledger.close(draft, slot.tag, "succeeded", "Removed", f"{slot.tag} is removed")
+    rollout = builder.memory.of(tag).rollout
+    if rollout is not None and not slot.quarantined:
+        if rollout.kind == "remove":
+            ledger.close(builder, tag, "succeeded", "Removed", f"{tag} is removed")
         else:
-            ledger.close(draft, slot.tag, "superseded", "NotWanted", f"{slot.tag} is not wanted any more")
-    if slot.declared is None and slot.tag in draft.memory.instances and draft.desired.prune:
-        draft.memory = draft.memory.with_instance(slot.tag, None)
+            ledger.close(builder, tag, "superseded", "NotWanted", f"{tag} is not wanted any more")
+    if slot.declared is None and tag in builder.memory.instances and builder.desired.prune:
+        builder.memory = builder.memory.with_instance(tag, None)

@@ -6,229 +6,185 @@ one starts, because the one-off container has the volume too.
 """
 
 from controller.core.model import backoff, keys
-from controller.core.model.actions import Connect, Create, Gate, Pull, RunPreDeploy, Start, Stop, Unpause
+from controller.core.model.actions import Connect, Create, Gate, Pull, Start, Unpause
 from controller.core.model.errors import Failure
 from controller.core.model.observed import Container, Fact, Key
-from controller.core.planning import containers, ledger
-from controller.core.planning.containers import container_spec
-from controller.core.planning.plan_builder import Draft, failure, runs
-from controller.core.planning.tag_state import Slot, slot
-
-START_TRIES = 3
-"""Failures of the world after which a step that keeps the old one stopped is given up (Recreate)."""
+from controller.core.planning import containers, ledger, pre_deploy
+from controller.core.planning.plan_builder import PlanBuilder, failure_of, is_running
+from controller.core.planning.tag_state import read_slot
+from controller.core.planning.types import Slot
 
 
-def deploy(draft: Draft, found: Slot, control: Container | None) -> None:
-    """Take the next step of a tag whose declared revision has not passed. `control`: what serves the stage now."""
-    found = ledger.opened(draft, found)
-    if found.candidate is None:
-        containers.keep_creation(draft, found)
-        pulled = _pull(draft, found)
+def deploy(builder: PlanBuilder, slot: Slot, serving: Container | None) -> None:
+    """Take the next step of a tag whose declared revision has not passed. `serving`: what serves the stage now."""
+    slot = ledger.open_rollout(builder, slot)
+    if slot.candidate is None:
+        containers.follow_creation(builder, slot)
+        if _wait_before_pull(builder, slot):
+            return
+        pulled = _pull(builder, slot)
         if pulled is None:
             return
-        found = pulled
-        if found.candidate is None:
-            _create(draft, found)
-            return
-    _bring_up(draft, found, found.candidate, control)
+        slot = pulled
+    if slot.candidate is None:
+        _create(builder, slot)
+    else:
+        _bring_up(builder, slot, slot.candidate, serving)
 
 
-def _pull(draft: Draft, found: Slot) -> Slot | None:
-    """The slot with its image here and its digest pinned, None while that is not so."""
-    rollout = draft.memory.of(found.tag).rollout
-    view = draft.view(found.tag)
-    if draft.observed.secrets.missing:
-        view.say("Pending", "SecretMissing", "; ".join(draft.observed.secrets.missing), busy=True)
-        return None
-    if rollout is not None and draft.now < rollout.retry_at <= draft.now + backoff.CAP:  # else the clock was set back
-        draft.wake_at(rollout.retry_at)
-        view.busy, view.reason, view.message = True, rollout.reason, rollout.problem
-        return None
-    image = draft.desired.template.image
-    key = keys.pull(image, found.tag, found.digest)
-    fact = draft.ask(Pull(image, found.tag, found.digest, f"{found.tag} is declared", key))
-    problem = failure(fact)
-    if problem is not None and problem.revision_bad:
-        ledger.failed(draft, found, None, problem)
-        return None
-    if fact is None or fact.status != "succeeded":
-        ledger.step(draft, found.tag, "pull", f"pulling {image}:{found.tag}")
-        view.say("Pulling", problem.reason if problem else "", _note(fact, problem), busy=True)
-        return None
-    if not found.digest:
-        draft.remember(found.tag, digest=fact.data.get("digest", ""), image=image, moved="")
-        found = slot(draft, found.tag)
-        if found.current is not None or found.quarantined:
-            draft.wake_at(draft.now)
-            return None
-        found = ledger.opened(draft, found)
-    return found
-
-
-def _create(draft: Draft, found: Slot) -> None:
-    attempt = containers.attempt(draft, found)
-    spec = container_spec(draft, found, attempt)
-    ledger.step(draft, found.tag, "create", f"creating {spec.name}")
-    fact = draft.ask(
-        Create(spec, found.tag, f"revision {found.revision} of {found.tag} has no container", keys.create(spec.name))
-    )
-    problem = failure(fact)
-    view = draft.view(found.tag)
-    if problem is not None and problem.revision_bad:
-        ledger.failed(draft, found, None, problem)
-        return
-    if problem is not None and problem.reason == "ImageGone":
-        draft.keep.discard(keys.pull(draft.desired.template.image, found.tag, found.digest))
-    view.say("Creating", problem.reason if problem else "", _note(fact, problem), busy=True)
-
-
-def _bring_up(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
-    """Start, connect, preDeploy and gate one container that exists."""
-    tag, view = found.tag, draft.view(found.tag)
-    early = draft.desired.recreate
-    if item.state in ("created", "exited") and early and not _alone(draft, found, item):
-        ledger.step(draft, tag, "stop", "stopping what has the volume now")
-        view.say("Starting", "StopsOldFirst", "waiting until the old container has stopped", busy=True)
-        return
-    if early and not _pre_deployed(draft, found, item):
-        return
-    again = not _explained(draft, item) or _ended_before_pre_deploy(draft, found, item)
-    if item.state == "created" or (item.state == "exited" and again):
-        ledger.step(draft, tag, "start", f"starting {item.name}")
-        view.say("Starting", busy=True)
-        if (awaited := _awaited(draft, item)) is not None:
-            draft.keep.add(awaited)
-            return
-        _unless(draft, found, item, draft.ask(Start(item, f"{item.name} is new", keys.start(item))))
-        return
-    if item.state == "paused":
-        draft.ask(Unpause(item, "somebody paused it", keys.unpause(item)))
-    if item.running and not item.connected:
-        view.say("Starting", "NotConnected", "connecting it to the network", busy=True)
-        _unless(draft, found, item, draft.ask(Connect(item, "it is not on the network", keys.connect(item))))
-        return
-    if not early and not _pre_deployed(draft, found, item):
-        return
-    _gate(draft, found, item, control)
-
-
-def prove(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
+def prove(builder: PlanBuilder, slot: Slot, container: Container, serving: Container | None) -> None:
     """Gate a container that serves without its mark: whether it had passed is not known any more."""
-    _gate(draft, ledger.opened(draft, found), item, control)
+    _gate(builder, ledger.open_rollout(builder, slot), container, serving)
 
 
-def _gate(draft: Draft, found: Slot, item: Container, control: Container | None) -> None:
-    desired = draft.desired
-    ledger.step(draft, found.tag, "gate", f"checking the health of {item.name}")
-    begun = min(item.started_at or draft.now, draft.now)
-    deadline = begun + desired.progress_deadline
-    stable = found.stable or control
-    other = stable if stable is not None and stable.running and stable.id != item.id else None
-    action = Gate(
-        item, desired.check, deadline, other, f"{item.name} has not passed yet", keys.gate(item, draft.desired.check)
-    )
-    fact = draft.ask(action)
-    problem = failure(fact)
-    if item.state == "exited" and fact is not None and fact.status == "succeeded":
-        problem = Failure("FailedAfterGate", f"{item.name} ended with {item.exit_code} after it had passed", True)
-    draft.view(found.tag).say("Gating", problem.reason if problem else "", _note(fact, problem), busy=True)
-    if problem is not None and problem.revision_bad:
-        ledger.failed(draft, found, item, problem)
-
-
-def _pre_deployed(draft: Draft, found: Slot, item: Container) -> bool:
-    """True when preDeploy is not asked for, or ended with 0 for this revision."""
-    step = draft.desired.pre_deploy
-    if step is None or found.once_passed or containers.pre_deployed(draft, found):
+def _wait_before_pull(builder: PlanBuilder, slot: Slot) -> bool:
+    """Show what the pull waits for: a missing secret, or the pause after a failure; False when it can go on."""
+    rollout, view = builder.memory.of(slot.tag).rollout, builder.views[slot.tag]
+    if builder.observed.secrets.missing:
+        view.show("Pending", "SecretMissing", "; ".join(builder.observed.secrets.missing), busy=True)
         return True
-    spec = container_spec(draft, found, item.attempt, step)
-    older = [
-        one for one in draft.observed.containers if one.role == "preDeploy" and runs(one) and one.name != spec.name
-    ]
-    if older or _migrates(draft, found, item):
-        text = f"{older[0].name} still runs" if older else "another preDeploy is under way"
-        draft.view(found.tag).say("PreDeploy", "WaitsForOther", text, busy=True)
-        return False
-    if draft.desired.recreate and draft.active(item):  # declared after it was started
-        draft.view(found.tag).say("PreDeploy", "StopsFirst", f"waiting until {item.name} has stopped", busy=True)
-        if runs(item):  # a start is not broken off in the middle
-            _halt(draft, item, "preDeploy must not run beside it")
-        return False
-    ledger.step(draft, found.tag, "preDeploy", f"running {' '.join(step.command)[:200]}")
-    fact = draft.ask(RunPreDeploy(spec, step.timeout, found.tag, "before the gate", keys.pre(spec.name)))
-    draft.view(found.tag).say("PreDeploy", "", _note(fact, None), busy=True)
-    _unless(draft, found, item, fact)
+    if rollout is not None and builder.now < rollout.retry_at <= builder.now + backoff.CAP_S:
+        builder.wake_at(rollout.retry_at)  # later than that: the clock was set back
+        view.show(view.phase, rollout.reason, rollout.problem, busy=True)
+        return True
     return False
 
 
-def _awaited(draft: Draft, item: Container) -> Key | None:
-    """The start that is under way and has had its effect: it ran and ended before Docker replied."""
-    own = keys.start(item)
-    found = (key for key in draft.observed.facts if _is_start_of(key, item) and key != own)
-    return next((key for key in found if draft.running(key)), None)
+def _pull(builder: PlanBuilder, slot: Slot) -> Slot | None:
+    """The slot with its image here and its digest pinned; None while that is not so."""
+    image = builder.desired.template.image
+    key = keys.pull(image, slot.tag, slot.digest)
+    fact = builder.request(Pull(image, slot.tag, slot.digest, f"{slot.tag} is declared", key))
+    failure = failure_of(fact)
+    if failure is not None and failure.revision_bad:
+        ledger.retry_or_quarantine(builder, slot, None, failure)
+        return None
+    if fact is None or fact.status != "succeeded":
+        ledger.log_step(builder, slot.tag, "pull", f"pulling {image}:{slot.tag}")
+        builder.views[slot.tag].show_progress("Pulling", fact)
+        return None
+    return slot if slot.digest else _pin_digest(builder, slot, fact)
 
 
-def _is_start_of(key: Key, item: Container) -> bool:
-    return key.kind == "start" and key.subject == item.id
+def _pin_digest(builder: PlanBuilder, slot: Slot, pull: Fact) -> Slot | None:
+    """The slot with the digest that was pulled; None when that turns out to run already, or to be quarantined."""
+    image = builder.desired.template.image
+    builder.remember(slot.tag, digest=pull.data.get("digest", ""), image=image, moved="")
+    slot = read_slot(builder, slot.tag)
+    if slot.current is not None or slot.quarantined:
+        builder.wake_at(builder.now)
+        return None
+    return ledger.open_rollout(builder, slot)
 
 
-def _explained(draft: Draft, item: Container) -> bool:
+def _create(builder: PlanBuilder, slot: Slot) -> None:
+    spec = containers.spec(builder, slot, containers.note_attempt(builder, slot))
+    ledger.log_step(builder, slot.tag, "create", f"creating {spec.name}")
+    reason = f"revision {slot.revision} of {slot.tag} has no container"
+    fact = builder.request(Create(spec, slot.tag, reason, keys.create(spec.name)))
+    failure = failure_of(fact)
+    if failure is not None and failure.revision_bad:
+        ledger.retry_or_quarantine(builder, slot, None, failure)
+        return
+    if failure is not None and failure.reason == "ImageGone":
+        builder.keep.discard(keys.pull(builder.desired.template.image, slot.tag, slot.digest))
+    builder.views[slot.tag].show_progress("Creating", fact)
+
+
+def _bring_up(builder: PlanBuilder, slot: Slot, container: Container, serving: Container | None) -> None:
+    """Start, connect, preDeploy and gate one container that exists."""
+    recreate = builder.desired.recreate
+    if recreate and container.state in ("created", "exited") and not ensure_alone(builder, slot, container):
+        ledger.log_step(builder, slot.tag, "stop", "stopping what has the volume now")
+        waiting = "waiting until the old container has stopped"
+        builder.views[slot.tag].show("Starting", "StopsOldFirst", waiting, busy=True)
+        return
+    if recreate and not pre_deploy.ensure_pre_deployed(builder, slot, container):
+        return
+    if not ensure_started(builder, slot, container) or not ensure_connected(builder, slot, container):
+        return
+    if not recreate and not pre_deploy.ensure_pre_deployed(builder, slot, container):
+        return
+    _gate(builder, slot, container, serving)
+
+
+def ensure_alone(builder: PlanBuilder, slot: Slot, container: Container) -> bool:
+    """True when nothing else of the stage runs; has everything else stopped, and kept."""
+    others = [one for one in builder.observed.containers if one.id != container.id and _follow_active(builder, one)]
+    others = [one for one in others if one.role == "app" or one.revision != container.revision]
+    for other in others:
+        if other.role == "app" and other.alive:  # neither a one-off nor a start is broken off in the middle
+            containers.halt(builder, other, f"{container.name} must not run beside it")
+    return not others and not pre_deploy.is_other_running(builder, slot, container)
+
+
+def ensure_started(builder: PlanBuilder, slot: Slot, container: Container) -> bool:
+    """True when the container has been started and its end, if it ended, is its own."""
+    facts = [builder.follow(key) for key in _starts(builder, container)]
+    gate = builder.follow(keys.gate(container, builder.desired.check))
+    again = not _ended_by_itself(facts, gate)
+    if not again:
+        pre_deploy.note_migrated(builder, slot)
+        again = pre_deploy.has_ended_before(builder, slot, container)
+    if container.state == "paused":
+        builder.request(Unpause(container, "somebody paused it", keys.unpause(container)))
+    if container.state != "created" and not (container.state == "exited" and again):
+        return True
+    ledger.log_step(builder, slot.tag, "start", f"starting {container.name}")
+    builder.views[slot.tag].show("Starting", busy=True)
+    own = keys.start(container)
+    if any(key != own and is_running(builder.peek(key)) for key in _starts(builder, container)):
+        return False  # it ran and ended before Docker replied to the start that is under way
+    fact = builder.request(Start(container, f"{container.name} is new", own))
+    ledger.give_up_if_failed(builder, slot, container, fact)
+    return False
+
+
+def ensure_connected(builder: PlanBuilder, slot: Slot, container: Container) -> bool:
+    """True unless the container runs and is not on our network."""
+    if not container.running or container.connected:
+        return True
+    builder.views[slot.tag].show("Starting", "NotConnected", "connecting it to the network", busy=True)
+    fact = builder.request(Connect(container, "it is not on the network", keys.connect(container)))
+    ledger.give_up_if_failed(builder, slot, container, fact)
+    return False
+
+
+def _gate(builder: PlanBuilder, slot: Slot, container: Container, serving: Container | None) -> None:
+    check = builder.desired.check
+    ledger.log_step(builder, slot.tag, "gate", f"checking the health of {container.name}")
+    deadline = min(container.started_at or builder.now, builder.now) + builder.desired.progress_deadline
+    stable = slot.stable or serving
+    control = stable if stable is not None and stable.running and stable.id != container.id else None
+    reason, key = f"{container.name} has not passed yet", keys.gate(container, check)
+    fact = builder.request(Gate(container, check, deadline, control, reason, key))
+    builder.views[slot.tag].show_progress("Gating", fact)
+    failure = failure_of(fact)
+    if container.state == "exited" and fact is not None and fact.status == "succeeded":
+        words = f"{container.name} ended with {container.exit_code} after it had passed"
+        failure = Failure("FailedAfterGate", words, revision_bad=True)
+        builder.views[slot.tag].show("Gating", failure.reason, failure.message, busy=True)
+    if failure is not None and failure.revision_bad:
+        ledger.retry_or_quarantine(builder, slot, container, failure)
+
+
+def _starts(builder: PlanBuilder, container: Container) -> list[Key]:
+    """Keys of the starts of a container that are known, also of earlier ones."""
+    return [key for key in builder.observed.facts if key.kind == "start" and key.subject == container.id]
+
+
+def _ended_by_itself(starts: list[Fact | None], gate: Fact | None) -> bool:
     """True when the end of a container, if it ended, is its own: we started it, and its gate was not broken off.
 
     Else the host or Docker was restarted meanwhile, and the revision is not at fault for that.
     """
-    started = [draft.fact(key) for key in draft.observed.facts if _is_start_of(key, item)]
-    gate = draft.fact(keys.gate(item, draft.desired.check))
     if gate is None:
-        return any(fact is not None and fact.status == "succeeded" for fact in started)
-    problem = failure(gate)
-    return problem is None or problem.revision_bad
+        return any(fact is not None and fact.status == "succeeded" for fact in starts)
+    failure = failure_of(gate)
+    return failure is None or failure.revision_bad
 
 
-def _ended_before_pre_deploy(draft: Draft, found: Slot, item: Container) -> bool:
-    """True for a container that ended while preDeploy had not: it gets one more start, the migration was missing."""
-    if draft.desired.pre_deploy is None or found.once_passed or not containers.pre_deployed(draft, found):
-        return False
-    done = [one.started_at or 0.0 for one in found.one_offs if one.revision == found.revision and one.exit_code == 0]
-    return item.started_at is not None and item.started_at <= max(done, default=0.0)
-
-
-def _migrates(draft: Draft, found: Slot, item: Container) -> bool:
-    """True while the preDeploy of something else is under way: it may be about to start, whatever runs now."""
-    step = draft.desired.pre_deploy
-    own = keys.pre(container_spec(draft, found, item.attempt, step).name) if step else None
-    facts = draft.observed.facts.items()
-    return any(key.kind == "pre" and key != own and fact.status == "running" for key, fact in facts)
-
-
-def _alone(draft: Draft, found: Slot, item: Container) -> bool:
-    """True when nothing else of the stage runs; has everything else stopped, and kept."""
-    others = [other for other in draft.observed.containers if other.id != item.id and draft.active(other)]
-    others = [other for other in others if other.role == "app" or other.revision != item.revision]
-    for other in others:
-        if other.role == "preDeploy" or not runs(other):
-            continue  # neither a one-off nor a start is broken off in the middle
-        _halt(draft, other, f"{item.name} must not run beside it")
-    return not others and not _migrates(draft, found, item)
-
-
-def _halt(draft: Draft, item: Container, reason: str) -> None:
-    """Stop a container that is kept."""
-    if item.state == "paused":
-        draft.ask(Unpause(item, "a paused container cannot be stopped", keys.unpause(item)))
-    draft.enforce(Stop(item, draft.desired.stop_grace, reason, keys.halt(item)))
-
-
-def _unless(draft: Draft, found: Slot, item: Container, fact: Fact | None) -> None:
-    """Give the revision up when a step of its start failed for good."""
-    problem = failure(fact)
-    if fact is None or problem is None:
-        return
-    view = draft.view(found.tag)
-    view.say(view.phase, problem.reason, problem.message, busy=True)
-    if problem.revision_bad or (draft.desired.recreate and fact.failures >= START_TRIES):
-        ledger.failed(draft, found, item, problem)
-
-
-def _note(fact: object, problem: Failure | None) -> str:
-    return problem.message if problem else str(getattr(fact, "note", ""))
+def _follow_active(builder: PlanBuilder, container: Container) -> bool:
+    """True while a process of it may be there or is being started; such a start is not called off meanwhile."""
+    builder.follow(keys.start(container))
+    return builder.is_active(container)

@@ -4,56 +4,39 @@ A route that already is as declared costs nothing but one proof after a start of
 remembered by hostname until the new one has proven itself: it is what a failed proof puts back.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 from controller.core.model import backoff, keys
 from controller.core.model.actions import DeleteRoute, Gate, SetRoute, Verify
 from controller.core.model.desired import Options, RouteKind
 from controller.core.model.digests import with_marker
 from controller.core.model.observed import Container, Key, Route
 from controller.core.planning import ledger
-from controller.core.planning.plan_builder import Draft, failure
-from controller.core.planning.selection import Selection
-from controller.core.planning.tag_state import Slot, gated
+from controller.core.planning.plan_builder import PlanBuilder, failure_of, is_running
+from controller.core.planning.tag_state import Slots, has_passed_gate
+from controller.core.planning.types import Routing, Selection, Slot
 
-SWITCH_PAUSE = backoff.CAP
-"""Seconds until a switch is tried again after the new one gave nothing through the proxy: each try is an outage."""
-
-
-@dataclass
-class Routing:
-    """What the routes of a stage come to in this pass."""
-
-    claimed: dict[str, str] = field(default_factory=dict)
-    """Hostnames that stay, with the tag they are for."""
-    verified: set[str] = field(default_factory=set)
-    conflicts: dict[str, str] = field(default_factory=dict)
-    """Hostnames that somebody else holds, with the words that name the holder."""
-
-    def proven(self, tag: str) -> bool:
-        """True when all hostnames for this tag that can be had answer through the proxy."""
-        mine = [hostname for hostname, owner in self.claimed.items() if owner == tag]
-        return all(hostname in self.verified or hostname in self.conflicts for hostname in mine)
+SWITCH_PAUSE_S = backoff.CAP_S
+"""Until a switch is tried again after the new one gave nothing through the proxy: each try is an outage."""
 
 
-def route(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> Routing:
+def route(builder: PlanBuilder, slots: Slots, selection: Selection) -> Routing:
     """Set, prove and delete the routes of the stage."""
-    found = Routing()
-    for hostname, kind, slot in _claims(draft, slots, selection):
-        found.claimed[hostname] = slot.tag
-        holder = draft.observed.routes.foreign.get(hostname)
+    routing = Routing()
+    for hostname, kind, slot in _claims(builder, slots, selection):
+        routing.claimed[hostname] = slot.tag
+        holder = builder.observed.routes.foreign.get(hostname)
         if holder is not None:
-            found.conflicts[hostname] = holder
+            routing.conflicts[hostname] = holder
             continue
-        goal = _goal(draft, found, hostname, kind, slot)
+        goal = _goal(builder, routing, hostname, kind, slot)
         if goal is not None:
-            _reach(draft, found, slot, goal)
-    _delete(draft, slots, selection, found)
-    return found
+            _reach(builder, routing, slot, goal)
+    _delete_undeclared(builder, slots, selection, routing)
+    return routing
 
 
-def _claims(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> list[tuple[str, RouteKind, Slot]]:
+def _claims(builder: PlanBuilder, slots: Slots, selection: Selection) -> list[tuple[str, RouteKind, Slot]]:
+    """Hostnames that shall be routed, and to which tag: of instances, of the default route, of what is held over."""
+    desired = builder.desired
     claims: list[tuple[str, RouteKind, Slot]] = []
     for tag in selection.kept:
         slot = slots[tag]
@@ -61,167 +44,177 @@ def _claims(draft: Draft, slots: Mapping[str, Slot], selection: Selection) -> li
             claims.append((slot.declared.hostname, "instance", slot))
     target = slots.get(selection.target or "")
     if target is not None:
-        claims += [(hostname, "default", target) for hostname in draft.desired.default_hostnames]
-    taken = {hostname for hostname, _, _ in claims} | draft.desired.claimed_elsewhere
-    for hostname, seen in sorted(draft.observed.routes.routes.items()):
-        held = slots.get(seen.tag)
-        if seen.stage != draft.desired.key or hostname in taken or held is None or seen.tag not in selection.held:
+        claims += [(hostname, "default", target) for hostname in desired.default_hostnames]
+    taken = {hostname for hostname, _, _ in claims} | desired.claimed_elsewhere
+    for hostname, existing in sorted(builder.observed.routes.routes.items()):
+        if existing.stage != desired.key or existing.kind != "instance" or hostname in taken:
             continue
-        if seen.kind == "instance" and held.declared is None:
-            claims.append((hostname, "instance", held))
+        if existing.tag in selection.held and slots[existing.tag].declared is None:
+            claims.append((hostname, "instance", slots[existing.tag]))
     return claims
 
 
-def _goal(draft: Draft, found: Routing, hostname: str, kind: RouteKind, slot: Slot) -> Route | None:
+def _goal(builder: PlanBuilder, routing: Routing, hostname: str, kind: RouteKind, slot: Slot) -> Route | None:
     """The route that this hostname should have now; None when it must stay as it is.
 
     After a failed proof the default route waits until the tag's own hostname is proven: there the next try hurts least.
     """
-    item = slot.serving
-    goal = _route_to(draft, hostname, kind, item) if item is not None else None
+    goal = _route_to(builder, hostname, kind, slot.serving)
     if goal is None:
         return None
-    refused = draft.fact(keys.verify(goal))
-    problem = failure(refused)
-    former = draft.observed.container(draft.memory.previous.get(hostname, ""))
-    if problem is None or refused is None or former is None or not former.running:
+    proof = builder.follow(keys.verify(goal))
+    failure = failure_of(proof)
+    former = builder.by_id.get(builder.memory.previous.get(hostname, ""))
+    if failure is None or proof is None or former is None or not former.running:
         return goal
-    due = draft.due(refused, SWITCH_PAUSE if problem.reason == "UpstreamFailed" else 0.0)
+    due = builder.retry_at(proof, SWITCH_PAUSE_S if failure.reason == "UpstreamFailed" else 0.0)
     own = slot.declared.hostname if slot.declared is not None and kind == "default" else None
-    if due <= draft.now and (own is None or own in found.verified or own in found.conflicts):
+    if due <= builder.now and (own is None or own in routing.verified or own in routing.conflicts):
         return goal
-    if due > draft.now:
-        draft.wake_at(due)
-    draft.view(slot.tag).say("Verifying", problem.reason, problem.message, busy=True)
-    return _route_to(draft, hostname, kind, former)
+    if due > builder.now:
+        builder.wake_at(due)
+    builder.views[slot.tag].show("Verifying", failure.reason, failure.message, busy=True)
+    return _route_to(builder, hostname, kind, former)
 
 
-def _route_to(draft: Draft, hostname: str, kind: RouteKind, item: Container) -> Route | None:
-    desired, seen = draft.desired, draft.observed.routes.routes.get(hostname)
+def _route_to(builder: PlanBuilder, hostname: str, kind: RouteKind, container: Container | None) -> Route | None:
+    """The route of a hostname to this container; None while that has no address."""
+    if container is None:
+        return None
+    desired, existing = builder.desired, builder.observed.routes.routes.get(hostname)
     options, port = desired.options, desired.port
-    if seen is not None and seen.marker and seen.container == item.id and _outdated(draft, item):
-        options, port = seen.options, seen.port  # what is held over keeps the way it was reached
-    reach = draft.rules.reach
-    host = {"ip": item.address, "name": item.name if item.running else None, "published": "127.0.0.1"}[reach]
-    if reach == "published":
-        port = item.published if item.running else None
+    if existing is not None and existing.marker and existing.container == container.id and _is_old(builder, container):
+        options, port = existing.options, existing.port  # what is held over keeps the way it was reached
+    host = container.address
+    if builder.rules.reach == "name":
+        host = container.name if container.running else None
+    elif builder.rules.reach == "published":
+        host, port = "127.0.0.1", container.published if container.running else None
     if not host or port is None:
         return None
-    return with_marker(Route(hostname, desired.key, item.tag, kind, item.id, host, port, options))
+    return with_marker(Route(hostname, desired.key, container.tag, kind, container.id, host, port, options))
 
 
-def _outdated(draft: Draft, item: Container) -> bool:
+def _is_old(builder: PlanBuilder, container: Container) -> bool:
     """True for a container of a tag, or of a revision, that is not declared any more."""
-    memory = draft.memory.of(item.tag)
-    return draft.desired.instance(item.tag) is None or (memory.rollout is not None and memory.settled == item.id)
+    memory = builder.memory.of(container.tag)
+    replaced = memory.rollout is not None and memory.settled == container.id
+    return replaced or builder.desired.instance(container.tag) is None
 
 
-def _reach(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
-    seen = draft.observed.routes.routes.get(goal.hostname)
-    key = keys.route(goal)
-    if seen == goal:
-        draft.fact(key)
-        if slot.serving is None or slot.serving.id != goal.container:
-            return  # put back: what the old one answers proves nothing of the new one
-        if draft.memory.previous.get(goal.hostname) == goal.container:
-            left = {name: item for name, item in draft.memory.previous.items() if name != goal.hostname}
-            draft.change(previous=left)
-        _prove(draft, found, slot, goal)
+def _reach(builder: PlanBuilder, routing: Routing, slot: Slot, goal: Route) -> None:
+    """Take the next step to the route: prove it where it is there already, else gate its container and write it."""
+    existing, target = builder.observed.routes.routes.get(goal.hostname), builder.by_id.get(goal.container)
+    if existing == goal:
+        builder.follow(keys.route(goal))
+        if slot.serving is not None and slot.serving.id == goal.container:
+            _forget_former(builder, goal)
+            _prove(builder, routing, slot, goal)
+        return  # else it was put back: what the old one answers proves nothing of the new one
+    if target is None or not (_is_readdressed(existing, goal, target) or ensure_gated(builder, slot, target)):
         return
-    target = draft.observed.container(goal.container)
-    if target is None or not (_readdressed(seen, goal, target) or _passed(draft, slot, target)):
+    if _other_write_runs(builder, keys.route(goal)):
+        builder.views[slot.tag].show("Routing", busy=True)
         return
-    if _other_write_runs(draft, key):
-        draft.view(slot.tag).say("Routing", busy=True)
+    _remember_former(builder, existing, goal)
+    _open_switch(builder, existing, goal, target)
+    fact = builder.request_until_seen(SetRoute(goal, _why_set(existing, goal), keys.route(goal)))
+    failure = failure_of(fact)
+    if failure is not None and failure.reason == "HostnameTaken":
+        routing.conflicts[goal.hostname] = failure.message
         return
-    _remember_former(draft, seen, goal)
-    if goal.kind == "default" and seen is not None and seen.tag != goal.tag and not draft.memory.of(goal.tag).rollout:
-        ledger.start(
-            draft, goal.tag, "switch", target.revision, f"the default route moves from {seen.tag} to {goal.tag}"
-        )
-    fact = draft.enforce(SetRoute(goal, _why(draft, seen, goal), key))
-    problem = failure(fact)
-    if problem is not None and problem.reason == "HostnameTaken":
-        found.conflicts[goal.hostname] = problem.message
-        return
-    text = problem.message if problem else f"{goal.hostname} → {target.name}"
-    draft.view(slot.tag).say("Routing", problem.reason if problem else "", text, busy=True)
+    builder.views[slot.tag].show_progress("Routing", fact, f"{goal.hostname} → {target.name}")
 
 
-def _other_write_runs(draft: Draft, own: Key) -> bool:
-    others = (key for key in draft.observed.facts if key[:2] == own[:2] and key != own)
-    return any(draft.running(key) for key in others)
-
-
-def _readdressed(seen: Route | None, goal: Route, item: Container) -> bool:
+def _is_readdressed(existing: Route | None, goal: Route, container: Container) -> bool:
     """True when it is routed already, at an address that it does not have any more: somebody else may have that now."""
-    if seen is None or seen.container != goal.container or not (item.running and item.passed):
+    if existing is None or existing.container != goal.container or not (container.running and container.passed):
         return False
-    return seen.host != goal.host and seen.port == goal.port
+    return existing.host != goal.host and existing.port == goal.port
 
 
-def _passed(draft: Draft, slot: Slot, item: Container) -> bool:
-    """Traffic goes only to a start of a container whose gate said yes."""
-    if gated(draft, item):
+def ensure_gated(builder: PlanBuilder, slot: Slot, container: Container) -> bool:
+    """True for a start of a container whose gate said yes: traffic goes only to such ones."""
+    check = builder.desired.check
+    key = keys.gate(container, check)
+    fact = builder.follow(key)
+    if has_passed_gate(builder, container):
         return True
-    if item.id in draft.memory.previous.values() and item.running:
+    if container.running and container.id in builder.memory.previous.values():
         return True
-    check = draft.desired.check
-    deadline = draft.now + draft.desired.progress_deadline
-    fact = draft.fact(keys.gate(item, check))
-    action = Gate(item, check, deadline, None, "traffic goes only to what passed", keys.gate(item, check))
-    fact = draft.ask(action) if failure(fact) is None else draft.enforce(action)
-    problem = failure(fact)
-    text = problem.message if problem else (fact.note if fact else "")
-    draft.view(slot.tag).say("Degraded" if problem else "Gating", problem.reason if problem else "", text, busy=True)
+    deadline = builder.now + builder.desired.progress_deadline
+    gate = Gate(container, check, deadline, None, "traffic goes only to what passed", key)
+    failure = failure_of(fact)
+    fact = builder.request(gate) if failure is None else builder.request_until_seen(gate)
+    builder.views[slot.tag].show_progress("Degraded" if failure else "Gating", fact)
     return False
 
 
-def _prove(draft: Draft, found: Routing, slot: Slot, goal: Route) -> None:
-    fact = draft.ask(Verify(goal, "seen to answer through the proxy", keys.verify(goal)))
+def _other_write_runs(builder: PlanBuilder, own: Key) -> bool:
+    """True while the hostname is being written in another way; that write is not called off."""
+    others = (key for key in builder.observed.facts if key[:2] == own[:2] and key != own)
+    return any(is_running(builder.follow(key)) for key in others)
+
+
+def _open_switch(builder: PlanBuilder, existing: Route | None, goal: Route, target: Container) -> None:
+    """Open a rollout for a move of the default route, unless one of the tag is open already."""
+    moves = goal.kind == "default" and existing is not None and existing.tag != goal.tag
+    if existing is not None and moves and not builder.memory.of(goal.tag).rollout:
+        words = f"the default route moves from {existing.tag} to {goal.tag}"
+        ledger.begin(builder, goal.tag, "switch", target.revision, words)
+
+
+def _prove(builder: PlanBuilder, routing: Routing, slot: Slot, goal: Route) -> None:
+    fact = builder.request(Verify(goal, "seen to answer through the proxy", keys.verify(goal)))
     if fact is not None and fact.status == "succeeded":
-        found.verified.add(goal.hostname)
+        routing.verified.add(goal.hostname)
+    else:
+        builder.views[slot.tag].show_progress("Verifying", fact, f"asking for {goal.hostname}")
+
+
+def _remember_former(builder: PlanBuilder, existing: Route | None, goal: Route) -> None:
+    """Remember who serves the hostname before it moves to another container of the stage."""
+    if existing is None or existing.stage != goal.stage or existing.container == goal.container:
         return
-    problem = failure(fact)
-    text = problem.message if problem else f"asking for {goal.hostname}"
-    draft.view(slot.tag).say("Verifying", problem.reason if problem else "", text, busy=True)
+    former, previous = builder.by_id.get(existing.container), builder.memory.previous
+    if former is not None and former.passed and goal.hostname not in previous:
+        builder.remember_stage(previous={**previous, goal.hostname: former.id})
 
 
-def _remember_former(draft: Draft, seen: Route | None, goal: Route) -> None:
-    previous = dict(draft.memory.previous)
-    if seen is not None and seen.stage == goal.stage and seen.container != goal.container:
-        former = draft.observed.container(seen.container)
-        if former is not None and former.passed:
-            previous.setdefault(goal.hostname, former.id)
-    if previous != draft.memory.previous:
-        draft.change(previous=previous)
+def _forget_former(builder: PlanBuilder, goal: Route) -> None:
+    """Forget who served the hostname before when that is the one that serves it now."""
+    previous = builder.memory.previous
+    if previous.get(goal.hostname) == goal.container:
+        others = {name: container for name, container in previous.items() if name != goal.hostname}
+        builder.remember_stage(previous=others)
 
 
-def _delete(draft: Draft, slots: Mapping[str, Slot], selection: Selection, found: Routing) -> None:
+def _delete_undeclared(builder: PlanBuilder, slots: Slots, selection: Selection, routing: Routing) -> None:
     """Delete what nothing declares. A default route that leads to nothing now is still better than none: it heals.
 
     While a source is silent a default hostname stays: what that holds may claim it for another stage.
     """
-    kept = {*found.claimed, *draft.desired.claimed_elsewhere}
+    desired = builder.desired
+    kept = {*routing.claimed, *desired.claimed_elsewhere}
     if selection.live:
-        kept |= set(draft.desired.default_hostnames)
-    for hostname, seen in sorted(draft.observed.routes.routes.items()):
-        if seen.stage != draft.desired.key or hostname in kept:
+        kept |= set(desired.default_hostnames)
+    for hostname, existing in sorted(builder.observed.routes.routes.items()):
+        if existing.stage != desired.key or hostname in kept:
             continue
-        slot = slots.get(seen.tag)
-        if not draft.desired.prune and (seen.kind == "default" or slot is None or slot.declared is None):
+        slot = slots.get(existing.tag)
+        if not desired.prune and (existing.kind == "default" or slot is None or slot.declared is None):
             continue
-        draft.enforce(DeleteRoute(hostname, f"nothing declares {hostname}", keys.unroute(hostname)))
-        draft.busy = True
+        builder.request_until_seen(DeleteRoute(hostname, f"nothing declares {hostname}", keys.unroute(hostname)))
+        builder.busy = True
 
 
-def _why(draft: Draft, seen: Route | None, goal: Route) -> str:
-    if seen is None:
+def _why_set(existing: Route | None, goal: Route) -> str:
+    if existing is None:
         return f"{goal.hostname} has no route"
-    if seen.container != goal.container and seen.tag == goal.tag:
+    if existing.container != goal.container and existing.tag == goal.tag:
         return f"{goal.hostname} follows {goal.tag} to its new container"
-    if seen.container != goal.container:
-        return f"{goal.hostname} moves from {seen.tag or 'somebody else'} to {goal.tag}"
-    if seen.options != goal.options and seen.options != Options():
+    if existing.container != goal.container:
+        return f"{goal.hostname} moves from {existing.tag or 'somebody else'} to {goal.tag}"
+    if existing.options != goal.options and existing.options != Options():
         return f"the options of {goal.hostname} differ"
     return f"the route of {goal.hostname} differs from what is declared"

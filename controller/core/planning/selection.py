@@ -1,86 +1,66 @@
-"""Who should run and who gets the default route; derived anew in each pass, never remembered (design §2).
+"""Who should run and who gets the default route; derived anew in each pass, never remembered.
 
 wanted: `defaultTag` (it counts) and the newest declared, unexpired tags without those that are quarantined with nothing
 passed, up to `maxInstances`. What is beyond that is evicted once every wanted one has passed.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from controller.core.planning.plan_builder import Draft
-from controller.core.planning.tag_state import Slot
-
-Slots = Mapping[str, Slot]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The tags of a stage by the part they play; a tag that is in none of these leaves."""
-
-    live: tuple[str, ...] = ()
-    """Declared and not expired, oldest first."""
-    wanted: tuple[str, ...] = ()
-    over: tuple[str, ...] = ()
-    """Beyond maxInstances; what they have keeps running until every wanted one has passed."""
-    evicted: tuple[str, ...] = ()
-    """Beyond maxInstances, and leaving."""
-    designated: str | None = None
-    """Who shall have the default route: defaultTag, else the newest declared."""
-    target: str | None = None
-    """Who has it for now: the designated one once it has passed, until then who serves."""
-    held: tuple[str, ...] = ()
-    """No longer declared, or not wanted any more, but needed until a successor has proven itself."""
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """All tags that stay up in this pass."""
-        return tuple(dict.fromkeys((*self.wanted, *self.over, *self.held)))
+from controller.core.model.desired import DesiredStage
+from controller.core.model.observed import Container
+from controller.core.planning.plan_builder import PlanBuilder
+from controller.core.planning.tag_state import Slots
+from controller.core.planning.types import Selection, Slot
 
 
-def select(draft: Draft, slots: Slots) -> Selection:
-    """Decide the parts of all tags."""
-    if draft.selection is not None and draft.selection[0] is draft.memory:
-        return draft.selection[1]
-    desired, memory = draft.desired, draft.memory
-    live = tuple(item.tag for item in desired.instances if not _expired(draft, slots[item.tag]))
-    runnable = [tag for tag in live if not (slots[tag].quarantined and not slots[tag].proven)]
+def note_expired(builder: PlanBuilder, slots: Slots) -> None:
+    """Remember which declared tags have come to the end of their TTL, and come back when the next one does."""
+    for slot in slots.values():
+        if slot.declared is None or not _can_expire(builder.desired, slot):
+            continue
+        born = slot.born
+        if born > builder.now:  # in the future: the clock was set back
+            born = builder.remember(slot.tag, born=builder.now).born
+        end = born + (slot.declared.ttl or 0.0)
+        if end <= builder.now:
+            builder.remember(slot.tag, expired=True)
+        elif not slot.memory.expired:
+            builder.wake_at(end)
+
+
+def select(builder: PlanBuilder, slots: Slots) -> Selection:
+    """Decide the parts of all tags; only reads."""
+    desired = builder.desired
+    live = tuple(instance.tag for instance in desired.instances if not _is_expired(desired, slots[instance.tag]))
+    runnable = [tag for tag in live if slots[tag].has_passed or not slots[tag].quarantined]
     wanted = _newest(runnable, desired.default_tag, desired.max_instances)
     designated = desired.default_tag if desired.default_tag in live else (live[-1] if live else None)
-    over = tuple(tag for tag in runnable if tag not in wanted and slots[tag].proven)
-    passed = all(slots[tag].settled for tag in wanted)
-    over, evicted = ((), over) if passed else (over, ())
-    target = _target(draft, slots, live, designated) if live else None
+    over = tuple(tag for tag in runnable if tag not in wanted and slots[tag].has_passed)
+    evicted: tuple[str, ...] = ()
+    if all(slots[tag].settled for tag in wanted):
+        over, evicted = (), over
+    target = _target(builder, slots, live, designated) if live else None
     successor = designated if designated and slots[designated].settled else None
-    held = _holding(draft, slots, target, successor) if live else []
-    held += _claimed_elsewhere(draft)
+    held = _held_for_route(builder, slots, target, successor) if live else []
+    held += _behind(builder, sorted(desired.claimed_elsewhere))
     if not desired.prune:
         held += [tag for tag, slot in slots.items() if slot.declared is None]
     kept = {*wanted, *over}
-    held = [tag for tag in dict.fromkeys(held) if tag not in kept and tag in slots and slots[tag].proven]
-    found = Selection(live, wanted, over, evicted, designated, target, tuple(held))
-    draft.selection = (memory, found)
-    return found
+    held = [tag for tag in dict.fromkeys(held) if tag not in kept and tag in slots and slots[tag].has_passed]
+    return Selection(live, wanted, over, evicted, designated, target, tuple(held))
 
 
-def ready(draft: Draft, slot: Slot | None) -> bool:
+def _can_expire(desired: DesiredStage, slot: Slot) -> bool:
+    return slot.declared is not None and slot.declared.ttl is not None and slot.tag != desired.default_tag
+
+
+def _is_expired(desired: DesiredStage, slot: Slot) -> bool:
+    return slot.memory.expired and _can_expire(desired, slot)
+
+
+def _is_ready(slot: Slot) -> bool:
     """True when what is declared of this tag has passed and runs."""
-    return slot is not None and slot.current is not None and slot.current.running
-
-
-def _expired(draft: Draft, slot: Slot) -> bool:
-    declared = slot.declared
-    if declared is None or declared.ttl is None or slot.tag == draft.desired.default_tag:
-        return False
-    born = slot.born
-    if born > draft.now:  # in the future: the clock was set back
-        born = draft.remember(slot.tag, born=draft.now).born
-    end = born + declared.ttl
-    if slot.memory.expired or end <= draft.now:
-        if not slot.memory.expired:
-            draft.remember(slot.tag, expired=True)
-        return True
-    draft.wake_at(end)
-    return False
+    return slot.current is not None and slot.current.running
 
 
 def _newest(tags: list[str], default: str | None, limit: int | None) -> tuple[str, ...]:
@@ -92,15 +72,14 @@ def _newest(tags: list[str], default: str | None, limit: int | None) -> tuple[st
     return tuple(tag for tag in tags if tag in chosen)
 
 
-def _target(draft: Draft, slots: Slots, live: tuple[str, ...], designated: str | None) -> str | None:
+def _target(builder: PlanBuilder, slots: Slots, live: tuple[str, ...], designated: str | None) -> str | None:
     """Who gets the default route now. A tag that serves is not left for an older one while it is being repaired."""
-    if designated and ready(draft, slots[designated]):
+    if designated and _is_ready(slots[designated]):
         return designated
-    incumbent = _incumbent(draft, slots, live)
-    if draft.desired.default_tag:
+    incumbent = _incumbent(builder, slots, live)
+    if builder.desired.default_tag:
         return incumbent
-    able = [tag for tag in live if ready(draft, slots[tag]) or (tag == incumbent)]
-    best = able[-1] if able else None
+    best = next((tag for tag in reversed(live) if tag == incumbent or _is_ready(slots[tag])), None)
     if incumbent is None or incumbent in live:
         return best
     if best is None or slots[incumbent].born >= slots[best].born:
@@ -108,50 +87,49 @@ def _target(draft: Draft, slots: Slots, live: tuple[str, ...], designated: str |
     return best
 
 
-def _incumbent(draft: Draft, slots: Slots, live: tuple[str, ...]) -> str | None:
+def _incumbent(builder: PlanBuilder, slots: Slots, live: tuple[str, ...]) -> str | None:
     """Who has the default route now, if something of it that passed can serve; who had it, when the proxy lost it.
 
     Where that is forgotten too, it is the newest undeclared one that passed, unless a declared one has passed.
     """
-    for hostname in draft.desired.default_hostnames:
-        route = draft.observed.routes.routes.get(hostname)
-        if route is not None and route.stage == draft.desired.key and _can_serve(slots.get(route.tag)):
-            return route.tag
-        former = draft.observed.container(draft.memory.previous.get(hostname, ""))
-        if former is not None and _can_serve(slots.get(former.tag)):
-            return former.tag
-    if _can_serve(slots.get(draft.memory.target)):
-        return draft.memory.target
-    if any(slots[tag].proven for tag in live):
+    for hostname in builder.desired.default_hostnames:
+        former = _former(builder, hostname)
+        for tag in [*_behind(builder, [hostname]), *([former.tag] if former is not None else [])]:
+            if _can_serve(slots.get(tag)):
+                return tag
+    if _can_serve(slots.get(builder.memory.target)):
+        return builder.memory.target
+    if any(slots[tag].has_passed for tag in live):
         return None
-    undeclared = [slot for slot in slots.values() if slot.declared is None and slot.proven]
-    return max(undeclared, key=lambda slot: slot.born).tag if undeclared else None
+    return _newest_undeclared(slots)
 
 
 def _can_serve(slot: Slot | None) -> bool:
-    return slot is not None and (slot.proven or (slot.once_passed and not slot.quarantined))
+    return slot is not None and (slot.has_passed or (slot.passed_before and not slot.quarantined))
 
 
-def _holding(draft: Draft, slots: Slots, target: str | None, successor: str | None) -> list[str]:
+def _held_for_route(builder: PlanBuilder, slots: Slots, target: str | None, successor: str | None) -> list[str]:
     """Tags that stay although nothing wants them: who serves, who served until the successor has proven itself."""
+    hostnames = builder.desired.default_hostnames
     held = [target] if target is not None else []
-    previous = [item for name, item in draft.memory.previous.items() if name in draft.desired.default_hostnames]
-    former = [draft.observed.container(container_id) for container_id in previous]
-    held += [item.tag for item in former if item is not None]
-    held += [tag for hostname in draft.desired.default_hostnames if (tag := _routed(draft, hostname)) is not None]
-    if not draft.desired.default_hostnames and successor is None:
-        undeclared = [slot for slot in slots.values() if slot.declared is None and slot.proven]
-        held += [slot.tag for slot in sorted(undeclared, key=lambda slot: slot.born)[-1:]]
-    return held
+    served = [name for name in builder.memory.previous if name in hostnames]
+    held += [former.tag for name in served if (former := _former(builder, name)) is not None]
+    held += _behind(builder, hostnames)
+    newest = None if hostnames or successor is not None else _newest_undeclared(slots)
+    return held if newest is None else [*held, newest]
 
 
-def _claimed_elsewhere(draft: Draft) -> list[str]:
-    """Tags behind a hostname that another stage claims and has not taken yet."""
-    return [
-        tag for hostname in sorted(draft.desired.claimed_elsewhere) if (tag := _routed(draft, hostname)) is not None
-    ]
+def _newest_undeclared(slots: Slots) -> str | None:
+    undeclared = [slot for slot in slots.values() if slot.declared is None and slot.has_passed]
+    return max(undeclared, key=lambda slot: slot.born).tag if undeclared else None
 
 
-def _routed(draft: Draft, hostname: str) -> str | None:
-    route = draft.observed.routes.routes.get(hostname)
-    return route.tag if route is not None and route.stage == draft.desired.key else None
+def _former(builder: PlanBuilder, hostname: str) -> Container | None:
+    """The container that served a hostname before the last switch, until that has proven itself."""
+    return builder.by_id.get(builder.memory.previous.get(hostname, ""))
+
+
+def _behind(builder: PlanBuilder, hostnames: Iterable[str]) -> list[str]:
+    """Tags of this stage that the routes of these hostnames lead to."""
+    routes = [builder.observed.routes.routes.get(hostname) for hostname in hostnames]
+    return [route.tag for route in routes if route is not None and route.stage == builder.desired.key]

@@ -1,154 +1,124 @@
-"""One slot per tag of a stage: what is declared for it, what it has, and which of its containers plays which part.
+"""Reads one slot per tag of a stage from what is declared, observed and remembered."""
 
-`current` is what is declared and has passed; `candidate` is what is declared and has still to pass; `stable` is what
-passed before and serves until then. Everything else of the tag is on its way out.
-"""
-
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from controller.core.model import digests, keys
-from controller.core.model.desired import DesiredInstance
 from controller.core.model.memory import InstanceMemory
 from controller.core.model.observed import Container
-from controller.core.planning.plan_builder import Draft, runs
+from controller.core.planning.plan_builder import PlanBuilder, is_running
+from controller.core.planning.types import Slot
+
+Slots = Mapping[str, Slot]
+"""All tags that are declared, run or are remembered: the declared ones first, oldest first."""
 
 
-@dataclass(frozen=True)
-class Slot:
-    """One tag of the stage in this pass."""
-
-    tag: str
-    declared: DesiredInstance | None
-    memory: InstanceMemory
-    born: float
-    containers: tuple[Container, ...] = ()
-    """App containers, best first."""
-    one_offs: tuple[Container, ...] = ()
-    """preDeploy containers, newest first."""
-    template: str = ""
-    digest: str = ""
-    revision: str = ""
-    quarantined: bool = False
-    current: Container | None = None
-    stable: Container | None = None
-    candidate: Container | None = None
-    former: tuple[Container, ...] = ()
-    """Containers that passed and are not what is declared now, best first."""
-
-    @property
-    def serving(self) -> Container | None:
-        """The container that may have traffic."""
-        return self.current or self.stable
-
-    @property
-    def proven(self) -> bool:
-        """Something of it passed and is still there."""
-        return self.serving is not None
-
-    @property
-    def settled(self) -> bool:
-        """What is declared serves and has proven itself: what was before it may go."""
-        return self.current is not None and self.memory.settled == self.current.id
-
-    @property
-    def once_passed(self) -> bool:
-        """The declared revision passed here before: its failures are the world's."""
-        return self.revision in self.memory.passed
+def read_slots(builder: PlanBuilder) -> Slots:
+    """Look at all tags."""
+    tags = [instance.tag for instance in builder.desired.instances]
+    tags += sorted(builder.containers.keys() - set(tags))
+    tags += sorted(builder.memory.instances.keys() - set(tags))
+    return {tag: read_slot(builder, tag) for tag in tags}
 
 
-def gated(draft: Draft, container: Container) -> bool:
-    """True when this start of the container passed its gate while we were looking."""
-    fact = draft.fact(keys.gate(container, draft.desired.check))
-    return container.running and fact is not None and fact.status == "succeeded"
+def reread(builder: PlanBuilder, slots: Slots) -> Slots:
+    """The slots after a step: those tags are looked at again of which it changed what is remembered."""
+    return {
+        tag: slot if builder.memory.of(tag) is slot.memory else read_slot(builder, tag) for tag, slot in slots.items()
+    }
 
 
-def slots(draft: Draft) -> dict[str, Slot]:
-    """All tags that are declared, run or are remembered."""
-    if draft.slots is not None and draft.slots[0] is draft.memory:
-        return draft.slots[1]
-    desired = draft.desired
-    tags = [item.tag for item in desired.instances]
-    tags += sorted({item.tag for item in draft.observed.containers} - set(tags))
-    tags += sorted(set(draft.memory.instances) - set(tags))
-    known = draft.slots[1] if draft.slots is not None else {}
-    found = {tag: _same(draft, known.get(tag)) or slot(draft, tag) for tag in tags}
-    draft.slots = (draft.memory, found)
-    return found
-
-
-def _same(draft: Draft, known: Slot | None) -> Slot | None:
-    """A slot that was found in this pass, while nothing that is remembered of its tag has changed since."""
-    return known if known is not None and draft.memory.of(known.tag) is known.memory else None
-
-
-def slot(draft: Draft, tag: str) -> Slot:
-    """Look at one tag."""
-    desired, memory = draft.desired, draft.memory.of(tag)
-    declared = desired.instance(tag) if desired.declared else None
-    mine = [item for item in draft.observed.containers if item.tag == tag]
-    discarded = memory.rollout.discarded if memory.rollout else ()
-    apps = [item for item in mine if item.role == "app" and item.id not in discarded and _usable(draft, item)]
-    apps.sort(key=_rank)
-    one_offs = sorted((item for item in mine if item.role == "preDeploy"), key=lambda item: -item.attempt)
-    known = sorted(item.born for item in apps if item.born)
-    born = memory.born or (known[0] if known else draft.now)
-    passed = [item for item in apps if item.passed or gated(draft, item) or (item.running and _routed(draft, item))]
-    if declared is None:
-        return Slot(tag, None, memory, born, tuple(apps), tuple(one_offs), stable=_first(passed), former=tuple(passed))
-    template = draft.template
-    digest = pinned(draft, memory, apps)
-    seen = draft.observed.secrets
-    matching = [item for item in apps if digests.made_from(item, template, digest, seen)]
-    name = matching[0].revision if matching else digests.revision(desired.key, tag, template, digest, seen.label)
-    quarantine = memory.quarantine
-    out = quarantine is not None and (quarantine.revision, quarantine.gate) == (name, digests.gate_hash(desired))
-    current = None if out else _first(item for item in matching if item in passed)
-    others = [item for item in passed if item not in matching]
-    candidates = [item for item in matching if item not in passed]
-    return Slot(
+def read_slot(builder: PlanBuilder, tag: str) -> Slot:
+    """Look at one tag; goes on to go by the gates and stops of its containers."""
+    desired, memory = builder.desired, builder.memory.of(tag)
+    containers = _usable(builder, tag, memory)
+    passed = [container for container in containers if _follow_passed(builder, container)]
+    one_offs = [container for container in builder.containers.get(tag, ()) if container.role == "preDeploy"]
+    slot = Slot(
         tag,
-        declared,
+        desired.instance(tag) if desired.declared else None,
         memory,
-        born,
-        tuple(apps),
-        tuple(one_offs),
+        memory.born or min((container.born for container in containers if container.born), default=builder.now),
+        tuple(containers),
+        tuple(sorted(one_offs, key=lambda one_off: -one_off.attempt)),
+    )
+    if slot.declared is None:
+        return replace(slot, stable=_first(passed), former=tuple(passed))
+    return _against_declared(builder, slot, passed)
+
+
+def _against_declared(builder: PlanBuilder, slot: Slot, passed: list[Container]) -> Slot:
+    """Tell containers that are what is declared from those that are not, and name the declared revision."""
+    desired, secrets = builder.desired, builder.observed.secrets
+    template, digest = builder.template, _pinned_digest(builder, slot)
+    matching = [container for container in slot.containers if digests.made_from(container, template, digest, secrets)]
+    revision = (
+        matching[0].revision if matching else digests.revision(desired.key, slot.tag, template, digest, secrets.label)
+    )
+    quarantine = slot.memory.quarantine
+    quarantined = quarantine is not None and (quarantine.revision, quarantine.gate) == (
+        revision,
+        digests.gate_hash(desired),
+    )
+    former = [container for container in passed if container not in matching]
+    candidates = [container for container in matching if container not in passed]
+    current = None if quarantined else _first(container for container in matching if container in passed)
+    return replace(
+        slot,
         template=template,
         digest=digest,
-        revision=name,
-        quarantined=out,
+        revision=revision,
+        quarantined=quarantined,
         current=current,
-        stable=None if current else _first(others),
-        former=tuple(others),
-        candidate=None if current or out else _first(sorted(candidates, key=lambda item: -item.attempt)),
+        candidate=None if current or quarantined else max(candidates, key=lambda one: one.attempt, default=None),
+        stable=None if current else _first(former),
+        former=tuple(former),
     )
 
 
-def pinned(draft: Draft, memory: InstanceMemory, apps: Iterable[Container]) -> str:
+def has_passed_gate(builder: PlanBuilder, container: Container) -> bool:
+    """True when this start of the container passed its gate while we were looking."""
+    fact = builder.peek(keys.gate(container, builder.desired.check))
+    return container.running and fact is not None and fact.status == "succeeded"
+
+
+def _follow_passed(builder: PlanBuilder, container: Container) -> bool:
+    """True for a container that counts as passed: by its mark, its gate, or a route of ours that leads to it."""
+    if container.passed:
+        return True
+    builder.follow(keys.gate(container, builder.desired.check))
+    return has_passed_gate(builder, container) or (container.running and _is_routed_here(builder, container))
+
+
+def _is_routed_here(builder: PlanBuilder, container: Container) -> bool:
+    stage, routes = builder.desired.key, builder.observed.routes.routes
+    return container.id in builder.routed and any(
+        route.container == container.id and route.stage == stage for route in routes.values()
+    )
+
+
+def _usable(builder: PlanBuilder, tag: str, memory: InstanceMemory) -> list[Container]:
+    """App containers that are of use, best first: not failed in the open rollout, not being stopped or removed."""
+    discarded = memory.rollout.discarded if memory.rollout else ()
+    apps = [
+        container
+        for container in builder.containers.get(tag, ())
+        if container.role == "app" and container.id not in discarded and container.state not in ("removing", "dead")
+    ]
+    return sorted((app for app in apps if not is_running(builder.follow(keys.stop(app)))), key=_rank)
+
+
+def _pinned_digest(builder: PlanBuilder, slot: Slot) -> str:
     """The digest that belongs to the tag here; empty when it has still to be resolved."""
-    image = draft.desired.template.image
+    image, memory = builder.desired.template.image, slot.memory
     if memory.digest and memory.image in ("", image):
-        return memory.moved if memory.moved and draft.desired.track_digest else memory.digest
-    return next((item.digest for item in apps if item.digest and item.image in ("", image)), "")
+        return memory.moved if memory.moved and builder.desired.track_digest else memory.digest
+    return next((one.digest for one in slot.containers if one.digest and one.image in ("", image)), "")
 
 
-def publish(draft: Draft) -> int | None:
-    """Port to publish on the host, where the proxy reaches containers that way."""
-    return draft.desired.port if draft.rules.reach == "published" else None
+def _rank(container: Container) -> tuple[bool, bool, int, str]:
+    return (not container.passed, not container.alive, -container.attempt, container.id)
 
 
-def _routed(draft: Draft, item: Container) -> bool:
-    key, routes = draft.desired.key, draft.observed.routes.routes.values()
-    return any(route.container == item.id and route.stage == key for route in routes)
-
-
-def _usable(draft: Draft, item: Container) -> bool:
-    return item.state not in ("removing", "dead") and not draft.running(keys.stop(item))
-
-
-def _rank(item: Container) -> tuple[bool, bool, int, str]:
-    return (not item.passed, not runs(item), -item.attempt, item.id)
-
-
-def _first(items: Iterable[Container]) -> Container | None:
-    return next(iter(items), None)
+def _first(containers: Iterable[Container]) -> Container | None:
+    return next(iter(containers), None)

@@ -17,10 +17,11 @@ from controller.intake.sources import folder
 from controller.intake.sources.reader import Reading, read_text
 from controller.interfaces import Delivery
 
-PERIOD = 2.0
-"""Seconds between looks that need no event: networks, replaced folders and targets of links send none."""
+PERIOD_S = 2.0
+"""Between listings that need no event: networks, replaced folders and targets of links send none."""
 
-Seen = dict[str, folder.Mark | str]
+_State = dict[str, folder.Mark | str]
+"""Marks and troubles by path: what a listing is compared by."""
 
 
 class FilesSource:
@@ -30,8 +31,10 @@ class FilesSource:
         self.name = name or f"files:{path}"
         self._path = path
         self._shown = self.name.removeprefix("files:") if self.name.startswith("files:") else str(path)
-        self._seen: Seen | None = None
-        self._kept: dict[str, tuple[folder.Mark, Reading]] = {}
+        self._loaded: _State | None = None
+        """What was there when it was loaded; None: it was not at rest, so it may differ."""
+        self._readings: dict[str, tuple[folder.Mark, Reading]] = {}
+        """What was read of each file, and the mark it had."""
 
     async def load(self) -> Delivery:
         """Read everything now. A file that did not change since is not parsed again."""
@@ -41,70 +44,70 @@ class FilesSource:
         """Yields when the folder may differ from what was loaded last, however often it is taken away and put back."""
         while True:
             async with aclosing(self._hints()) as hints:
-                async for sure in hints:
-                    if sure or await asyncio.to_thread(self._differs):
+                async for is_sure in hints:
+                    if is_sure or await asyncio.to_thread(self._differs):
                         yield
 
     async def _hints(self) -> AsyncGenerator[bool, None]:
-        """True for an event of a document, False when it is time to look; ends when the watch is worth nothing."""
+        """True for an event of a document, False when it is time to compare; ends when another folder is there."""
         yield False
-        watched, whole = self._watched()
+        watched, recursive = self._watched()
         before = _identity(watched)
         watch = watchfiles.awatch(
             watched,
             watch_filter=None,
             debounce=400,
             step=50,
-            rust_timeout=int(PERIOD * 1000),
+            rust_timeout=int(PERIOD_S * 1000),
             yield_on_timeout=True,
-            recursive=whole,
+            recursive=recursive,
         )
         try:
             async with aclosing(watch):
                 async for events in watch:
-                    yield any(self._document(path) for _, path in events)
+                    yield any(self._is_document(path) for _, path in events)
                     if _identity(self._watched()[0]) != before:
                         return
         except (OSError, RuntimeError):
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(PERIOD_S)
 
     def _watched(self) -> tuple[Path, bool]:
         """The folder that is watched, and whether with all below it; a file is watched by its name in its folder."""
         return (self._path, True) if self._path.is_dir() else (self._path.parent, False)
 
-    def _document(self, path: str) -> bool:
+    def _is_document(self, path: str) -> bool:
         return path.lower().endswith(folder.SUFFIXES) or Path(path).name == self._path.name
 
     def _differs(self) -> bool:
-        return _seen(folder.look(self._path)) != self._seen
+        return _state(folder.list_documents(self._path)) != self._loaded
 
     def _load(self) -> Delivery:
-        found, settled = folder.steady(self._path)
-        self._seen = _seen(found) if settled else None
-        if "" in found.troubles:
-            return Delivery(self.name, (), complete=False, detail=f"{self._shown} {found.troubles['']}")
-        details = [] if settled else [f"{self._shown} is being written"]
-        details += [f"{self._name(path)} {trouble}" for path, trouble in found.troubles.items()]
+        listing, is_settled = folder.settled_listing(self._path)
+        self._loaded = _state(listing) if is_settled else None
+        if "" in listing.troubles:
+            return Delivery(self.name, (), complete=False, detail=f"{self._shown} {listing.troubles['']}")
+        details = [] if is_settled else [f"{self._shown} is being written"]
+        details += [f"{self._name(path)} {trouble}" for path, trouble in listing.troubles.items()]
         readings: dict[str, Reading] = {}
-        for path, mark in sorted(found.files.items()):
+        for path, mark in sorted(listing.files.items()):
             try:
-                readings[path] = self._reading(path, mark)
+                readings[path] = self._read(path, mark)
             except OSError as error:
-                self._seen = None
+                self._loaded = None
                 details.append(f"{self._name(path)} cannot be read: {(error.strerror or str(error)).lower()}")
-        self._kept = {path: (found.files[path], reading) for path, reading in readings.items()}
-        return self._delivery(readings, found, details)
+        self._readings = {path: (listing.files[path], reading) for path, reading in readings.items()}
+        return self._delivery(readings, listing, details)
 
-    def _reading(self, path: str, mark: folder.Mark) -> Reading:
-        kept = self._kept.get(path)
-        if kept is not None and kept[0] == mark:
-            return kept[1]
+    def _read(self, path: str, mark: folder.Mark) -> Reading:
+        before = self._readings.get(path)
+        if before is not None and before[0] == mark:
+            return before[1]
         return read_text(folder.content(self._path, path, mark), self._name(path), self.name)
 
-    def _delivery(self, readings: dict[str, Reading], found: folder.Look, details: list[str]) -> Delivery:
+    def _delivery(self, readings: dict[str, Reading], listing: folder.Listing, details: list[str]) -> Delivery:
         documents: list[Sourced] = []
         diagnostics: list[Diagnostic] = []
-        unread = {self._name(path) for path in (*found.files, *found.troubles) if path not in readings}
+        unread = {self._name(path) for path in (*listing.files, *listing.troubles) if path not in readings}
         complete = not details
         for path, reading in readings.items():
             documents += reading.documents
@@ -126,8 +129,8 @@ class FilesSource:
         return os.fsencode(shown).decode("utf-8", "backslashreplace")
 
 
-def _seen(found: folder.Look) -> Seen:
-    return {**found.files, **found.troubles}
+def _state(listing: folder.Listing) -> _State:
+    return {**listing.files, **listing.troubles}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -72,8 +72,8 @@ class FakeNpm:
         return time.time() + self.clock_ahead_s
 
     def _known_to_tls(self, _: Any, name: str | None, __: Any) -> int | None:
-        found = self.hosts.nginx.find(name or "", tls=True)
-        return None if found else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        server = self.hosts.nginx.find(name or "", tls=True)
+        return None if server else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
     async def _api(self, request: Request) -> bytes:
         if self.down:
@@ -84,10 +84,10 @@ class FakeNpm:
                 raise Failed(413)
             status, body = await self._route(request, path)
         except Failed as error:
-            told: Row = {"code": error.status, "message": error.message}
+            reply: Row = {"code": error.status, "message": error.message}
             if error.message == "Token has expired":
-                told["message_i18n"] = {"name": "TokenExpiredError"}
-            status, body = error.status, {"error": told}
+                reply["message_i18n"] = {"name": "TokenExpiredError"}
+            status, body = error.status, {"error": reply}
         return http.answer(status, body)
 
     async def _route(self, request: Request, path: str) -> tuple[int, Any]:
@@ -106,84 +106,84 @@ class FakeNpm:
             return await self._others(request, path, data, user)
         return self._people(request, path, data, user)
 
-    async def _proxy_hosts(self, request: Request, path: str, data: Any, user: Row | None) -> tuple[int, Any]:
+    async def _proxy_hosts(self, request: Request, path: str, data: Any, bearer: Row | None) -> tuple[int, Any]:
         number, _, action = path.removeprefix("/nginx/proxy-hosts").strip("/").partition("/")
         if request.method == "POST" and not action:
             self._valid(data, schemas.CREATE)
         if request.method == "PUT":
             self._valid(data, schemas.UPDATE)
-        found = self._may(user, "proxy_hosts", request, path)
+        user = self._may(bearer, "proxy_hosts", request, path)
         expand = parse_qs(request.query).get("expand", [""])[0]
         if set(expand.split(",")) - {"", "owner", "certificate", "access_list"}:
             raise Failed(500)
-        certify = self._permission(found, "certificates") == "manage"
+        certify = self._permission(user, "certificates") == "manage"
         if not number:
             if request.method == "POST":
-                return 201, await self.hosts.create(found, data, certify)
-            rows = [row for row in self.hosts.rows.values() if self._sees(found, row)]
+                return 201, await self.hosts.create(user, data, certify)
+            rows = [row for row in self.hosts.rows.values() if self._sees(user, row)]
             rows.sort(key=lambda row: json.dumps(row["domain_names"]))
             return 200, [self.hosts.expanded(row, expand) for row in rows]
         row = self.hosts.rows.get(int(number))
-        if row is None or not self._sees(found, row):
+        if row is None or not self._sees(user, row):
             raise Failed(404, f"Not Found - {number}")
         if action:
             await self.hosts.switch(int(number), action == "enable")
             return 200, True
         if request.method == "PUT":
-            return 200, await self.hosts.update(int(number), data, found, certify)
+            return 200, await self.hosts.update(int(number), data, user, certify)
         if request.method == "DELETE":
             await self.hosts.delete(int(number))
             return 200, True
         return 200, self.hosts.expanded(row, expand)
 
-    async def _others(self, request: Request, path: str, data: Any, user: Row | None) -> tuple[int, Any]:
+    async def _others(self, request: Request, path: str, data: Any, bearer: Row | None) -> tuple[int, Any]:
         _, _, kind, *rest = path.split("/")
-        found = self._may(user, kind.replace("-", "_"), request, path)
+        user = self._may(bearer, kind.replace("-", "_"), request, path)
         number = int(rest[0]) if rest else 0
         hosts, status = self.hosts, 200
-        told: Any = None
+        reply: Any = None
         match request.method, kind:
             case "GET", "certificates":
-                told = list(hosts.certificates.values())
+                reply = list(hosts.certificates.values())
             case "POST", "certificates" if not rest:
-                status, told = 201, hosts.add_certificate(data)
+                status, reply = 201, hosts.add_certificate(data)
             case "POST", "certificates":
                 await hosts.upload(number, request.body)
             case "DELETE", "certificates":
                 del hosts.certificates[number]
             case "GET", "access-lists":
-                told = [{"id": row["id"], "name": row["name"]} for row in hosts.access.values()]
+                reply = [{"id": row["id"], "name": row["name"]} for row in hosts.access.values()]
             case "POST", "access-lists":
-                status, told = 201, hosts.add_access({**data, "owner_user_id": found["id"]})
+                status, reply = 201, hosts.add_access({**data, "owner_user_id": user["id"]})
             case "DELETE", "access-lists":
                 await hosts.delete_access(number)
             case "POST", "redirection-hosts":
-                status, told = 201, hosts.redirect(data)
+                status, reply = 201, hosts.redirect(data)
             case "DELETE", "redirection-hosts":
                 del hosts.redirections[number]
             case "GET", "redirection-hosts":
-                told = list(hosts.redirections.values())
+                reply = list(hosts.redirections.values())
             case "GET", "dead-hosts":
-                told = []
+                reply = []
             case _:
                 raise Failed(404, f"Not Found - {path}")
-        return status, told if told is not None else True
+        return status, reply if reply is not None else True
 
     def _people(self, request: Request, path: str, data: Any, user: Row | None) -> tuple[int, Any]:
         if path == "/users/me":
-            found = user or self._denied(request, path)
-            return 200, {key: found[key] for key in ("id", "email", "roles", "permissions")}
+            known = user or self._denied(request, path)
+            return 200, {key: known[key] for key in ("id", "email", "roles", "permissions")}
         if user is None or "admin" not in user["roles"]:
             self._denied(request, path)
         if path == "/audit-log":
             return 200, self.hosts.audit[-100:][::-1]
         if (request.method, path) == ("POST", "/users"):
             return 201, self._user(data["email"], data["roles"], data["auth"]["secret"], {"visibility": "user"})
-        if found := re.fullmatch(r"/users/(\d+)/permissions", path):
-            self.users[int(found[1]) - 1]["permissions"].update(data)
+        if match := re.fullmatch(r"/users/(\d+)/permissions", path):
+            self.users[int(match[1]) - 1]["permissions"].update(data)
             return 200, True
-        if found := re.fullmatch(r"/users/(\d+)", path):
-            row = self.users[int(found[1]) - 1]
+        if match := re.fullmatch(r"/users/(\d+)", path):
+            row = self.users[int(match[1]) - 1]
             row["is_disabled"] = request.method == "DELETE" or data.get("is_disabled", row["is_disabled"])
             return 200, True
         raise Failed(404, f"Not Found - {path}")
@@ -205,10 +205,10 @@ class FakeNpm:
         *parts, signature = token.split(".")
         if len(parts) != 2 or signature != _signature(parts):
             raise Failed(500)
-        told = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        if told["exp"] < self._now():
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        if claims["exp"] < self._now():
             raise Failed(400, "Token has expired")
-        user = self.users[told["attrs"]["id"] - 1]
+        user = self.users[claims["attrs"]["id"] - 1]
         return None if user["is_disabled"] else user
 
     def _may(self, user: Row | None, what: str, request: Request, path: str) -> Row:

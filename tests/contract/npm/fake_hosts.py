@@ -67,10 +67,10 @@ class Hosts:
         if new:
             number = await self._issue(row, user, may_certify)
             await self.update(row["id"], {"certificate_id": number}, user, may_certify)
-        told = self.expanded(row, "owner,certificate,access_list")
+        reply = self.expanded(row, "owner,certificate,access_list")
         await self._configure(row)
         self._log("created", row)
-        return told
+        return reply
 
     async def update(self, number: int, data: Row, user: Row, may_certify: bool) -> Row:
         """PUT: merges, writes the configuration unless the host is disabled, and tells nginx's verdict."""
@@ -125,7 +125,7 @@ class Hosts:
             raise Failed(500)
         number = self._next()
         self.access[number] = {"id": number, "satisfy_any": False, "pass_auth": False, **data}
-        return {**self.access[number], "items": [{**item, "password": ""} for item in data["items"]]}
+        return {**self.access[number], "items": [{**pair, "password": ""} for pair in data["items"]]}
 
     def add_certificate(self, data: Row) -> Row:
         """POST of a certificate of one's own: a row without files."""
@@ -153,17 +153,17 @@ class Hosts:
 
     def expanded(self, row: Row, expand: str) -> Row:
         """A row as an answer shows it."""
-        told = {key: copy.deepcopy(value) for key, value in row.items()}
+        reply = {key: copy.deepcopy(value) for key, value in row.items()}
         wanted = expand.split(",") if expand else []
         if "owner" in wanted:
-            told["owner"] = {"id": row["owner_user_id"]}
+            reply["owner"] = {"id": row["owner_user_id"]}
         if "certificate" in wanted:
-            found = self.certificates.get(row["certificate_id"])
-            told["certificate"] = {**found, "meta": {}} if found else None
+            certificate = self.certificates.get(row["certificate_id"])
+            reply["certificate"] = {**certificate, "meta": {}} if certificate else None
         if "access_list" in wanted:
-            found = self.access.get(row["access_list_id"])
-            told["access_list"] = {k: v for k, v in found.items() if k not in ("items", "clients")} if found else None
-        return told
+            access = self.access.get(row["access_list_id"]) or {}
+            reply["access_list"] = {k: v for k, v in access.items() if k not in ("items", "clients")} or None
+        return reply
 
     def redirect(self, data: Row) -> Row:
         """POST of a redirection host."""
@@ -182,9 +182,9 @@ class Hosts:
 
     def _free(self, names: list[str], ignored: int) -> None:
         for name in names:
-            for number, row in [*self.rows.items(), *((0, item) for item in self.redirections.values())]:
+            for number, row in [*self.rows.items(), *((0, row) for row in self.redirections.values())]:
                 if (number != ignored or not ignored) and name.lower() in [
-                    item.lower() for item in row["domain_names"]
+                    taken.lower() for taken in row["domain_names"]
                 ]:
                     raise Failed(400, f"{name} is already in use")
 
@@ -257,15 +257,15 @@ class Hosts:
 
 def _clean(data: Row, row: Row) -> Row:
     """NPM's rules for TLS flags; a 0 of the request counts as a certificate, because validation made it a text."""
-    told = {**data}
+    fields = {**data}
     both = {**row, **data}
     if not both.get("certificate_id") and "certificate_id" not in data:
-        told.update(ssl_forced=False, http2_support=False)
-    if not {**both, **told}.get("ssl_forced"):
-        told["hsts_enabled"] = False
-    if not {**both, **told}.get("hsts_enabled"):
-        told["hsts_subdomains"] = False
-    copied: dict[str, Any] = json.loads(json.dumps(told))
+        fields.update(ssl_forced=False, http2_support=False)
+    if not {**both, **fields}.get("ssl_forced"):
+        fields["hsts_enabled"] = False
+    if not {**both, **fields}.get("hsts_enabled"):
+        fields["hsts_subdomains"] = False
+    copied: dict[str, Any] = json.loads(json.dumps(fields))
     return copied
 
 

@@ -45,10 +45,10 @@ class Statement:
 def parse(text: str) -> list[Statement]:
     """The directives of a text. Raises `Bad`."""
     tokens = list(_tokens(text))
-    found, rest = _block(tokens, 0)
+    statements, rest = _block(tokens, 0)
     if rest < len(tokens):
         raise Bad(f'unexpected "}}":{tokens[rest][1]}')
-    return found
+    return statements
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int]]:
@@ -62,7 +62,7 @@ def _tokens(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _block(tokens: list[tuple[str, int]], at: int) -> tuple[list[Statement], int]:
-    found: list[Statement] = []
+    statements: list[Statement] = []
     words: list[str] = []
     while at < len(tokens):
         token, line = tokens[at]
@@ -70,20 +70,20 @@ def _block(tokens: list[tuple[str, int]], at: int) -> tuple[list[Statement], int
             break
         at += 1
         if token == ";":
-            found.append(Statement(words, line))
+            statements.append(Statement(words, line))
             words = []
         elif token == "{":
             inner, at = _block(tokens, at)
             if at >= len(tokens):
                 raise Bad(f'unexpected end of file, expecting "}}":{line}')
             at += 1
-            found.append(Statement(words, line, inner))
+            statements.append(Statement(words, line, inner))
             words = []
         else:
             words.append(token)
     if words:
         raise Bad(f'unexpected end of file, expecting ";" or "}}":{tokens[at - 1][1]}')
-    return found, at
+    return statements, at
 
 
 @dataclass
@@ -128,12 +128,12 @@ class Nginx:
                 raise Bad(f'nginx: [emerg] cannot load certificate "{file}": BIO_new_file() failed')
 
     def _judge(self, statements: list[Statement], name: str) -> None:
-        for item in statements:
-            if item.name not in KNOWN:
-                raise Bad(f'unknown directive "{item.name}":{item.line}')
-            if item.name == "ssl_password_file" and not self._exists(item.words[1]):
-                raise Bad(f'cannot open() "{item.words[1]}" (2: No such file or directory):{item.line}')
-            self._judge(item.inner, name)
+        for statement in statements:
+            if statement.name not in KNOWN:
+                raise Bad(f'unknown directive "{statement.name}":{statement.line}')
+            if statement.name == "ssl_password_file" and not self._exists(statement.words[1]):
+                raise Bad(f'cannot open() "{statement.words[1]}" (2: No such file or directory):{statement.line}')
+            self._judge(statement.inner, name)
 
     def reload(self) -> None:
         """`nginx -t` and `nginx -s reload`: effective a moment later. Raises `Bad`."""
@@ -151,7 +151,7 @@ class Nginx:
         wild = "*." + hostname.partition(".")[2]
         for name in (hostname, wild):
             for server in self.live.values():
-                if name in [item.lower() for item in server.row["domain_names"]] and (server.tls or not tls):
+                if name in map(str.lower, server.row["domain_names"]) and (server.tls or not tls):
                     return server
         return None
 
@@ -168,31 +168,30 @@ class Nginx:
             where = (("Location", f"https://{request.host}{request.path}"),)
             return http.answer(301, b"", where)
         around = server.extra
-        for item in around:
-            if item.words == ["location", "=", request.path]:
-                return await _location(server, item.inner, around, request)
+        for statement in around:
+            if statement.words == ["location", "=", request.path]:
+                return await _location(server, statement.inner, around, request)
         access = server.access
         if access is not None and (refusal := _refused(access, request)):
             return http.answer(refusal, b"")
         if _value(around, "auth_basic", "off") != "off":
             return http.answer(401, b"")
         # NPM's `location /` adds a header of its own, so those of the server around it are not inherited.
-        hidden = [item.words[1].lower() for item in around if item.name == "proxy_hide_header"]
+        hidden = [header.words[1].lower() for header in _named(around, "proxy_hide_header")]
         return await _proxied(server, request, request.path, hidden, (("X-Served-By", request.host),))
 
 
 async def _location(server: Server, inside: list[Statement], around: list[Statement], request: Request) -> bytes:
-    own = [item for item in inside if item.name == "add_header"]
-    added = tuple((item.words[1], item.words[2]) for item in (own or [a for a in around if a.name == "add_header"]))
-    limits = [item for item in inside if item.name == "limit_except"]
-    if any(request.method not in item.words[1:] for item in limits):
+    headers = _named(inside, "add_header") or _named(around, "add_header")
+    added = tuple((header.words[1], header.words[2]) for header in headers)
+    if any(request.method not in limit.words[1:] for limit in _named(inside, "limit_except")):
         return http.answer(403, b"", added)
     if _value(inside, "auth_basic", _value(around, "auth_basic", "off")) != "off":
         return http.answer(401, b"", added)
-    if not any(item.name == "proxy_pass" for item in inside):
+    if not _named(inside, "proxy_pass"):
         return http.answer(404, b"", added)
-    hiding = [item for item in inside if item.name == "proxy_hide_header"] or around
-    hidden = [item.words[1].lower() for item in hiding if item.name == "proxy_hide_header"]
+    hiding = _named(inside, "proxy_hide_header") or _named(around, "proxy_hide_header")
+    hidden = [header.words[1].lower() for header in hiding]
     target = _value(inside, "proxy_pass", "")
     path = "/" + target.partition("$port/")[2] if "$port/" in target else request.path
     asked = dataclasses.replace(request, method=_value(inside, "proxy_method", request.method))
@@ -225,7 +224,7 @@ async def _proxied(
 def _refused(access: Mapping[str, Any], request: Request) -> int:
     """Status by which an access list turns a request away; 0 when it does not."""
     if access["items"]:
-        pairs = [f"{item['username']}:{item['password']}".encode() for item in access["items"]]
+        pairs = [f"{pair['username']}:{pair['password']}".encode() for pair in access["items"]]
         given = request.headers.get("authorization", "").removeprefix("Basic ")
         if given not in [base64.b64encode(pair).decode() for pair in pairs]:
             return 401
@@ -235,4 +234,8 @@ def _refused(access: Mapping[str, Any], request: Request) -> int:
 
 
 def _value(statements: list[Statement], name: str, usual: str) -> str:
-    return next((item.words[1] for item in statements if item.name == name), usual)
+    return next((statement.words[1] for statement in _named(statements, name)), usual)
+
+
+def _named(statements: list[Statement], name: str) -> list[Statement]:
+    return [statement for statement in statements if statement.name == name]

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from controller.clients.clock import SystemClock
 from controller.clients.npm import hosts
 from controller.clients.npm.proxy import NpmProxy
 from controller.core.model.desired import Options
 from controller.core.model.digests import with_marker
 from controller.core.model.errors import WorldBad
 from controller.core.model.observed import Route, RouteChange
-from tests.contract.conftest import RealClock
 from tests.contract.npm.certificate import make_certificate
 from tests.contract.npm.fake import ADMIN, PASSWORD, FakeNpm
 from tests.contract.npm.tap import Tap
@@ -42,7 +42,7 @@ def kinds() -> list[str]:
     return ["fake", "real"] if real else ["fake"]
 
 
-class StoppedClock(RealClock):
+class StoppedClock(SystemClock):
     """Time that the client does not see pass unless it is told; waits last `pace` of what they are told to last."""
 
     def __init__(self, pace: float) -> None:
@@ -100,10 +100,10 @@ class Npm:
         """One call as administrator that must work."""
         reply = await self.call(method, path, body, **more)
         assert reply.status_code < 300, (method, path, reply.status_code, reply.text[:300])
-        found = reply.json() if reply.content else None
-        if method == "POST" and isinstance(found, dict) and "id" in found and path.count("/") == 2:
-            self.made.append((path, found["id"]))
-        return found
+        made = reply.json() if reply.content else None
+        if method == "POST" and isinstance(made, dict) and "id" in made and path.count("/") == 2:
+            self.made.append((path, made["id"]))
+        return made
 
     async def rows(self) -> dict[str, dict[str, Any]]:
         """The proxy hosts of this test, by first hostname in lower case."""
@@ -229,7 +229,7 @@ class Site:
 
     async def set(self, *routes: Route) -> None:
         """Write these routes."""
-        await self.proxy.write([RouteChange(item.hostname, item) for item in routes])
+        await self.proxy.write([RouteChange(route.hostname, route) for route in routes])
 
     async def delete(self, *hostnames: str) -> None:
         """Delete the routes of these hostnames."""
@@ -253,28 +253,28 @@ async def opened(kind: str) -> AsyncIterator[Npm]:
     async with contextlib.AsyncExitStack() as stack:
         if kind == "fake":
             fake = await stack.enter_async_context(FakeNpm().running())
-            found = Npm(fake.url, fake.address, fake.tls_address, ADMIN, PASSWORD, fake)
+            npm = Npm(fake.url, fake.address, fake.tls_address, ADMIN, PASSWORD, fake)
         else:
             url, identity, secret = (os.environ[PREFIX + name] for name in ("URL", "IDENTITY", "SECRET"))
             host = urlsplit(url).hostname
             address = os.environ.get(PREFIX + "ADDRESS", f"{host}:80")
-            found = Npm(url, address, os.environ.get(PREFIX + "TLS_ADDRESS", f"{host}:443"), identity, secret)
+            npm = Npm(url, address, os.environ.get(PREFIX + "TLS_ADDRESS", f"{host}:443"), identity, secret)
         try:
-            yield found
+            yield npm
         finally:
-            await found.clean()
+            await npm.clean()
 
 
 @contextlib.asynccontextmanager
-async def site(world: Npm, bot: tuple[str, str] | None = None, **options: Any) -> AsyncIterator[Site]:
+async def site(npm: Npm, bot: tuple[str, str] | None = None, **options: Any) -> AsyncIterator[Site]:
     """A controller on this NPM; `options` are those of the settings."""
-    async with Tap(world.url).running() as tap:
-        name = options.pop("controller", world.controller)
-        found = Site(world, tap, bot or await world.bot(), options, name)
+    async with Tap(npm.url).running() as tap:
+        name = options.pop("controller", npm.controller)
+        home = Site(npm, tap, bot or await npm.bot(), options, name)
         try:
-            yield found
+            yield home
         finally:
-            await found.proxy.close()
+            await home.proxy.close()
 
 
 async def eventually(true: Callable[[], Awaitable[bool]], pause: float, seconds: float = 5.0) -> bool:

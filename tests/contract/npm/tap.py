@@ -76,7 +76,7 @@ class Tap:
         finally:
             self._under_way -= call.changes
         if fault == "clash":
-            told = json.loads(reply.partition(b"\r\n\r\n")[2])
-            told["meta"] = {**told["meta"], "nginx_online": False, "nginx_err": CLASH}
-            return http.answer(200, told)
+            row = json.loads(reply.partition(b"\r\n\r\n")[2])
+            row["meta"] = {**row["meta"], "nginx_online": False, "nginx_err": CLASH}
+            return http.answer(200, row)
         return b"" if fault == "reply" else reply

@@ -39,41 +39,41 @@ async def test_doctor_names_what_the_user_lacks_and_what_it_has_too_much(
     """Least privilege: what is missing fails, what is not needed is a note."""
     usual = dict.fromkeys(("redirection_hosts", "dead_hosts", "streams"), "hidden")
     async with site(npm, await npm.bot(**{**usual, **permissions})) as home:
-        found = doctor_npm.permissions(settings(npm, more), await home.proxy.session.me())
-    assert _text(found).startswith(words.split(maxsplit=1)[0])
-    assert words.partition(" ")[2] in _text(found)
+        finding = doctor_npm.permissions(settings(npm, more), await home.proxy.session.me())
+    assert _text(finding).startswith(words.split(maxsplit=1)[0])
+    assert words.partition(" ")[2] in _text(finding)
 
 
 async def test_doctor_notes_an_administrator(npm: Npm) -> None:
     """It works, and is more than needed."""
     async with site(npm, (npm.identity, npm.secret)) as home:
-        found = doctor_npm.permissions(settings(npm), await home.proxy.session.me())
-    assert _text(found).startswith("note")
-    assert "administrator" in _text(found)
+        finding = doctor_npm.permissions(settings(npm), await home.proxy.session.me())
+    assert _text(finding).startswith("note")
+    assert "administrator" in _text(finding)
 
 
 async def test_doctor_tries_a_route(npm: Npm) -> None:
     """How NPM reaches the containers is tried on what is there: good, in vain, and through the wrong door."""
     async with site(npm) as home:
-        said = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]
+        said = [_text(finding) async for finding in doctor_npm.npm(settings(npm), home.proxy)]
         assert "not tried yet" in said[-1]
         async with Upstream("app") as app:
             wanted = route(npm.name(), app.port)
             await home.set(wanted)
             assert await home.proven(wanted)
-            good = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]
+            good = [_text(finding) async for finding in doctor_npm.npm(settings(npm), home.proxy)]
             assert good[-1].startswith("ok ")
             assert f"{npm.name()} answers through" in good[-1]
             assert any("TLS address" in text and text.startswith("ok ") for text in good)
             npm.address = f"127.0.0.1:{app.port}"
             async with site(npm) as lost:
-                away = [_text(item) async for item in doctor_npm.npm(settings(npm), lost.proxy)]
+                away = [_text(finding) async for finding in doctor_npm.npm(settings(npm), lost.proxy)]
             assert "proxy.address" in away[-1]
-        bad = [_text(item) async for item in doctor_npm.npm(settings(npm), home.proxy)]
+        bad = [_text(finding) async for finding in doctor_npm.npm(settings(npm), home.proxy)]
         assert bad[-1].startswith("FAIL")
         assert "cannot reach 127.0.0.1" in bad[-1]
         assert "docker.network" in bad[-1]
 
 
-def _text(found: Finding) -> str:
-    return f"{found.level} {found.check}: {found.detail} {found.remedy}"
+def _text(finding: Finding) -> str:
+    return f"{finding.level} {finding.check}: {finding.detail} {finding.remedy}"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from controller.clients.clock import SystemClock
 from controller.core.model.desired import Options
 from controller.core.model.errors import Conflict, OutcomeUnknown, RevisionBad, WorldBad
 from controller.core.model.observed import RouteChange
 from controller.work.route_writer import RouteWriter
-from tests.contract.conftest import RealClock
 from tests.contract.npm.site import Npm, Site, route, site
 from tests.contract.upstream import Upstream
 
@@ -153,12 +153,12 @@ async def test_fact_3_a_wrong_address_is_not_answered_with_writes(home: Site) ->
 
 async def test_fact_4_changes_go_one_by_one(home: Site) -> None:
     """Many stages at once are one change of NPM at a time, each of which is proven."""
-    route_writer = RouteWriter(home.proxy, RealClock())
+    route_writer = RouteWriter(home.proxy, SystemClock())
     routes = [route(home.npm.name(f"h{number}"), 9000 + number) for number in range(8)]
-    await asyncio.gather(*(route_writer.change(RouteChange(item.hostname, item)) for item in routes))
+    await asyncio.gather(*(route_writer.change(RouteChange(wanted.hostname, wanted)) for wanted in routes))
     assert home.tap.most == 1
-    found = (await home.proxy.read()).routes
-    assert [found[item.hostname] for item in routes] == routes
+    present = (await home.proxy.read()).routes
+    assert [present[wanted.hostname] for wanted in routes] == routes
 
 
 async def test_fact_4_what_nginx_refused_for_another_file_is_written_again(home: Site) -> None:
@@ -180,21 +180,20 @@ async def test_fact_4_a_clash_with_somebody_elses_bad_host_is_got_over(home: Sit
         await home.npm.call("POST", "/nginx/proxy-hosts", {**base, "forward_port": 9, "advanced_config": "bogus on;"})
 
     async def ours(number: int) -> None:
-        item = route(home.npm.name(f"h{number}"), 9000 + number)
+        wanted = route(home.npm.name(f"h{number}"), 9000 + number)
         for _ in range(6):
             try:
-                await home.set(item)
+                await home.set(wanted)
             except WorldBad:
                 continue
             return
-        raise AssertionError(f"{item.hostname} could not be set")
+        raise AssertionError(f"{wanted.hostname} could not be set")
 
     await home.npm.rows()
     for number in range(8):
         await asyncio.gather(bad(number), ours(number))
     rows = await home.npm.rows()
-    mine = [row for name, row in rows.items() if name.startswith("h")]
-    assert [row["meta"]["nginx_online"] for row in mine] == [True] * 8
+    assert [row["meta"]["nginx_online"] for name, row in rows.items() if name.startswith("h")] == [True] * 8
     for number in range(8):
         assert await home.proven(route(home.npm.name(f"h{number}"), 9000 + number), behind=False)
 
@@ -337,9 +336,9 @@ def _saved(value: object) -> object:
     """What NPM's page makes of an object: its keys to camel case when read, and to words with _ when sent."""
     if not isinstance(value, dict):
         return value
-    found = {}
+    saved = {}
     for key, inner in value.items():
         camel = re.sub(r"[-_\s]+(.)", lambda part: part[1].upper(), key)
         camel = camel[:1].lower() + camel[1:]
-        found[re.sub(r"(?<!^)([A-Z])", r"_\1", camel).lower()] = _saved(inner)
-    return found
+        saved[re.sub(r"(?<!^)([A-Z])", r"_\1", camel).lower()] = _saved(inner)
+    return saved

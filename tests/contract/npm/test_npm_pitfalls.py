@@ -25,7 +25,7 @@ async def test_pitfall_3_locations_are_a_persons(home: Site) -> None:
     theirs = {"path": "/api", "forward_scheme": "http", "forward_host": "127.0.0.1", "forward_port": 9, "id": None}
     await home.npm.edit(wanted.hostname, locations=[theirs])
     await home.set(route(wanted.hostname, 8081, "b"))
-    assert [item["path"] for item in (await home.npm.rows())[wanted.hostname]["locations"]] == ["/api"]
+    assert [location["path"] for location in (await home.npm.rows())[wanted.hostname]["locations"]] == ["/api"]
     sent = [call.body for call in home.tap.calls if call.changes]
     assert len(sent) == 2
     assert not any("locations" in body for body in sent)
@@ -198,9 +198,9 @@ async def test_secrets_in_answers_are_told_to_nobody(
                 await home.set(again)
             errors.append(failed.value.message)
         shown = capfd.readouterr()
-        told = json.dumps([*errors, shown.out, shown.err, repr(home.proxy), repr(home.proxy.session)])
+        output = json.dumps([*errors, shown.out, shown.err, repr(home.proxy), repr(home.proxy.session)])
         for secret in (key[:40], "the list's password", home.secret, home.proxy.session._token):
-            assert secret not in told
+            assert secret not in output
 
 
 async def test_a_person_may_edit_our_hosts(home: Site, tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ async def test_a_route_reads_back_as_it_was_written(home: Site) -> None:
     await home.set(*routes)
     async with site(home.npm) as again:
         table = await again.proxy.read()
-    for item in routes:
-        found = table.routes[item.hostname]
-        assert found.marker != ""
-        assert found == Route(**{**vars(item), "marker": found.marker})
+    for wanted in routes:
+        present = table.routes[wanted.hostname]
+        assert present.marker != ""
+        assert present == Route(**{**vars(wanted), "marker": present.marker})
 
 
 async def test_the_marker_proves_which_configuration_answers(home: Site) -> None:
@@ -243,8 +243,8 @@ async def test_certificates_are_requested_one_at_a_time(certifying: Site) -> Non
     await certifying.set(*routes)
     await certifying.npm.reloaded()
     assert hosts.certbot_runs == 0
-    for item in routes:
-        await certifying.proxy.ask(item)
+    for wanted in routes:
+        await certifying.proxy.ask(wanted)
     await until(lambda: hosts.certbot_runs > 0)
     assert hosts.certbot_runs == 1
     await _idle(certifying)
@@ -279,10 +279,10 @@ async def test_what_npm_answers_has_the_form_of_its_schema(npm: Npm) -> None:
             theirs = paths[name][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
             assert _bare(theirs) == ours, name
     for form in forms:
-        for found in rows:
+        for row in rows:
             # Real ones have `locations: null`, which their own document does not allow.
-            told = {key: [] if key == "locations" else value for key, value in found.items() if key != "owner"}
-            jsonschema.validate(told, form)
+            body = {key: [] if key == "locations" else value for key, value in row.items() if key != "owner"}
+            jsonschema.validate(body, form)
 
 
 def _answer(operation: Any, status: str) -> Any:
@@ -292,7 +292,7 @@ def _answer(operation: Any, status: str) -> Any:
 def _bare(schema: Any) -> Any:
     """A schema without what is only for people."""
     if isinstance(schema, list):
-        return [_bare(item) for item in schema]
+        return [_bare(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
     return {key: _bare(value) for key, value in schema.items() if key not in ("description", "example", "default")}
