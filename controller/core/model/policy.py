@@ -1,6 +1,6 @@
 """What a container may ask of its host: one function on the final create body, default deny.
 
-Rules are design §5 and the security checklist (Q4, Q21). Keys are compared without case, because Docker's own decoder
+Keys are compared without case, because Docker's own decoder
 does so; a HostConfig key that is not known here is refused unless it is empty.
 """
 
