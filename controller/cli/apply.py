@@ -32,7 +32,7 @@ def apply(
         bool, typer.Option("-y", "--yes", help="Never ask; accepted for scripts, nothing is asked.")
     ] = False,
 ) -> None:
-    """Make it so, and wait until it is. With a saved plan: only while everything is as it was forelatest."""
+    """Make it so, and wait until it is. With a saved plan: only while everything is as it was foreseen."""
     from controller.cli import saved_plan as plans
 
     seconds = duration(timeout)
@@ -120,16 +120,12 @@ def _follow(controller: "Client", begun: float, deadline: float) -> "tuple[Mappi
 
     with Progress() as progress:
         while True:
-            latest = controller.status()
-            for status in latest.statuses.values():
+            reply = controller.status()
+            for status in reply.statuses.values():
                 progress.show(status)
-            progress.keep_only(latest.statuses)
-            late = [
-                key for key in latest.stages if key not in latest.statuses or latest.statuses[key].observed_at < begun
-            ]
-            settled = not late and all(status.settled for status in latest.statuses.values())
+            progress.keep_only(reply.statuses)
+            late = [key for key in reply.stages if key not in reply.statuses or reply.statuses[key].observed_at < begun]
+            settled = not late and all(status.settled for status in reply.statuses.values())
             if settled or time.monotonic() > deadline:
-                return {**latest.statuses, **{key: waiting(key) for key in late}}, Unapplied(
-                    latest.holds, latest.notices
-                )
+                return {**reply.statuses, **{key: waiting(key) for key in late}}, Unapplied(reply.holds, reply.notices)
             time.sleep(POLL_INTERVAL_S)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from controller.settings import Settings
 
 SOCKET = "holdfast.sock"
-BY_HAND = "holdfast suspend"
-"""Message of the condition `Suspended` of a stage that was suspended by hand."""
 
 
 def settings() -> "Settings":

@@ -125,11 +125,13 @@ def _warn_if_stale(settings: "Settings", reads: "Reads", statuses: "Mapping[str,
 
 def _suspended(reads: "Reads", statuses: "Mapping[str, StageStatus]") -> Iterator[str]:
     """Suspended stages; of those suspended or resumed by hand also what no pass has taken up yet."""
+    from controller.core.model.status import SUSPENDED_BY_HAND
+
     for key, status in sorted(statuses.items()):
         by_hand, condition = reads.memory(key).suspended, status.condition("Suspended")
         if by_hand:
             yield f"! {key}: suspended; 'holdfast resume {key}' ends it"
-        elif condition is not None and condition.message == context.BY_HAND:
+        elif condition is not None and condition.reason == SUSPENDED_BY_HAND:
             yield f"! {key}: resumed, and not looked at since; 'holdfast apply' does"
         elif condition is not None and status.condition("Stalled") is None:
             yield f"! {key}: suspended: {condition.message}"

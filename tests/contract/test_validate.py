@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.bad_documents import REQUEST, bare, spec
+from tests.core.bad_documents import REQUEST, spec, spec_of
 
 
 def validate(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -21,7 +21,7 @@ def validate(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str
 def folder(tmp_path: Path) -> Path:
     """A folder with a good file, two bad ones and a hidden one."""
     (tmp_path / "good.yaml").write_text(spec("port: 80"))
-    (tmp_path / "one.yaml").write_text(bare("imgae: x"))
+    (tmp_path / "one.yaml").write_text(spec_of("imgae: x"))
     (tmp_path / "two.yml").write_text(REQUEST + "{project: a, stage: b, tag: 1.10}\n")
     (tmp_path / ".hidden.yaml").write_text("a: [")
     return tmp_path

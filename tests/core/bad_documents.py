@@ -1,4 +1,4 @@
-"""Documents that must be refused, with the code, the place and a word of the message or help that a person then reads.
+"""Documents that must be refused, each with code, place and a word of the message or help.
 
 The numbers in the ids follow the project's catalogue of bad input.
 """
@@ -10,11 +10,11 @@ REQUEST = "apiVersion: holdfast.dev/v1alpha1\nkind: DeployRequest\nmetadata: {na
 
 
 class Row(NamedTuple):
-    """One bad text; `found` are all its mistakes as (code, line:column, a word of message or help)."""
+    """One bad text; `mistakes` are all of it, as (code, line:column, a word of message or help)."""
 
     id: str
     text: str | bytes
-    found: tuple[tuple[str, str, str], ...]
+    mistakes: tuple[tuple[str, str, str], ...]
 
 
 def spec(*lines: str) -> str:
@@ -22,7 +22,7 @@ def spec(*lines: str) -> str:
     return HEAD + "  image: example.com/shop\n" + "".join(f"  {line}\n" for line in lines)
 
 
-def bare(*lines: str) -> str:
+def spec_of(*lines: str) -> str:
     """A project whose spec is these lines: the first is line 5."""
     return HEAD + "".join(f"  {line}\n" for line in lines)
 
@@ -34,7 +34,7 @@ def stage(*fields: str) -> str:
     )
 
 
-def named(name: str) -> str:
+def project_named(name: str) -> str:
     """A project with this name; it stands at line 3, column 18."""
     return spec().replace("{name: shop}", "{name: " + name + "}")
 
@@ -104,7 +104,7 @@ BOMBS = [
     row("024-keys", "".join(f"k{i}: v\n" for i in range(100_000)), "E0006", "10000:8", "20000"),
     row("024-documents", "---\na: 1\n" * 100_000, "E0006", "1:1", "1000"),
 ]
-"""Texts that cost much more than they look; the first mistake is what counts."""
+"""Texts that cost much more than they look; only the first mistake is compared."""
 
 TYPING = [
     row("031-no", stage("domains: [no]"), "E0107", "9:17", 'in quotes: "no"'),
@@ -134,8 +134,8 @@ TYPING = [
     row("038-large", stage("maxInstances: 65"), "E0110", "9:21", "at most 64"),
     row("038-bool", spec('suspend: "true"'), "E0106", "6:12", "suspend: true"),
     row("038-yes", spec("suspend: yes"), "E0106", "6:12", "true or false"),
-    row("039-null", bare("image:"), "E0108", "5:3", "no value"),
-    row("039-tilde", bare("image: ~"), "E0108", "5:3", "no value"),
+    row("039-null", spec_of("image:"), "E0108", "5:3", "no value"),
+    row("039-tilde", spec_of("image: ~"), "E0108", "5:3", "no value"),
     row("039-empty-list", stage("instances: null"), "E0108", "9:7", "instances: []"),
     row("039-optional", spec("command:"), "E0108", "6:3", "remove the line"),
     row("039-item", spec("stages: [null]"), "E0108", "6:12", "item 1 of 'stages'"),
@@ -150,20 +150,20 @@ TYPING = [
 ]
 
 NAMES = [
-    row("042-empty", named('""'), "E0112", "3:18", "letters"),
-    row("043-dash", named("-x"), "E0112", "3:18", "name: x"),
-    row("044-slash", named("a/b"), "E0112", "3:18", "a-b"),
-    row("044-up", named("../x"), "E0112", "3:18", "letters"),
-    row("045-long", named("a" * 300), "E0111", "3:18", "40"),
-    row("045-41", named("a" * 41), "E0111", "3:18", "40"),
-    row("046-homoglyph", named("w\u0435b"), "E0112", "3:18", "letters"),
-    row("047-upper", named("Shop"), "E0112", "3:18", "name: shop"),
-    row("051-dots", named(".."), "E0112", "3:18", "letters"),
-    row("052-newline", named('"a\\nb"'), "E0112", "3:18", "\\u000a"),
-    row("052-trailing-newline", named('"a\\n"'), "E0112", "3:18", "\\u000a"),
-    row("052-ansi", named('"\\e[31mx"'), "E0112", "3:18", "\\u001b"),
-    row("052-rtl", named('"a\\u202eb"'), "E0112", "3:18", "\\u202e"),
-    row("052-script", named('"<script>"'), "E0112", "3:18", "<script>"),
+    row("042-empty", project_named('""'), "E0112", "3:18", "letters"),
+    row("043-dash", project_named("-x"), "E0112", "3:18", "name: x"),
+    row("044-slash", project_named("a/b"), "E0112", "3:18", "a-b"),
+    row("044-up", project_named("../x"), "E0112", "3:18", "letters"),
+    row("045-long", project_named("a" * 300), "E0111", "3:18", "40"),
+    row("045-41", project_named("a" * 41), "E0111", "3:18", "40"),
+    row("046-homoglyph", project_named("w\u0435b"), "E0112", "3:18", "letters"),
+    row("047-upper", project_named("Shop"), "E0112", "3:18", "name: shop"),
+    row("051-dots", project_named(".."), "E0112", "3:18", "letters"),
+    row("052-newline", project_named('"a\\nb"'), "E0112", "3:18", "\\u000a"),
+    row("052-trailing-newline", project_named('"a\\n"'), "E0112", "3:18", "\\u000a"),
+    row("052-ansi", project_named('"\\e[31mx"'), "E0112", "3:18", "\\u001b"),
+    row("052-rtl", project_named('"a\\u202eb"'), "E0112", "3:18", "\\u202e"),
+    row("052-script", project_named('"<script>"'), "E0112", "3:18", "<script>"),
     row("010-case", stage("host: Home-1"), "E0112", "9:13", "home-1"),
     row("048-stage", spec('stages: [{name: "a b"}]'), "E0112", "6:19", "a-b"),
     row("049-two-stages", spec("stages: [{name: dev}, {name: dev}]"), "E0201", "6:32", "'dev'"),
@@ -172,19 +172,19 @@ NAMES = [
 ]
 
 IMAGES = [
-    row("053-missing", bare("port: 80"), "E0105", "4:1", "'image'"),
-    row("054-upper", bare("image: T/Web:v1"), "E0112", "5:10", "t/web"),
-    row("055-colon", bare('image: "web:"'), "E0112", "5:10", "image: web"),
-    row("055-tag", bare("image: example.com/web:1.0"), "E0112", "5:10", "image: example.com/web"),
-    row("056-bad-tag", bare("image: web:bad tag"), "E0112", "5:10", "image: web"),
+    row("053-missing", spec_of("port: 80"), "E0105", "4:1", "'image'"),
+    row("054-upper", spec_of("image: T/Web:v1"), "E0112", "5:10", "t/web"),
+    row("055-colon", spec_of('image: "web:"'), "E0112", "5:10", "image: web"),
+    row("055-tag", spec_of("image: example.com/web:1.0"), "E0112", "5:10", "image: example.com/web"),
+    row("056-bad-tag", spec_of("image: web:bad tag"), "E0112", "5:10", "image: web"),
     row("056-tag-blank", stage('instances: [{tag: "bad tag"}]'), "E0112", "9:25", "image tag"),
     row("057-long-tag", stage("instances: [{tag: " + "a" * 129 + "}]"), "E0111", "9:25", "128"),
-    row("058-digest", bare('image: "web@sha256:00"'), "E0112", "5:10", "image: web"),
-    row("059-both", bare("image: web:1@sha256:00"), "E0112", "5:10", "image: web"),
-    row("060-option", bare("image: --privileged"), "E0112", "5:10", "repository"),
-    row("061-scheme", bare("image: http://host.example/img"), "E0112", "5:10", "image: host.example/img"),
-    row("062-port", bare("image: host:99999/img"), "E0110", "5:10", "65535"),
-    row("063-up", bare("image: ../y"), "E0112", "5:10", "repository"),
+    row("058-digest", spec_of('image: "web@sha256:00"'), "E0112", "5:10", "image: web"),
+    row("059-both", spec_of("image: web:1@sha256:00"), "E0112", "5:10", "image: web"),
+    row("060-option", spec_of("image: --privileged"), "E0112", "5:10", "repository"),
+    row("061-scheme", spec_of("image: http://host.example/img"), "E0112", "5:10", "image: host.example/img"),
+    row("062-port", spec_of("image: host:99999/img"), "E0110", "5:10", "65535"),
+    row("063-up", spec_of("image: ../y"), "E0112", "5:10", "repository"),
     row("066-regex-tag", stage('instances: [{tag: "(a+)+$"}]'), "E0112", "9:25", "image tag"),
     row("068-platform", spec("platform: linux/riscv9"), "E0104", "6:3", "use "),
 ]
@@ -359,7 +359,7 @@ DOCUMENTS = [
     row("140-many-stages", spec("stages:", *[f"  - {{name: s{i}}}" for i in range(33)]), "E0111", "6:3", "32"),
     Row(
         "140-many-at-once",
-        bare("imgae: a", "port: 0", "drain: 1", "stages: [{name: A}]"),
+        spec_of("imgae: a", "port: 0", "drain: 1", "stages: [{name: A}]"),
         (
             ("E0105", "4:1", "'image'"),
             ("E0104", "5:3", "'image'"),

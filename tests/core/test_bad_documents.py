@@ -1,4 +1,4 @@
-"""Bad documents are answered with the place and what to write; good ones are read; nothing makes the reader raise."""
+"""Reading documents: bad ones give place and help, good ones are read, and no text makes the reader raise."""
 
 import re
 import time
@@ -15,27 +15,31 @@ from controller.core.documents.spec import DeployRequest, Project
 from controller.core.model.errors import Diagnostic
 from controller.core.model.limits import LIMITS, MAX_DIAGNOSTICS, MAX_EXCERPT, MAX_MESSAGE
 from controller.intake.sources.reader import read_text
-from tests.core.bad_documents import BOMBS, HEAD, REQUEST, TABLE, Row, bare, spec, stage
+from tests.core.bad_documents import BOMBS, HEAD, REQUEST, TABLE, Row, spec, spec_of, stage
 
-ROWS = pytest.mark.parametrize("row", TABLE, ids=[item.id for item in TABLE])
-BOMB_ROWS = pytest.mark.parametrize("row", BOMBS, ids=[item.id for item in BOMBS])
+ROWS = pytest.mark.parametrize("row", TABLE, ids=[row.id for row in TABLE])
+BOMB_ROWS = pytest.mark.parametrize("row", BOMBS, ids=[row.id for row in BOMBS])
 
 
-def place(found: Diagnostic) -> str:
+def place(diagnostic: Diagnostic) -> str:
     """line:column of a mistake."""
-    return f"{found.line}:{found.column}"
+    return f"{diagnostic.line}:{diagnostic.column}"
 
 
 @ROWS
 def test_each_mistake_has_its_code_place_and_help(row: Row) -> None:
     """A bad text gives exactly the mistakes of the table, and no document that could be taken for its author's wish."""
     reading = read_text(row.text, "desired/web.yaml")
-    assert [(str(item.code), place(item)) for item in reading.diagnostics] == [found[:2] for found in row.found]
-    for item, (_, _, word) in zip(reading.diagnostics, row.found, strict=True):
-        assert word in f"{item.message} {item.help}"
-        assert len(item.message) <= MAX_MESSAGE
-        assert item.help
-        assert not re.search("[\x00-\x08\x0a-\x1f\x7f\u202e\u200b]", item.message + item.help + item.excerpt)
+    assert [(str(diagnostic.code), place(diagnostic)) for diagnostic in reading.diagnostics] == [
+        mistake[:2] for mistake in row.mistakes
+    ]
+    for diagnostic, (_, _, word) in zip(reading.diagnostics, row.mistakes, strict=True):
+        assert word in f"{diagnostic.message} {diagnostic.help}"
+        assert len(diagnostic.message) <= MAX_MESSAGE
+        assert diagnostic.help
+        assert not re.search(
+            "[\x00-\x08\x0a-\x1f\x7f\u202e\u200b]", diagnostic.message + diagnostic.help + diagnostic.excerpt
+        )
     assert reading.documents == ()
 
 
@@ -48,24 +52,24 @@ def read_line(text: str | bytes, number: int) -> str:
 @ROWS
 def test_the_caret_stands_under_the_mistake(row: Row) -> None:
     """The text for people shows the line and a caret in the mistake's column."""
-    for item in read_text(row.text, "web.yaml").diagnostics:
-        lines = render([item]).splitlines()
-        assert lines[1].startswith(f"  --> web.yaml:{item.line}:{item.column}")
-        if item.excerpt:
+    for diagnostic in read_text(row.text, "web.yaml").diagnostics:
+        lines = render([diagnostic]).splitlines()
+        assert lines[1].startswith(f"  --> web.yaml:{diagnostic.line}:{diagnostic.column}")
+        if diagnostic.excerpt:
             gutter = lines[2].index("|") + 2
-            before = item.excerpt[: lines[3].index("^") - gutter]
-            assert len(before) == item.column - 1 - item.cut
-            original = read_line(row.text, item.line)
-            assert "*" in item.excerpt or before.lstrip("… ") in original[: item.column - 1]
+            before = diagnostic.excerpt[: lines[3].index("^") - gutter]
+            assert len(before) == diagnostic.column - 1 - diagnostic.cut
+            original = read_line(row.text, diagnostic.line)
+            assert "*" in diagnostic.excerpt or before.lstrip("… ") in original[: diagnostic.column - 1]
 
 
 @BOMB_ROWS
 def test_a_bomb_is_refused_at_once(row: Row) -> None:
     """A text that costs more than it looks is refused in a tenth of a second, at its first mistake."""
-    (code, where, word), *_ = row.found
+    (code, where, word), *_ = row.mistakes
     fastest = min(_seconds(lambda: read_text(row.text, "x")) for _ in range(3))
     reading = read_text(row.text, "x")
-    first = next(item for item in reading.diagnostics if item.code == code)
+    first = next(diagnostic for diagnostic in reading.diagnostics if diagnostic.code == code)
     assert (place(first), word in first.message + first.help) == (where, True)
     assert reading.documents == ()
     assert len(reading.diagnostics) <= MAX_DIAGNOSTICS + 1
@@ -80,17 +84,19 @@ def _seconds(run: Callable[[], object]) -> float:
 
 def test_every_code_has_an_example() -> None:
     """No code exists that the tables do not show."""
-    shown = {code for row in (*TABLE, *BOMBS) for code, _, _ in row.found}
+    shown = {code for row in (*TABLE, *BOMBS) for code, _, _ in row.mistakes}
     assert {str(code) for code in Code} - shown == {str(Code.TOO_MANY)}
 
 
-@pytest.mark.parametrize("row", [*TABLE, *BOMBS], ids=[item.id for item in (*TABLE, *BOMBS)])
+@pytest.mark.parametrize("row", [*TABLE, *BOMBS], ids=[row.id for row in (*TABLE, *BOMBS)])
 def test_both_parsers_give_one_answer(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the C library the same mistakes are found in the same lines."""
     with_library = read_text(row.text, "x").diagnostics
     monkeypatch.setattr(yaml_text, "PARSERS", yaml_text.PARSERS[::-1])
     without = read_text(row.text, "x").diagnostics
-    assert [(item.code, item.line) for item in with_library] == [(item.code, item.line) for item in without]
+    assert [(diagnostic.code, diagnostic.line) for diagnostic in with_library] == [
+        (diagnostic.code, diagnostic.line) for diagnostic in without
+    ]
 
 
 GOOD = """\
@@ -144,17 +150,17 @@ def test_the_example_of_the_design_is_read(text: str | bytes) -> None:
     """Both documents are read whatever the ends of lines, the byte order mark and the separators."""
     reading = read_text(text, "shop.yaml")
     assert reading.diagnostics == []
-    project, request = [item.document for item in reading.documents]
+    project, request = [sourced.document for sourced in reading.documents]
     assert isinstance(project, Project)
     assert isinstance(request, DeployRequest)
-    assert [item.tag for item in project.spec.stages[0].instances] == ["1.4.2", "feature-login"]
+    assert [instance.tag for instance in project.spec.stages[0].instances] == ["1.4.2", "feature-login"]
     assert request.spec.tag == "1.5.0"
 
 
 def test_documents_know_their_place() -> None:
     """A document carries its file and the line it begins in."""
     reading = read_text("# first\n" + GOOD, "desired/shop.yaml")
-    assert [(item.origin.path, item.origin.line) for item in reading.documents] == [
+    assert [(sourced.origin.path, sourced.origin.line) for sourced in reading.documents] == [
         ("desired/shop.yaml", 2),
         ("desired/shop.yaml", 28),
     ]
@@ -179,8 +185,8 @@ def test_a_text_without_documents_is_no_mistake(text: str) -> None:
 def test_one_bad_document_keeps_no_other_from_being_read() -> None:
     """The good documents of a file are there beside the mistakes of the bad ones, a syntax error included."""
     reading = read_text(f"{spec('port: 0')}---\na: [1\n---\n{spec('port: 80')}---\nx: 'y\n", "x")
-    assert [str(item.code) for item in reading.diagnostics] == ["E0110", "E0001", "E0001"]
-    assert [item.origin.line for item in reading.documents] == [10]
+    assert [str(diagnostic.code) for diagnostic in reading.diagnostics] == ["E0110", "E0001", "E0001"]
+    assert [sourced.origin.line for sourced in reading.documents] == [10]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +205,8 @@ def test_one_bad_document_keeps_no_other_from_being_read() -> None:
         spec('env: [{name: EMPTY, value: ""}, {name: MANY, value: "a\\nb"}]'),
         spec("volumes: [{name: a, mountPath: /dev/shm}, {name: b, mountPath: /x..y}]"),
         spec('labels: {team: a, example.com/x: "1"}', "user: nobody", "args: ['no', '1']"),
-        bare("image: localhost:5000/a/b_c"),
-        bare("image: nginx"),
+        spec_of("image: localhost:5000/a/b_c"),
+        spec_of("image: nginx"),
     ],
 )  # fmt: skip
 def test_what_only_looks_wrong_is_read(text: str) -> None:
@@ -224,18 +230,18 @@ def test_a_literal_value_is_never_repeated() -> None:
         spec('env: [{"value": "12345\\"67890", "name": "A B"}, {value: "1234567890", name: "A B"}]'),
     ]
     for text in texts:
-        found = read_text(text, "x").diagnostics
-        assert found
-        assert "1234567890" not in repr(found) + render(found)
+        diagnostics = read_text(text, "x").diagnostics
+        assert diagnostics
+        assert "1234567890" not in repr(diagnostics) + render(diagnostics)
 
 
 def test_many_mistakes_are_counted_not_listed() -> None:
     """Beyond the limit one line says how many more there are."""
     text = "---\n".join(spec(*[f"x{i}: 1" for i in range(60)]) for _ in range(3))
-    found = read_text(text, "x").diagnostics
-    assert len(found) == MAX_DIAGNOSTICS + 1
-    assert found[-1].code == Code.TOO_MANY
-    assert "more" in found[-1].message
+    diagnostics = read_text(text, "x").diagnostics
+    assert len(diagnostics) == MAX_DIAGNOSTICS + 1
+    assert diagnostics[-1].code == Code.TOO_MANY
+    assert "more" in diagnostics[-1].message
 
 
 def test_a_long_line_is_shown_around_the_mistake() -> None:
@@ -250,15 +256,15 @@ def test_a_long_line_is_shown_around_the_mistake() -> None:
 def test_many_mistakes_in_one_long_line_take_no_longer() -> None:
     """A megabyte of JSON in one line, wrong in a hundred places, is answered in a fraction of a second."""
     text = "{" + ", ".join(f"? [a{i}] : {{name: A, value: x}}" for i in range(1500)) + f", x: '{'y' * 900_000}'}}"
-    found: list[Diagnostic] = []
-    assert _seconds(lambda: found.extend(read_text(text, "x").diagnostics)) < 0.5
-    assert len(found) == MAX_DIAGNOSTICS + 1
+    diagnostics: list[Diagnostic] = []
+    assert _seconds(lambda: diagnostics.extend(read_text(text, "x").diagnostics)) < 0.5
+    assert len(diagnostics) == MAX_DIAGNOSTICS + 1
 
 
-def test_the_example_of_an_error_looks_like_a_compilers() -> None:
+def test_errors_look_like_those_of_a_compiler() -> None:
     """The whole text for one mistake, and the line that closes several."""
-    found = read_text(bare("image: x", "startegy: BlueGreen", "port: 0"), "desired/blog.yaml").diagnostics
-    assert render(found) == (
+    diagnostics = read_text(spec_of("image: x", "startegy: BlueGreen", "port: 0"), "desired/blog.yaml").diagnostics
+    assert render(diagnostics) == (
         "error[E0104]: unknown field 'startegy'\n"
         "  --> desired/blog.yaml:6:3  (spec.startegy)\n"
         " 6 |   startegy: BlueGreen\n"
@@ -277,17 +283,17 @@ def test_the_example_of_an_error_looks_like_a_compilers() -> None:
 
 def test_wide_characters_move_the_caret() -> None:
     """The caret stands under the mistake where characters are two columns wide."""
-    found = read_text(
+    diagnostics = read_text(
         HEAD + "  image: x\n  labels: {\u65e5\u672c: x}\n  env: [{name: \u65e5, nope: x}]\n", "x"
     ).diagnostics
-    caret = render([item for item in found if "nope" in item.message]).splitlines()[3]
+    caret = render([diagnostic for diagnostic in diagnostics if "nope" in diagnostic.message]).splitlines()[3]
     assert caret == " " * 3 + "| " + " " * len("  env: [{name: , ") + "  " + "^"
 
 
 def test_limits_are_told() -> None:
     """Each limit has words, a positive value and a unit."""
-    assert all(item.what and item.value > 0 and item.unit for item in LIMITS)
-    assert len({item.what for item in LIMITS}) == len(LIMITS)
+    assert all(limit.what and limit.value > 0 and limit.unit for limit in LIMITS)
+    assert len({limit.what for limit in LIMITS}) == len(LIMITS)
 
 
 @given(st.one_of(st.text(), st.binary()))
@@ -307,7 +313,7 @@ def test_a_mangled_document_makes_nothing_raise(text: str) -> None:
     """A document with rubbish in its middle is answered, and read only when nothing is wrong with it."""
     reading = read_text(text, "x")
     assert reading.documents or reading.diagnostics
-    assert all(item.line <= text.count("\n") + 1 for item in reading.diagnostics)
+    assert all(diagnostic.line <= text.count("\n") + 1 for diagnostic in reading.diagnostics)
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), st.sampled_from(["name", "tag", "project"]))
@@ -318,12 +324,8 @@ def test_text_in_quotes_is_kept_or_refused(text: str, field: str) -> None:
     fields[field] = quoted
     body = f"{{project: {fields['project']}, stage: dev, tag: {fields['tag']}}}\n"
     reading = read_text(REQUEST.replace("{name: r}", f"{{name: {fields['name']}}}") + body, "x")
-    for item in reading.documents:
-        assert isinstance(item.document, DeployRequest)
-        found = {
-            "name": item.document.metadata.name,
-            "tag": item.document.spec.tag,
-            "project": item.document.spec.project,
-        }
-        assert found[field] == text
+    for document in (sourced.document for sourced in reading.documents):
+        assert isinstance(document, DeployRequest)
+        values = {"name": document.metadata.name, "tag": document.spec.tag, "project": document.spec.project}
+        assert values[field] == text
     assert bool(reading.documents) != bool(reading.diagnostics)

@@ -1,6 +1,6 @@
 """The table of fields and the tests that read them is complete, and its check would say so if it were not."""
 
-from tests.fields import ELSEWHERE, ROOT, TABLE, Mark, fields, marks, page, problems, settings
+from tests.fields import ROOT, TABLE, UNTESTED, Mark, fields, marks, page, problems, settings
 
 ALL = {"field": (*fields("Project"), *fields("DeployRequest")), "setting": settings()}
 
@@ -8,11 +8,11 @@ ALL = {"field": (*fields("Project"), *fields("DeployRequest")), "setting": setti
 def test_every_field_has_a_test_and_the_table_says_which() -> None:
     """Each value of the documents and the settings, by the marks of the tests as they are now."""
     found = list(marks())
-    assert problems(found, ALL, ELSEWHERE) == []
+    assert problems(found, ALL, UNTESTED) == []
     assert (ROOT / TABLE).read_text(encoding="utf-8") == page(found)
 
 
-def test_what_does_not_fit_is_told_by_name() -> None:
+def test_what_does_not_fit_is_named() -> None:
     """A field without a test, a mark without a field, an exception that is none any more."""
     wanted = {"field": ("spec.a", "spec.b"), "setting": ("x.y",)}
     found = [Mark("field", "spec.a", "e2e/test_a.py", "test_a"), Mark("field", "spec.c", "e2e/test_a.py", "test_c")]
@@ -21,11 +21,11 @@ def test_what_does_not_fit_is_told_by_name() -> None:
         "tests/e2e/test_a.py: test_c reads spec.c, which is no field",
     ]
     assert problems([Mark("setting", "x.y", "a", "t")], {"setting": ("x.y",)}, {"x.y": "why"}) == [
-        "ELSEWHERE names x.y, which is no setting or has a test"
+        "UNTESTED names x.y, which is no setting or has a test"
     ]
 
 
-def test_fields_of_a_stage_are_asked_for_once_each() -> None:
+def test_fields_that_a_stage_overrides_need_one_test() -> None:
     """What a stage overrides counts by its outermost field; what only a stage has by its own."""
     found = fields("Project")
     assert "spec.stages[].healthCheck" in found

@@ -113,7 +113,7 @@ def test_replacing_a_tag_moves_the_default_route_and_has_no_downtime() -> None:
         "+ route 1-1.example.com",
     ]
     assert change(result, "route", "shop.example.com").fields == (FieldChange("tag", "1.0", "1.1"),)
-    assert change(result, "instance", "1.0").reason == "it is not declared any more"
+    assert change(result, "instance", "1.0").reason == "no longer declared"
     assert result.downtime == 0.0
 
 
@@ -123,7 +123,7 @@ def test_a_changed_spec_names_its_fields() -> None:
     result = forecast_of(stage("1.0", template=after), world(stage("1.0", template=before)))
     assert summary(result) == ["~ instance 1.0", "~ route shop.example.com", "~ route 1-0.example.com"]
     assert change(result, "instance", "1.0").fields == (FieldChange("env.LOG", "info", "debug"),)
-    assert change(result, "route", "shop.example.com").reason == "follows 1.0 to its new container"
+    assert change(result, "route", "shop.example.com").reason == "it follows 1.0 to its new container"
     assert result.downtime == 0.0
 
 
@@ -164,7 +164,7 @@ def test_an_eviction_says_that_it_is_one() -> None:
     """What is beyond maxInstances goes, with the reason, and the notice says that it would come back."""
     result = forecast_of(stage("1.0", "1.1", "1.2", max_instances=2), world(stage("1.0", "1.1", max_instances=2)))
     assert summary(result)[:2] == ["- instance 1.0", "+ instance 1.2"]
-    reason = "evicted: it is beyond maxInstances, and every newer one has passed"
+    reason = "evicted: beyond maxInstances, and every newer one has passed"
     assert change(result, "instance", "1.0").reason == reason
     assert result.notices == ("1.0 stays away: evicted: beyond maxInstances; it runs again when there is room",)
 
@@ -182,7 +182,7 @@ def test_a_stage_that_is_gone_loses_everything() -> None:
     """Routes and instances go, with the reason."""
     result = forecast_of(DesiredStage("shop/dev", "shop", "dev", declared=False), world(stage("1.0")))
     assert summary(result) == ["- instance 1.0", "- route 1-0.example.com", "- route shop.example.com"]
-    assert change(result, "instance", "1.0").reason == "the stage is not declared any more"
+    assert change(result, "instance", "1.0").reason == "the stage is no longer declared"
 
 
 def test_two_stages_that_swap_their_hostnames_move_them() -> None:
@@ -290,7 +290,7 @@ def test_what_is_held_over_is_named_with_the_reason_of_its_successor() -> None:
     assert result.changes == ()
     assert result.notices == (
         "1.1 was rolled back: Exited: code 1; 'holdfast retry shop/dev/1.1' tries it again",
-        "1.0 is held over: it serves until its successor has passed",
+        "1.0 is held over: kept until its successor has passed",
     )
 
 

@@ -129,5 +129,5 @@ def test_what_the_policy_will_refuse_is_said_before(
 def test_a_plan_says_that_an_empty_list_lets_go_of_the_default_tag() -> None:
     """Beside the removal, and also when nothing is there any more."""
     (words,) = forecast_of(stage(default_tag="1.0"), EMPTY).notices
-    assert words.startswith("instances: [] lets go of defaultTag 1.0 too")
+    assert words.startswith("instances: [] removes defaultTag 1.0 too")
     assert forecast_of(stage(), EMPTY).notices == ()

@@ -70,8 +70,8 @@ def test_the_check_is_part_of_what_is_quarantined() -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({"restarts": 1}, "was restarted after it had passed"),
-        ({"state": "restarting", "exit": 1}, "was restarted after it had passed"),
+        ({"restarts": 1}, "was restarted after its gate"),
+        ({"state": "restarting", "exit": 1}, "was restarted after its gate"),
     ],
     ids=["restarted", "restarting"],
 )

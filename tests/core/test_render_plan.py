@@ -11,7 +11,7 @@ PLAN = Forecast(
         StageForecast(
             "shop/dev",
             (
-                Change("+", "instance", "1.5.0", "it is declared and does not run"),
+                Change("+", "instance", "1.5.0", "declared, not running"),
                 Change("-", "instance", "1.4.2", "it is beyond maxInstances, and every newer one has passed"),
                 Change(
                     "~",
@@ -34,7 +34,7 @@ PLAN = Forecast(
                     "-/+",
                     "instance",
                     "1.4.2",
-                    "what is declared differs from what runs",
+                    "the declared revision differs from the running one",
                     (
                         FieldChange("args", None, '["' + 100 * "x" + '"]'),
                         FieldChange("digest", "sha256:" + 64 * "a", "(known after pull)"),
@@ -55,7 +55,7 @@ PLAN = Forecast(
 )
 TEXT = """\
 shop/dev
-  +   instance 1.5.0  (it is declared and does not run)
+  +   instance 1.5.0  (declared, not running)
   -   instance 1.4.2  (it is beyond maxInstances, and every newer one has passed)
   ~   route    stage-dev-shop.example.com  (it moves from 1.4.2 to 1.5.0)
         tag: 1.4.2 → 1.5.0
@@ -65,7 +65,7 @@ shop/dev
   left alone: instance feature, instance 1.4.3, 2 routes
 
 shop/prod
-  -/+ instance 1.4.2  (what is declared differs from what runs)
+  -/+ instance 1.4.2  (the declared revision differs from the running one)
         args: (none) → ["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…
         digest: sha256:aaaaaaaaaaaa → (known after pull)
         env.DB_PASSWORD: *** (hidden)

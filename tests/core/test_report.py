@@ -185,9 +185,9 @@ def test_a_suspended_stage_shows_what_serves() -> None:
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        ({"tags": [], "declared": False, "prune": False}, "nothing declares it; it stays until that is sure"),
-        ({"tags": ["2.0"], "prune": False}, "it serves until its successor has passed"),
-        ({"tags": ["2.0"]}, "it serves until its successor has passed"),
+        ({"tags": [], "declared": False, "prune": False}, "no longer declared; kept until every source has delivered"),
+        ({"tags": ["2.0"], "prune": False}, "kept until its successor has passed"),
+        ({"tags": ["2.0"]}, "kept until its successor has passed"),
     ],
     ids=["nothing is sure", "replaced while nothing is sure", "replaced"],
 )
@@ -202,7 +202,7 @@ def test_an_empty_list_that_lets_go_of_the_default_tag_says_so() -> None:
     """What is declared is reached, and a person who forgot the defaultTag reads why nothing runs."""
     found = plan_cases.run({"stage": {"tags": [], "default_tag": "1.0"}})
     assert found.status.ready
-    assert "instances: [] lets go of defaultTag 1.0 too" in found.status.reason
+    assert "instances: [] removes defaultTag 1.0 too" in found.status.reason
     assert found.status.conditions[0].message in found.status.reason
     nothing = plan_cases.run({"stage": {"tags": []}})
     assert nothing.status.reason == "nothing to do: 0 instances as declared"
@@ -227,4 +227,4 @@ def test_what_is_evicted_is_told_so_until_it_is_gone(passed: bool) -> None:
     found = run(stage={"tags": ["1.0", "2.0"], "max_instances": 1}, containers=up, routes=routes)
     one = of(found, "1.0")
     assert (one.phase, one.reason) == ("Draining", "Evicted")
-    assert "is beyond maxInstances" in one.message
+    assert "beyond maxInstances" in one.message

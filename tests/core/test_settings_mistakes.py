@@ -95,6 +95,7 @@ BAD: list[tuple[str, str, int, str]] = [
     (HOOK + "url: {env: HOOK}\n", "notifications[0].url.env", 4, "HOLDFAST_SECRET_"),
     (HOOK + "url: {fiel: hook}\n", "notifications[0].url.fiel", 4, "'file'"),
     (HOOK + "url: {}\n", "notifications[0].url", 4, "exactly one"),
+    (HOOK + "url: {file: a, env: HOLDFAST_SECRET_A}\n", "notifications[0].url", 4, "exactly one"),
     (HOOK + "secret: {file: a}\n", "notifications[0].url", 4, "https://"),
     (HOOK + "url: https://a\n  secret: hunter2\n", "notifications[0].secret", 5, "{file: NAME}"),
     (HOOK + "url: https://a\n  secret: {file: ../a}\n", "notifications[0].secret.file", 5, "secretRoots"),
@@ -116,6 +117,8 @@ BAD: list[tuple[str, str, int, str]] = [
     ("limits: {resync: 500ms}\n", "limits.resync", 3, "1s"),
     ("limits: {resync: 30}\n", "limits.resync", 3, "30s"),
     ("limits: {resync: 9999d}\n", "limits.resync", 3, "3650d"),
+    ("limits: {digestInterval: 0s}\n", "limits.digestInterval", 3, "1s"),
+    ("limits: {trackInterval: 5}\n", "limits.trackInterval", 3, "5s"),
     ("limits: {guardPercent: 101}\n", "limits.guardPercent", 3, "at most 100"),
     ("limits: {guardPercent: -1}\n", "limits.guardPercent", 3, "at least 0"),
     ("limits: {guard-percent: 5}\n", "limits.guard-percent", 3, "'guardPercent'"),
@@ -139,18 +142,18 @@ BAD: list[tuple[str, str, int, str]] = [
 def test_a_mistake_has_its_place_and_a_remedy(text: str, path: str, line: int, word: str) -> None:
     """Exactly one mistake is reported, at its key, with what to write instead."""
     whole = text if text.startswith(("id:", "domain:", "- ")) else HEAD + text
-    (found,) = mistakes(whole)
-    assert (found.path, found.line) == (path, line)
-    assert word in found.message + " " + found.help
-    assert found.source == str(FILE)
-    assert found.column > 0
-    assert "hunter2" not in repr(found)
+    (diagnostic,) = mistakes(whole)
+    assert (diagnostic.path, diagnostic.line) == (path, line)
+    assert word in diagnostic.message + " " + diagnostic.help
+    assert diagnostic.source == str(FILE)
+    assert diagnostic.column > 0
+    assert "hunter2" not in repr(diagnostic)
 
 
-def test_all_mistakes_are_told_in_one_run() -> None:
+def test_all_mistakes_are_reported_in_one_run() -> None:
     """File and variables are checked together, in the order of the file."""
-    found = mistakes("id: A\nlimits: {pulls: 0, surge: 0}\n", HOLDFAST_X="1", HOLDFAST_API__LISTEN="x")
-    assert [(item.path, item.line) for item in found] == [
+    diagnostics = mistakes("id: A\nlimits: {pulls: 0, surge: 0}\n", HOLDFAST_X="1", HOLDFAST_API__LISTEN="x")
+    assert [(diagnostic.path, diagnostic.line) for diagnostic in diagnostics] == [
         ("domain", 1), ("id", 1), ("limits.pulls", 2), ("limits.surge", 2), ("", 0), ("HOLDFAST_API__LISTEN", 0),
     ]  # fmt: skip
 
@@ -179,12 +182,12 @@ def test_no_value_in_any_place_breaks_the_reader(place: tuple[Any, ...], value: 
     for key in place[:-1]:
         inner = inner[key]
     inner[place[-1]] = value
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     try:
         assert parse(yaml.safe_dump(data), FILE, {}).id
     except InvalidInput as error:
-        found = error.diagnostics
-    assert all(item.message and item.line for item in found)
+        diagnostics = error.diagnostics
+    assert all(diagnostic.message and diagnostic.line for diagnostic in diagnostics)
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
@@ -192,12 +195,12 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, name: str) -> None:
     """A missing file leads to `holdfast init`; a folder is an error too."""
     with pytest.raises(InvalidInput) as caught:
         load_settings(tmp_path / name, {})
-    (found,) = caught.value.diagnostics
-    assert str(tmp_path) in found.message
-    assert name == "." or "holdfast init" in found.help
+    (diagnostic,) = caught.value.diagnostics
+    assert str(tmp_path) in diagnostic.message
+    assert name == "." or "holdfast init" in diagnostic.help
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n"])
 def test_an_empty_file_lacks_id_and_domain(text: str) -> None:
-    """Nothing is assumed of who we are."""
-    assert [item.path for item in mistakes(text)] == ["id", "domain"]
+    """Neither has a default."""
+    assert [diagnostic.path for diagnostic in mistakes(text)] == ["id", "domain"]

@@ -16,7 +16,7 @@ def test_every_kind_of_change_has_its_symbol_and_reason(sandbox: Sandbox) -> Non
     store = sandbox.project("store", "1.0", volumes=VOLUMES)
     sandbox.write(web, store)
     first = sandbox.holdfast("plan")
-    assert "  +   instance 1.0  (it is declared and does not run)" in first.stdout
+    assert "  +   instance 1.0  (declared, not running)" in first.stdout
     assert "  strategy: BlueGreen (default)\n  downtime: 0 s (nothing runs yet)" in first.stdout
     assert "  strategy: Recreate (volume store-dev-data is writable)" in first.stdout
     assert "Plan: 6 to add, 0 to change, 0 to remove." in first.stdout
@@ -31,10 +31,12 @@ def test_every_kind_of_change_has_its_symbol_and_reason(sandbox: Sandbox) -> Non
     done = sandbox.holdfast("plan", "--detailed-exitcode")
     assert done.returncode == 2
     text = done.stdout
-    assert "  +   instance 1.1  (it is declared and does not run)" in text
-    assert "  -   instance 1.0  (it is not declared any more)" in text
+    assert "  +   instance 1.1  (declared, not running)" in text
+    assert "  -   instance 1.0  (no longer declared)" in text
     assert f"  ~   route    {sandbox.host('web')}  (it moves from 1.0 to 1.1)\n        tag: 1.0 → 1.1" in text
-    assert "  -/+ instance 1.0  (what is declared differs from what runs)\n        command: (none) → [" in text
+    assert (
+        "  -/+ instance 1.0  (the declared revision differs from the running one)\n        command: (none) → [" in text
+    )
     assert "  downtime: 0 s (BlueGreen: the old one serves until the new one answers)" in text
     assert "  downtime: up to " in text
     assert "volume store-dev-data is writable: the old one stops before the new one starts" in text
@@ -144,7 +146,7 @@ def test_beside_an_invalid_document_the_rest_is_planned(sandbox: Sandbox) -> Non
     done = sandbox.holdfast("plan", "--detailed-exitcode", "--out", "saved.json")
     assert done.returncode == 65
     assert "--> desired/blog.yaml:7:9  (spec.port)" in done.stderr
-    assert "  +   instance 1.0  (it is declared and does not run)" in done.stdout
+    assert "  +   instance 1.0  (declared, not running)" in done.stdout
     assert not (sandbox.folder / "saved.json").exists()
 
     data = sandbox.holdfast("plan", "-o", "json")

@@ -66,8 +66,8 @@ BUGS = (
         (
             Edit(
                 "core/model/digests.py",
-                "container.template == template and (not digest or container.digest == digest) and",
-                "container.template == template and",
+                "container.template == template and (not digest or container.digest == digest)",
+                "container.template == template",
             ),
         ),
         red="cell track_digest",

@@ -89,8 +89,7 @@ def _why_gone(simulation: Simulation, before: Container | None) -> str:
 def _why_begun(simulation: Simulation, tag: str, kinds: Sequence[str]) -> str:
     """What the log would say of the tag's last rollout of such a kind; empty when it had begun before."""
     begun = [item for item in simulation.transitions if item.kind == "started" and item.tag == tag]
-    words = next((item.message for item in reversed(begun) if item.rollout_kind in kinds), "")
-    return words.removeprefix(f"{tag}: ").replace(f"{tag} ", "it ", 1)
+    return next((item.message for item in reversed(begun) if item.rollout_kind in kinds), "")
 
 
 def _spec(simulation: Simulation, tag: str, before: Container, after: Container) -> tuple[tuple[FieldChange, ...], str]:
@@ -137,7 +136,7 @@ def _routes(simulation: Simulation) -> Compared:
         else:
             fields = _route_fields(before, after)
             follows = before.marker and before.container != after.container and not fields
-            why = f"follows {after.tag} to its new container" if follows else _why_routed(simulation, after)
+            why = f"it follows {after.tag} to its new container" if follows else _why_routed(simulation, after)
             yield "route", name, Change("~", "route", name, why, fields)
 
 
@@ -148,15 +147,14 @@ def _target(route: Route) -> tuple[FieldChange, ...]:
 
 def _why_routed(simulation: Simulation, route: Route) -> str:
     setting = [item for item in simulation.actions if isinstance(item, actions.SetRoute)]
-    found = next((item.reason for item in reversed(setting) if item.route == route), "")
-    return found.replace(route.hostname, "it", 1)
+    return next((item.reason for item in reversed(setting) if item.route == route), "")
 
 
 def _why_unrouted(simulation: Simulation, hostname: str) -> str:
     deleting = (
         item for item in simulation.actions if isinstance(item, actions.DeleteRoute) and item.hostname == hostname
     )
-    return next((item.reason for item in deleting), "").replace(hostname, "it", 1)
+    return next((item.reason for item in deleting), "")
 
 
 def _route_fields(before: Route, after: Route) -> tuple[FieldChange, ...]:

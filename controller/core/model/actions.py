@@ -2,7 +2,7 @@
 
 A `QuickCall` takes milliseconds; they are made in order. An `Operation` is long, runs beside the passes, once per key.
 Each is safe by itself at the moment of the plan, whether or not an earlier one of the same plan succeeds.
-Each action carries the reason a person reads in `plan`, `explain` and the log.
+Each action carries the reason a person reads in `plan`, `explain` and the log; `subject` names what it is done to.
 """
 
 from dataclasses import dataclass
@@ -215,3 +215,18 @@ class Remove(_Action):
 QuickCall = Create | MarkPassed | Unpause | Connect | Remove
 Operation = Pull | Start | RunPreDeploy | Gate | Watch | CheckDigest | SetRoute | DeleteRoute | Verify | Stop | Restart
 Action = QuickCall | Operation
+
+
+def subject(action: Action) -> str:
+    """What an action is done to, as people name it: a tag, a container or a hostname."""
+    match action:
+        case Pull() | CheckDigest():
+            return action.tag
+        case Create() | RunPreDeploy():
+            return action.spec.name
+        case SetRoute() | Verify():
+            return action.route.hostname
+        case DeleteRoute():
+            return action.hostname
+        case _:
+            return action.container.name

@@ -61,7 +61,7 @@ class Template:
     @property
     def secrets(self) -> tuple[SecretRef, ...]:
         """References that must be resolved to create a container, sorted."""
-        refs = {item.value for item in self.env if isinstance(item.value, SecretRef)}
+        refs = {env.value for env in self.env if isinstance(env.value, SecretRef)}
         return tuple(sorted(refs, key=lambda ref: (ref.kind, ref.name)))
 
 
@@ -203,4 +203,4 @@ class DesiredStage:
 
     def instance(self, tag: str) -> DesiredInstance | None:
         """The declared instance of this tag, if any."""
-        return next((item for item in self.instances if item.tag == tag), None)
+        return next((instance for instance in self.instances if instance.tag == tag), None)

@@ -24,14 +24,14 @@ VERSION = "1"
 def plain(value: object) -> object:
     """A frozen value as plain data, without the fields that have their default."""
     if is_dataclass(value) and not isinstance(value, type):
-        found: dict[str, object] = {}
+        changed: dict[str, object] = {}
         for field in fields(value):
-            item = getattr(value, field.name)
-            if item != field.default:
-                found[field.name] = plain(item)
-        return found
+            content = getattr(value, field.name)
+            if content != field.default:
+                changed[field.name] = plain(content)
+        return changed
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
+        return [plain(element) for element in value]
     return value
 
 
@@ -70,23 +70,22 @@ def check_hash(check: Check) -> str:
     return digest_of(check, 6)
 
 
-def secrets_agree(container: Container, seen: SecretsSeen) -> bool:
+def secrets_agree(container: Container, secrets: SecretsSeen) -> bool:
     """False only when the values provably changed: an unknown key or a missing secret counts as unchanged."""
-    if not seen.digest or not container.secrets:
+    if not secrets.digest or not container.secrets:
         return True
     key_id = container.secrets.partition(":")[0]
-    return key_id != seen.key_id or container.secrets == seen.label
+    return key_id != secrets.key_id or container.secrets == secrets.label
 
 
-def made_from(container: Container, template: str, digest: str, seen: SecretsSeen) -> bool:
+def made_from(container: Container, template: str, digest: str, secrets: SecretsSeen) -> bool:
     """True when the container is what is declared; an empty digest means that none is pinned yet."""
-    return (
-        container.template == template and (not digest or container.digest == digest) and secrets_agree(container, seen)
-    )
+    same_image = container.template == template and (not digest or container.digest == digest)
+    return same_image and secrets_agree(container, secrets)
 
 
-DIGITS = 16
-"""64 bits: two routes of one hostname never meet by chance."""
+MARKER_DIGITS = 16
+"""64 bits: two routes of one hostname never get one marker by chance."""
 
 
 def route_fields(route: Route) -> dict[str, Any]:
@@ -106,7 +105,7 @@ def route_fields(route: Route) -> dict[str, Any]:
 def marker(route: Route) -> str:
     """The marker that belongs to the route, whatever its own `marker` field says: 16 hex digits."""
     text = json.dumps(route_fields(route), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+    return hashlib.sha256(text.encode()).hexdigest()[:MARKER_DIGITS]
 
 
 @lru_cache(maxsize=4096)

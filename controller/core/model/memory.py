@@ -116,7 +116,7 @@ class StageMemory(_Memory):
         """
         if abs(seconds) <= CLOCK_DRIFT_MAX_S:
             return self
-        instances = {tag: _carried(item, seconds) for tag, item in self.instances.items()}
+        instances = {tag: _carried(memory, seconds) for tag, memory in self.instances.items()}
         draining = {key: since + seconds for key, since in self.draining.items()}
         return self.model_copy(update={"instances": instances, "draining": draining})
 

@@ -177,4 +177,4 @@ class Observed:
 
     def container(self, container_id: str) -> Container | None:
         """The container with this id, if it is ours and still there."""
-        return next((item for item in self.containers if item.id == container_id), None)
+        return next((container for container in self.containers if container.id == container_id), None)

@@ -1,7 +1,7 @@
 """What a container may ask of its host: one function on the final create body, default deny.
 
-Keys are compared without case, because Docker's own decoder
-does so; a HostConfig key that is not known here is refused unless it is empty.
+Docker's own decoder ignores the case of keys, so keys are compared without it (Q4, Q21). A HostConfig key that is not
+listed here is refused unless it is empty.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -64,19 +64,19 @@ def violations(config: Mapping[str, Any], rules: PolicyRules) -> tuple[str, ...]
     Symlinks are not resolved here: the caller passes the body with resolved bind sources too.
     """
     top = _lower(config)
-    found = list(_image(str(top.pop("image", "")), rules))
+    problems = list(_image(str(top.pop("image", "")), rules))
     host = _lower(top.pop("hostconfig", None) or {})
-    found += _networking(top.pop("networkingconfig", None) or {})
-    found += [f"{key} is not allowed" for key, value in sorted(top.items()) if value and key not in HARMLESS_TOP]
+    problems += _networking(top.pop("networkingconfig", None) or {})
+    problems += [f"{key} is not allowed" for key, value in sorted(top.items()) if value and key not in HARMLESS_TOP]
     for key, value in sorted(host.items()):
         if key in HARMLESS_HOST:
             continue
         check = _CHECKS.get(key)
         if check is not None:
-            found += check(value, rules)
+            problems += check(value, rules)
         elif not _empty(value):
-            found.append(f"HostConfig.{key} is not allowed")
-    return tuple(dict.fromkeys(found))
+            problems.append(f"HostConfig.{key} is not allowed")
+    return tuple(dict.fromkeys(problems))
 
 
 def split_reference(image: str) -> tuple[str, str]:
@@ -109,7 +109,7 @@ def segments(path: str) -> list[str]:
 
 
 def _lower(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key).lower(): item for key, item in value.items()}
+    return {str(key).lower(): content for key, content in value.items()}
 
 
 def _empty(value: object) -> bool:
@@ -150,10 +150,10 @@ def _network_mode(value: Any, rules: PolicyRules) -> Iterator[str]:
 
 
 def _capabilities(value: Any, rules: PolicyRules) -> Iterator[str]:
-    allowed = {_capability(item) for item in rules.capabilities}
-    for item in value or ():
-        if _capability(str(item)) not in allowed:
-            yield f"capability {item} is not in policy.capabilities"
+    allowed = {_capability(name) for name in rules.capabilities}
+    for name in value or ():
+        if _capability(str(name)) not in allowed:
+            yield f"capability {name} is not in policy.capabilities"
 
 
 def _capability(name: str) -> str:
@@ -161,9 +161,9 @@ def _capability(name: str) -> str:
 
 
 def _security(value: Any, rules: PolicyRules) -> Iterator[str]:
-    for item in value or ():
-        if str(item).replace("=", ":") not in ("no-new-privileges", "no-new-privileges:true"):
-            yield f"SecurityOpt {item!r} is not allowed"
+    for option in value or ():
+        if str(option).replace("=", ":") not in ("no-new-privileges", "no-new-privileges:true"):
+            yield f"SecurityOpt {option!r} is not allowed"
 
 
 def _masked(label: str, needed: frozenset[str]) -> Callable[[Any, PolicyRules], Iterator[str]]:
@@ -181,25 +181,24 @@ def _runtime(value: Any, rules: PolicyRules) -> Iterator[str]:
 
 def _ports(value: Any, rules: PolicyRules) -> Iterator[str]:
     for port, bindings in (value or {}).items():
-        for item in bindings or [{}]:
-            if _lower(item).get("hostip") not in ("127.0.0.1", "::1"):
+        for binding in bindings or [{}]:
+            if _lower(binding).get("hostip") not in ("127.0.0.1", "::1"):
                 yield f"port {port} may only be published on 127.0.0.1"
 
 
 def _binds(value: Any, rules: PolicyRules) -> Iterator[str]:
-    for item in value or ():
-        parts = str(item).split(":")
+    for bind in value or ():
+        parts = str(bind).split(":")
         if len(parts) > 1 and "/" in parts[0]:
             yield from _bind(parts[0], rules)
         elif len(parts) > 1 and parts[0].startswith((".", "~")):
             yield f"bind mount {parts[0]} must be an absolute path"
         if len(parts) > 2 and {"shared", "rshared", "slave", "rslave"} & set(parts[2].split(",")):
-            yield f"mount propagation of {item!r} is not allowed"
+            yield f"mount propagation of {bind!r} is not allowed"
 
 
 def _mounts(value: Any, rules: PolicyRules) -> Iterator[str]:
-    for item in value or ():
-        mount = _lower(item)
+    for mount in map(_lower, value or ()):
         kind, source = str(mount.get("type", "")).lower(), str(mount.get("source") or "")
         if kind == "bind":
             yield from _bind(source, rules)

@@ -10,11 +10,14 @@ from pydantic import BaseModel, ConfigDict
 
 Phase = Literal[
     "Pending", "Pulling", "Creating", "Starting", "PreDeploy", "Gating", "Routing", "Verifying", "Baking",
-    "Running", "Degraded", "RolledBack", "Failed", "HeldOver", "Draining", "Evicted", "Expired", "Removing",
-    "Suspended",
+    "Running", "Degraded", "RolledBack", "Failed", "HeldOver", "Draining", "Evicted", "Expired", "Suspended",
 ]  # fmt: skip
 Outcome = Literal["Running", "Succeeded", "RolledBack", "Failed", "Superseded"]
 TransitionKind = Literal["started", "step", "succeeded", "rolledBack", "failed", "superseded", "notice"]
+
+
+SUSPENDED_BY_HAND = "SuspendedByHand"
+"""Reason of the condition `Suspended` of a stage that `holdfast suspend` holds."""
 
 
 class _Status(BaseModel):
@@ -78,22 +81,22 @@ class StageStatus(_Status):
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of this type, if present."""
-        return next((item for item in self.conditions if item.type == kind), None)
+        return next((condition for condition in self.conditions if condition.type == kind), None)
 
     def dated(self, before: "StageStatus | None") -> "StageStatus":
-        """With each condition dated from when its status and reason became what they are; `before`: the one known."""
-        known = {(item.type, item.status, item.reason): item.since for item in (before.conditions if before else ())}
+        """With each condition dated from when its status and reason became what they are; `before`: the last status."""
+        earlier = {(one.type, one.status, one.reason): one.since for one in (before.conditions if before else ())}
         dated = []
-        for item in self.conditions:
-            since = known.get((item.type, item.status, item.reason)) or item.since or self.observed_at
-            dated.append(item if since == item.since else item.model_copy(update={"since": since}))
+        for one in self.conditions:
+            since = earlier.get((one.type, one.status, one.reason)) or one.since or self.observed_at
+            dated.append(one if since == one.since else one.model_copy(update={"since": since}))
         return self.model_copy(update={"conditions": tuple(dated)})
 
     @property
     def ready(self) -> bool:
         """True when everything declared runs, is routed and verified."""
-        found = self.condition("Ready")
-        return found is not None and found.status == "True"
+        condition = self.condition("Ready")
+        return condition is not None and condition.status == "True"
 
     @property
     def settled(self) -> bool:

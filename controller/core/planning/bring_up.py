@@ -24,7 +24,7 @@ def bring_up(builder: PlanBuilder, slots: Slots, selection: Selection) -> None:
         if slot.current is not None:
             _prove(builder, slot, slot.current, serving)
         elif tag in waiting:
-            words = "another replacement is under way"
+            words = "another replacement goes first (limits.surge)"
             builder.views[tag].show("Running", "WaitsForSurge", words, busy=True)
         elif wanted and not slot.quarantined:
             rollout.deploy(builder, slot, serving)

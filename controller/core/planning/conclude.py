@@ -61,8 +61,8 @@ def ensure_baked(builder: PlanBuilder, tag: str) -> bool:
     end = switched_at + bake
     if bake <= 0 or end <= builder.now:
         return True
-    ledger.log_step(builder, tag, "bake", f"the old one stays warm for {bake:g} s")
-    builder.views[tag].show("Baking", "", f"{end - builder.now:.0f} s to go", busy=True)
+    ledger.log_step(builder, tag, "bake", f"keeping the old container for {bake:g} s")
+    builder.views[tag].show("Baking", "", f"{end - builder.now:.0f} s left", busy=True)
     builder.wake_at(end)
     return False
 
@@ -108,7 +108,7 @@ def _close_unwanted(builder: PlanBuilder, tag: str) -> None:
     """Close a rollout to something that is not declared, or not wanted, any more."""
     rollout = builder.memory.of(tag).rollout
     if rollout is not None and rollout.kind in ("deploy", "update"):
-        ledger.close(builder, tag, "superseded", "NotWanted", f"{tag} is not wanted any more")
+        ledger.close(builder, tag, "superseded", "NotWanted", f"{tag} is no longer wanted")
 
 
 def _close_repaired(builder: PlanBuilder, slot: Slot, routing: Routing) -> None:
@@ -132,7 +132,7 @@ def _forget_previous(builder: PlanBuilder, hostnames: Collection[str]) -> None:
 def _why_broken(builder: PlanBuilder, container: Container) -> str:
     if container.state in ("exited", "dead") and not container.passed:
         # What is marked has been stopped by somebody: Docker restarts what crashes.
-        return f"ended with {container.exit_code} after it had passed"
+        return f"exited with {container.exit_code} after its gate"
     if container.state == "restarting" or container.restart_count > 0:
-        return "was restarted after it had passed"
+        return "was restarted after its gate"
     return repair.why_unhealthy(builder, container) if container.running else ""

@@ -25,9 +25,9 @@ START_TRIES_MAX = 3
 LOG_LINES_MAX = 50
 """Last lines of a failed container that are kept."""
 WHY_OPENED = {
-    "update": "what is declared differs from what runs",
-    "repair": "what ran is gone",
-    "deploy": "it is declared and does not run",
+    "update": "the declared revision differs from the running one",
+    "repair": "its container is gone",
+    "deploy": "declared, not running",
 }
 
 Outcome = Literal["succeeded", "rolledBack", "failed", "superseded"]
@@ -41,7 +41,7 @@ def open_rollout(builder: PlanBuilder, slot: Slot) -> Slot:
         rollout = None
     if rollout is None:
         kind: RolloutKind = "update" if slot.stable else "repair" if slot.passed_before else "deploy"
-        begin(builder, slot.tag, kind, slot.revision, f"{slot.tag}: {WHY_OPENED[kind]}")
+        begin(builder, slot.tag, kind, slot.revision, WHY_OPENED[kind])
     elif rollout.revision != slot.revision:
         builder.remember(slot.tag, rollout=rollout.model_copy(update={"revision": slot.revision}))
     return replace(slot, memory=builder.memory.of(slot.tag))

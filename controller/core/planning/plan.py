@@ -68,6 +68,6 @@ def _note_retries(builder: PlanBuilder, slots: Slots) -> None:
         if slot is not None and slot.quarantined:
             pin = {} if slot.has_passed or slot.memory.passed else {"digest": "", "image": ""}
             builder.remember(tag, quarantine=None, **pin)
-            builder.log("retry", "somebody asked for another try", tag=tag)
+            builder.log("retry", "another try was asked for", tag=tag)
     if builder.memory.retries:
         builder.remember_stage(retries={})

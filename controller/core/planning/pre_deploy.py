@@ -32,7 +32,7 @@ def ensure_pre_deployed(builder: PlanBuilder, slot: Slot, container: Container) 
             containers.halt(builder, container, "preDeploy must not run beside it")
         return False
     ledger.log_step(builder, slot.tag, "preDeploy", f"running {' '.join(step.command)[:COMMAND_SHOWN_MAX]}")
-    fact = builder.request(RunPreDeploy(spec, step.timeout, slot.tag, "before the gate", keys.pre(spec.name)))
+    fact = builder.request(RunPreDeploy(spec, step.timeout, slot.tag, "it runs before the gate", keys.pre(spec.name)))
     view.show_progress("PreDeploy", fact)
     ledger.give_up_if_failed(builder, slot, container, fact)
     return False
@@ -74,7 +74,7 @@ def _waits_for(builder: PlanBuilder, slot: Slot, container: Container) -> str:
     for one in builder.observed.containers:
         if one.role == "preDeploy" and one.alive and one.name != own:
             return f"{one.name} still runs"
-    return "another preDeploy is under way" if is_other_running(builder, slot, container) else ""
+    return "another preDeploy is running" if is_other_running(builder, slot, container) else ""
 
 
 def _name(builder: PlanBuilder, slot: Slot, container: Container) -> str:

@@ -21,18 +21,20 @@ def maintain(builder: PlanBuilder, slot: Slot, container: Container, *, may_star
     view = builder.views[slot.tag]
     drifted = may_start and not replaced and not (container.running and container.connected)
     if drifted and builder.memory.of(slot.tag).rollout is None:
-        ledger.begin(builder, slot.tag, "repair", container.revision, f"{container.name} is {_state(container)}")
+        ledger.begin(builder, slot.tag, "repair", container.revision, f"{container.name} {_state(container)}")
     if container.state == "paused":
-        builder.request_until_seen(Unpause(container, "somebody paused it", keys.unpause(container)))
-        view.show("Degraded", "Paused", f"{container.name} was paused", busy=True)
+        builder.request_until_seen(Unpause(container, "it is paused", keys.unpause(container)))
+        view.show("Degraded", "Paused", f"{container.name} is paused", busy=True)
     elif container.state == "restarting":
-        view.show("Degraded", "Restarting", f"Docker restarts {container.name}, it keeps ending", busy=True)
+        view.show("Degraded", "Restarting", f"{container.name} keeps exiting; Docker restarts it", busy=True)
     elif not container.running:
         _start_again(builder, slot, container, may_start)
     elif not container.connected:
-        fact = builder.request_until_seen(Connect(container, "it is not on the network", keys.connect(container)))
+        fact = builder.request_until_seen(
+            Connect(container, "it is not connected to the network", keys.connect(container))
+        )
         failure = failure_of(fact)
-        words = failure.message if failure else f"{container.name} is not on the network"
+        words = failure.message if failure else f"{container.name} is not connected to the network"
         view.show("Degraded", "NotConnected", words, busy=True)
     else:
         view.show("Running", busy=False)
@@ -54,7 +56,7 @@ def look_at_tag(builder: PlanBuilder, slot: Slot) -> None:
         return
     desired, tag = builder.desired, slot.tag
     key = keys.digest(desired.template.image, tag)
-    action = CheckDigest(desired.template.image, tag, "a tag may be pushed again", key)
+    action = CheckDigest(desired.template.image, tag, "the tag may have been pushed again", key)
     fact = builder.follow(key)
     if fact is None or fact.status == "running":
         if fact is None:
@@ -91,7 +93,7 @@ def _note_moved(builder: PlanBuilder, slot: Slot, digest: str) -> None:
     if digest in ("", slot.digest, memory.moved):
         return
     builder.remember(tag, moved=digest)
-    follows = "it is followed" if builder.desired.track_digest else "the pinned one keeps running"
+    follows = "the new digest is deployed" if builder.desired.track_digest else "the pinned digest keeps running"
     words = f"{tag} was pushed again as {digest[:19]}; {follows}"
     builder.log("digest", words, tag=tag, level="warning", digest=digest)
     builder.wake_at(builder.now)
@@ -107,8 +109,9 @@ def _start_again(builder: PlanBuilder, slot: Slot, container: Container, may_sta
     if builder.desired.recreate and rival is not None:
         view.show("Degraded", "WaitsForVolume", f"{rival.name} still runs", busy=True)
         return
-    ended = f"{container.name} is {_state(container)}"
-    fact = builder.request_until_seen(Start(container, f"{ended}, and shall run", keys.start(container)))
+    ended = f"{container.name} {_state(container)}"
+    start = Start(container, f"it {_state(container)} and should run", keys.start(container))
+    fact = builder.request_until_seen(start)
     failure = failure_of(fact)
     view.show("Degraded", failure.reason if failure else "Stopped", failure.message if failure else ended, busy=True)
     if slot.declared is not None and _is_lost(fact):
@@ -133,14 +136,14 @@ def _first_active(builder: PlanBuilder, container: Container) -> Container | Non
 
 def _state(container: Container) -> str:
     if container.running and not container.connected:
-        return "not on the network"
-    return container.state + (f" with {container.exit_code}" if container.exit_code is not None else "")
+        return "is not connected to the network"
+    return f"exited with {container.exit_code}" if container.state == "exited" else f"is {container.state}"
 
 
 def _watch(builder: PlanBuilder, container: Container) -> None:
     check = builder.desired.check
     if check.liveness > 0 and check.type != "none" and (container.passed or has_passed_gate(builder, container)):
-        builder.request(Watch(container, check, "it serves", keys.watch(container, check)))
+        builder.request(Watch(container, check, "it serves traffic", keys.watch(container, check)))
 
 
 def _note_health(builder: PlanBuilder, slot: Slot, container: Container) -> None:
@@ -155,4 +158,4 @@ def _note_health(builder: PlanBuilder, slot: Slot, container: Container) -> None
     view.show("Degraded", "Unhealthy", why, busy=False)
     if builder.desired.check.restart_on_failure:
         builder.request_until_seen(Restart(container, builder.desired.stop_grace, why, keys.restart(container)))
-        view.show("Degraded", "Unhealthy", f"{why}; it is being restarted", busy=True)
+        view.show("Degraded", "Unhealthy", f"{why}; restarting it", busy=True)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from controller.core.catalog.build import generation
+from controller.core.model import actions
 from controller.core.model.actions import Action
 from controller.core.model.decision import Plan
 from controller.core.model.desired import DesiredStage
 from controller.core.model.observed import Container
-from controller.core.model.status import Condition, InstanceStatus, Phase, StageStatus, one_per_type
+from controller.core.model.status import SUSPENDED_BY_HAND, Condition, InstanceStatus, Phase, StageStatus, one_per_type
 from controller.core.planning import repair
 from controller.core.planning.plan_builder import PlanBuilder, View
 from controller.core.planning.tag_state import Slots
@@ -50,7 +51,7 @@ def suspended(builder: PlanBuilder, slots: Slots) -> Plan:
     for slot in shown:
         builder.views[slot.tag].show("Suspended", "Suspended", by, busy=False)
     instances = tuple(_instance(builder, slot, Selection(target=target), Routing(claimed)) for slot in shown)
-    conditions = [Condition(type="Suspended", status="True", reason="Suspended", message=by)]
+    conditions = [Condition(type="Suspended", status="True", reason=_suspended_reason(desired), message=by)]
     if desired.suspend and desired.notices:
         problems = [(notice.reason, notice.message) for notice in desired.notices]
         conditions += _main_conditions(builder, instances, problems, busy=False)
@@ -69,11 +70,18 @@ def suspended_by(desired: DesiredStage) -> str:
     return "the document says suspend: true" if desired.suspend else "holdfast suspend"
 
 
+def _suspended_reason(desired: DesiredStage) -> str:
+    """The same in one word, for those who compare."""
+    if not desired.suspend:
+        return SUSPENDED_BY_HAND
+    return "Refused" if desired.notices else "SuspendedByDocument"
+
+
 def released(desired: DesiredStage) -> str:
     """Words for a stage whose empty list takes down its defaultTag as well; empty for every other one."""
     if not desired.declared or desired.default_tag is None or desired.instances:
         return ""
-    return f"instances: [] lets go of defaultTag {desired.default_tag} too; without that key it would run"
+    return f"instances: [] removes defaultTag {desired.default_tag} too; without `instances` it would run"
 
 
 def _is_as_declared(desired: DesiredStage, slots: Slots) -> bool:
@@ -118,12 +126,14 @@ def _show_rest(builder: PlanBuilder, slot: Slot, selection: Selection) -> None:
     elif tag in selection.held and not view.busy:
         unsure = slot.declared is None and not builder.desired.prune and tag != selection.target
         words = (
-            "nothing declares it; it stays until that is sure" if unsure else "it serves until its successor has passed"
+            "no longer declared; kept until every source has delivered"
+            if unsure
+            else "kept until its successor has passed"
         )
         view.show("HeldOver", "HeldOver", words, busy=False)
     elif slot.declared is not None and view == View():
         if slot.memory.expired:
-            words = "its time is over; it stays away until it is undeclared"
+            words = "TTL ended; remove the entry and add it again to run it once more"
             view.show("Expired", "Expired", words, busy=False)
         elif tag not in selection.wanted:
             words = "evicted: beyond maxInstances; it runs again when there is room"
@@ -187,7 +197,7 @@ def _main_conditions(
     reason = problems[0][0] if problems else "Progressing"
     if busy:
         waiting = [_told(one) for one in instances if builder.views[one.tag].busy]
-        doing = "; ".join(waiting[:SHOWN_MAX]) or "old containers leave"
+        doing = "; ".join(waiting[:SHOWN_MAX]) or "removing old containers"
         text = "; ".join([*messages[:SHOWN_MAX], doing])
         return [
             Condition(type="Ready", status="False", reason=reason, message=text),
@@ -213,7 +223,7 @@ def _health_conditions(instances: Sequence[InstanceStatus]) -> list[Condition]:
 
 def _moved_conditions(builder: PlanBuilder, instances: Sequence[InstanceStatus]) -> list[Condition]:
     moved = [one.tag for one in instances if one.declared and builder.memory.of(one.tag).moved]
-    text = f"{', '.join(moved)}: pushed again; what runs keeps its digest"
+    text = f"{', '.join(moved)}: pushed again; the running container keeps its digest"
     return [Condition(type="TagMoved", status="True", reason="TagMoved", message=text)] if moved else []
 
 
@@ -229,12 +239,12 @@ def _sentence(builder: PlanBuilder, instances: Sequence[InstanceStatus], problem
     acting = _acting(builder)
     if acting:
         more = f", and {len(acting) - 1} more" if len(acting) > 1 else ""
-        return f"{type(acting[0]).__name__}: {acting[0].reason}{more}"
+        return f"{type(acting[0]).__name__} {actions.subject(acting[0])}: {acting[0].reason}{more}"
     waiting = next((one for one in instances if builder.views[one.tag].busy), None)
     if waiting is not None:
         return f"waiting: {waiting.tag} is {waiting.phase}" + (f" ({waiting.message})" if waiting.message else "")
     if builder.busy:
-        return "waiting: old containers leave"
+        return "waiting: removing old containers"
     if problems:
         return problems[0][1]
     return f"nothing to do: {released(builder.desired) or _count(instances)}"

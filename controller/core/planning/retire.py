@@ -13,6 +13,7 @@ from controller.core.planning.plan_builder import PlanBuilder, is_running
 from controller.core.planning.tag_state import Slots
 from controller.core.planning.types import Selection, Slot
 
+NOT_NEEDED = "it is no longer needed"
 PRE_DEPLOY_TIMEOUT_S = 300.0
 """After which a preDeploy container is stopped of which no step is declared any more."""
 
@@ -64,14 +65,12 @@ def _take_down(builder: PlanBuilder, slot: Slot, container: Container, selection
     if container.state == "removing" or _may_be_routed(builder, container):
         return
     if not container.alive:
-        reason = f"{container.name} is not needed any more"
-        builder.request_until_seen(Remove(container, reason, keys.remove(container)))
+        builder.request_until_seen(Remove(container, NOT_NEEDED, keys.remove(container)))
     elif container.state == "paused":
         unpause = Unpause(container, "a paused container cannot be stopped", keys.unpause(container))
         builder.request_until_seen(unpause)
     elif not _had_traffic(builder, container) or ensure_drained(builder, container):
-        reason, grace = f"{container.name} is not needed any more", builder.desired.stop_grace
-        builder.request_until_seen(Stop(container, grace, reason, keys.stop(container)))
+        builder.request_until_seen(Stop(container, builder.desired.stop_grace, NOT_NEEDED, keys.stop(container)))
 
 
 def ensure_drained(builder: PlanBuilder, container: Container) -> bool:
@@ -82,7 +81,7 @@ def ensure_drained(builder: PlanBuilder, container: Container) -> bool:
         builder.remember_stage(draining={**builder.memory.draining, container.id: since})
         builder.log("drain", f"{container.name} drains for {drain:g} s", tag=container.tag)
     if container.passed:
-        reason = "it leaves: a reboot must not bring it back"
+        reason = "it leaves: a reboot must not start it again"
         builder.request_until_seen(MarkPassed(container, False, reason, keys.mark(container, False)))
     if since + drain > builder.now:
         builder.wake_at(since + drain)
@@ -119,13 +118,13 @@ def _clear_one_off(builder: PlanBuilder, slot: Slot, one_off: Container, selecti
         return
     builder.busy = True
     if not one_off.alive:
-        builder.request_until_seen(Remove(one_off, f"{one_off.name} is done", keys.remove(one_off)))
+        builder.request_until_seen(Remove(one_off, "its run is over", keys.remove(one_off)))
         return
     step = builder.desired.pre_deploy
     end = (one_off.started_at or builder.now) + (step.timeout if step else PRE_DEPLOY_TIMEOUT_S)
     if end <= builder.now:
         grace = builder.desired.stop_grace
-        builder.request_until_seen(Stop(one_off, grace, "it took too long", keys.stop(one_off)))
+        builder.request_until_seen(Stop(one_off, grace, "it ran into its timeout", keys.stop(one_off)))
     else:
         builder.wake_at(end)
 
@@ -152,14 +151,13 @@ def _show_leaving(builder: PlanBuilder, slot: Slot) -> None:
 
 
 def _why_leaving(builder: PlanBuilder, slot: Slot) -> tuple[str, str]:
-    tag = slot.tag
     if slot.memory.expired:
-        return "Expired", f"the time of {tag} is over"
+        return "Expired", "its TTL ended"
     if not builder.desired.declared:
-        return "StageGone", "the stage is not declared any more"
+        return "StageGone", "the stage is no longer declared"
     if slot.declared is not None:  # draining it is not passed any more, and still the same is the reason
-        return "Evicted", f"evicted: {tag} is beyond maxInstances, and every newer one has passed"
-    return "Undeclared", f"{tag} is not declared any more"
+        return "Evicted", "evicted: beyond maxInstances, and every newer one has passed"
+    return "Undeclared", "no longer declared"
 
 
 def _forget(builder: PlanBuilder, slot: Slot) -> None:
@@ -172,6 +170,6 @@ def _forget(builder: PlanBuilder, slot: Slot) -> None:
         if rollout.kind == "remove":
             ledger.close(builder, tag, "succeeded", "Removed", f"{tag} is removed")
         else:
-            ledger.close(builder, tag, "superseded", "NotWanted", f"{tag} is not wanted any more")
+            ledger.close(builder, tag, "superseded", "NotWanted", f"{tag} is no longer wanted")
     if slot.declared is None and tag in builder.memory.instances and builder.desired.prune:
         builder.memory = builder.memory.with_instance(tag, None)

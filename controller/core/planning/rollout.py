@@ -54,7 +54,7 @@ def _pull(builder: PlanBuilder, slot: Slot) -> Slot | None:
     """The slot with its image here and its digest pinned; None while that is not so."""
     image = builder.desired.template.image
     key = keys.pull(image, slot.tag, slot.digest)
-    fact = builder.request(Pull(image, slot.tag, slot.digest, f"{slot.tag} is declared", key))
+    fact = builder.request(Pull(image, slot.tag, slot.digest, "it is declared", key))
     failure = failure_of(fact)
     if failure is not None and failure.revision_bad:
         ledger.retry_or_quarantine(builder, slot, None, failure)
@@ -80,7 +80,7 @@ def _pin_digest(builder: PlanBuilder, slot: Slot, pull: Fact) -> Slot | None:
 def _create(builder: PlanBuilder, slot: Slot) -> None:
     spec = containers.spec(builder, slot, containers.note_attempt(builder, slot))
     ledger.log_step(builder, slot.tag, "create", f"creating {spec.name}")
-    reason = f"revision {slot.revision} of {slot.tag} has no container"
+    reason = f"revision {slot.revision} has no container"
     fact = builder.request(Create(spec, slot.tag, reason, keys.create(spec.name)))
     failure = failure_of(fact)
     if failure is not None and failure.revision_bad:
@@ -95,7 +95,7 @@ def _bring_up(builder: PlanBuilder, slot: Slot, container: Container, serving: C
     """Start, connect, preDeploy and gate one container that exists."""
     recreate = builder.desired.recreate
     if recreate and container.state in ("created", "exited") and not ensure_alone(builder, slot, container):
-        ledger.log_step(builder, slot.tag, "stop", "stopping what has the volume now")
+        ledger.log_step(builder, slot.tag, "stop", "stopping the old container first: both must not run at a time")
         waiting = "waiting until the old container has stopped"
         builder.views[slot.tag].show("Starting", "StopsOldFirst", waiting, busy=True)
         return
@@ -127,7 +127,7 @@ def ensure_started(builder: PlanBuilder, slot: Slot, container: Container) -> bo
         pre_deploy.note_migrated(builder, slot)
         again = pre_deploy.has_ended_before(builder, slot, container)
     if container.state == "paused":
-        builder.request(Unpause(container, "somebody paused it", keys.unpause(container)))
+        builder.request(Unpause(container, "it is paused", keys.unpause(container)))
     if container.state != "created" and not (container.state == "exited" and again):
         return True
     ledger.log_step(builder, slot.tag, "start", f"starting {container.name}")
@@ -135,7 +135,7 @@ def ensure_started(builder: PlanBuilder, slot: Slot, container: Container) -> bo
     own = keys.start(container)
     if any(key != own and is_running(builder.peek(key)) for key in _starts(builder, container)):
         return False  # it ran and ended before Docker replied to the start that is under way
-    fact = builder.request(Start(container, f"{container.name} is new", own))
+    fact = builder.request(Start(container, "it has not been started yet", own))
     ledger.give_up_if_failed(builder, slot, container, fact)
     return False
 
@@ -145,7 +145,7 @@ def ensure_connected(builder: PlanBuilder, slot: Slot, container: Container) -> 
     if not container.running or container.connected:
         return True
     builder.views[slot.tag].show("Starting", "NotConnected", "connecting it to the network", busy=True)
-    fact = builder.request(Connect(container, "it is not on the network", keys.connect(container)))
+    fact = builder.request(Connect(container, "it is not connected to the network", keys.connect(container)))
     ledger.give_up_if_failed(builder, slot, container, fact)
     return False
 
@@ -156,12 +156,12 @@ def _gate(builder: PlanBuilder, slot: Slot, container: Container, serving: Conta
     deadline = min(container.started_at or builder.now, builder.now) + builder.desired.progress_deadline
     stable = slot.stable or serving
     control = stable if stable is not None and stable.running and stable.id != container.id else None
-    reason, key = f"{container.name} has not passed yet", keys.gate(container, check)
+    reason, key = "it has not passed yet", keys.gate(container, check)
     fact = builder.request(Gate(container, check, deadline, control, reason, key))
     builder.views[slot.tag].show_progress("Gating", fact)
     failure = failure_of(fact)
     if container.state == "exited" and fact is not None and fact.status == "succeeded":
-        words = f"{container.name} ended with {container.exit_code} after it had passed"
+        words = f"{container.name} exited with {container.exit_code} after its gate"
         failure = Failure("FailedAfterGate", words, revision_bad=True)
         builder.views[slot.tag].show("Gating", failure.reason, failure.message, busy=True)
     if failure is not None and failure.revision_bad:

@@ -143,7 +143,7 @@ def ensure_gated(builder: PlanBuilder, slot: Slot, container: Container) -> bool
     if container.running and container.id in builder.memory.previous.values():
         return True
     deadline = builder.now + builder.desired.progress_deadline
-    gate = Gate(container, check, deadline, None, "traffic goes only to what passed", key)
+    gate = Gate(container, check, deadline, None, "traffic goes only to containers that passed", key)
     failure = failure_of(fact)
     fact = builder.request(gate) if failure is None else builder.request_until_seen(gate)
     builder.views[slot.tag].show_progress("Degraded" if failure else "Gating", fact)
@@ -165,11 +165,11 @@ def _open_switch(builder: PlanBuilder, existing: Route | None, goal: Route, targ
 
 
 def _prove(builder: PlanBuilder, routing: Routing, slot: Slot, goal: Route) -> None:
-    fact = builder.request(Verify(goal, "seen to answer through the proxy", keys.verify(goal)))
+    fact = builder.request(Verify(goal, "it has to answer through the proxy", keys.verify(goal)))
     if fact is not None and fact.status == "succeeded":
         routing.verified.add(goal.hostname)
     else:
-        builder.views[slot.tag].show_progress("Verifying", fact, f"asking for {goal.hostname}")
+        builder.views[slot.tag].show_progress("Verifying", fact, f"asking {goal.hostname} through the proxy")
 
 
 def _remember_former(builder: PlanBuilder, existing: Route | None, goal: Route) -> None:
@@ -204,17 +204,17 @@ def _delete_undeclared(builder: PlanBuilder, slots: Slots, selection: Selection,
         slot = slots.get(existing.tag)
         if not desired.prune and (existing.kind == "default" or slot is None or slot.declared is None):
             continue
-        builder.request_until_seen(DeleteRoute(hostname, f"nothing declares {hostname}", keys.unroute(hostname)))
+        builder.request_until_seen(DeleteRoute(hostname, "no longer declared", keys.unroute(hostname)))
         builder.busy = True
 
 
 def _why_set(existing: Route | None, goal: Route) -> str:
     if existing is None:
-        return f"{goal.hostname} has no route"
+        return "it has no route"
     if existing.container != goal.container and existing.tag == goal.tag:
-        return f"{goal.hostname} follows {goal.tag} to its new container"
+        return f"it follows {goal.tag} to its new container"
     if existing.container != goal.container:
-        return f"{goal.hostname} moves from {existing.tag or 'somebody else'} to {goal.tag}"
+        return f"it moves from {existing.tag or 'somebody else'} to {goal.tag}"
     if existing.options != goal.options and existing.options != Options():
-        return f"the options of {goal.hostname} differ"
-    return f"the route of {goal.hostname} differs from what is declared"
+        return "its options differ"
+    return "it differs from what is declared"

@@ -63,30 +63,30 @@ def _fields(desired: DesiredStage, tag: str) -> Iterator[tuple[str, str]]:
     ):
         if value is not None:
             yield path, str(value)
-    yield from ((f"env.{item.name}", _env(item)) for item in template.env)
-    yield from ((f"volumes.{item.target}", _mount(item)) for item in template.mounts)
+    yield from ((f"env.{env.name}", _env(env)) for env in template.env)
+    yield from ((f"volumes.{mount.target}", _mount(mount)) for mount in template.mounts)
     yield from ((f"labels.{key}", _hide(value)) for key, value in template.labels)
 
 
-def _env(item: Env) -> str:
-    if isinstance(item.value, SecretRef):
-        return f"{item.value.kind}:{item.value.name}"
-    return MASK if item.value and _SECRET_NAME.search(item.name) else _hide(item.value)
+def _env(env: Env) -> str:
+    if isinstance(env.value, SecretRef):
+        return f"{env.value.kind}:{env.value.name}"
+    return MASK if env.value and _SECRET_NAME.search(env.name) else _hide(env.value)
 
 
 def _words(words: tuple[str, ...]) -> list[str]:
-    found: list[str] = []
+    shown: list[str] = []
     hide = False
     for word in words:
         option = _OPTION.match(word)
         if hide and not word.startswith("-"):
-            found.append(MASK)
+            shown.append(MASK)
         elif option and option[2]:
-            found.append(f"{option[1]}={MASK}")
+            shown.append(f"{option[1]}={MASK}")
         else:
-            found.append(_hide(word))
+            shown.append(_hide(word))
         hide = option is not None and not option[2]
-    return found
+    return shown
 
 
 def _hide(text: str) -> str:
@@ -94,8 +94,8 @@ def _hide(text: str) -> str:
     return _USERINFO.sub(rf"\1{MASK}@", text)
 
 
-def _mount(item: Mount) -> str:
-    return item.source + (" (read-only)" if item.read_only else "")
+def _mount(mount: Mount) -> str:
+    return mount.source + (" (read-only)" if mount.read_only else "")
 
 
 def _size(size: int) -> str:
