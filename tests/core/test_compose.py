@@ -16,13 +16,13 @@ def test_the_compose_file_sets_up_both_sides_alike() -> None:
     services = composed["services"]
     told = {name: str(value) for name, value in services["holdfast"]["environment"].items()}
     told["HOLDFAST_PROXY__IDENTITY"] = "bot@example.com"
-    found = parse("id: home-1\ndomain: example.com\n", Path("/etc/holdfast/holdfast.yaml"), told)
-    assert found.docker.network == composed["networks"]["holdfast"]["name"]
-    assert found.proxy.url == "http://npm:81"
-    assert [found.proxy.address, found.proxy.tls_address] == ["npm:80", "npm:443"]
-    assert found.proxy.reach == "name"
-    assert found.proxy.secret is not None
-    assert found.proxy.secret.ref == SecretRef("file", services["holdfast"]["secrets"][0])
-    assert Path("/run/secrets") in found.policy.secret_roots
+    loaded = parse("id: home-1\ndomain: example.com\n", Path("/etc/holdfast/holdfast.yaml"), told)
+    assert loaded.docker.network == composed["networks"]["holdfast"]["name"]
+    assert loaded.proxy.url == "http://npm:81"
+    assert [loaded.proxy.address, loaded.proxy.tls_address] == ["npm:80", "npm:443"]
+    assert loaded.proxy.reach == "name"
+    assert loaded.proxy.secret is not None
+    assert loaded.proxy.secret.ref == SecretRef("file", services["holdfast"]["secrets"][0])
+    assert Path("/run/secrets") in loaded.policy.secret_roots
     assert all(service["networks"] == ["holdfast"] for service in services.values())
-    assert f"holdfast-state:{found.state.path}" in services["holdfast"]["volumes"]
+    assert f"holdfast-state:{loaded.state.path}" in services["holdfast"]["volumes"]

@@ -21,12 +21,12 @@ LATER = {("ValueFrom", "sops"), ("ValueFrom", "secret_key_ref")}
 
 def documents() -> list[Sourced]:
     """Every document of desired/."""
-    found: list[Sourced] = []
+    sourced: list[Sourced] = []
     for path in FILES:
         reading = read_text(path.read_bytes(), str(path))
         assert reading.diagnostics == []
-        found += reading.documents
-    return found
+        sourced += reading.documents
+    return sourced
 
 
 def catalog() -> Catalog:
@@ -52,14 +52,14 @@ def written(model: BaseModel) -> Iterator[tuple[str, str]]:
         owner = next(kind for kind in type(model).__mro__ if name in vars(kind).get("__annotations__", {}))
         yield owner.__name__, name
         value = getattr(model, name)
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, BaseModel):
-                yield from written(item)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, BaseModel):
+                yield from written(inner)
 
 
 def test_every_field_is_shown() -> None:
     """Each field of each model stands in an example as real YAML."""
-    shown = {field for item in documents() for field in written(item.document)}
+    shown = {field for sourced in documents() for field in written(sourced.document)}
     kinds = [*vars(spec).values(), *vars(spec_parts).values()]
     models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, spec_parts.Model)]
     every = {
@@ -94,10 +94,10 @@ def test_the_manual_runs_nothing() -> None:
 def test_the_demo_shows_tags_side_by_side() -> None:
     """Several tags of one project with hostnames of their own, and the one that the script replaces is the newest."""
     stage = demo()["shop/dev"]
-    assert [item.tag for item in stage.instances] == ["1.0.0", "1.1.0", "1.2.0"]
+    assert [instance.tag for instance in stage.instances] == ["1.0.0", "1.1.0", "1.2.0"]
     assert stage.default_hostnames == ("stage-dev-shop.localhost",)
     assert stage.instances[-1].hostname == "stage-dev-shop-1-2-0.localhost"
-    assert [item.tag for item in demo()["shop/preview"].instances] == ["1.0.0"]
+    assert [instance.tag for instance in demo()["shop/preview"].instances] == ["1.0.0"]
     assert demo()["guestbook/prod"].recreate
     text = (ROOT / "desired/demo.yaml").read_text()
     assert len(re.findall(r"(?m)^\s*- tag: 1\.2\.0$", text)) == 1

@@ -7,16 +7,16 @@ ALL = {"field": (*fields("Project"), *fields("DeployRequest")), "setting": setti
 
 def test_every_field_has_a_test_and_the_table_says_which() -> None:
     """Each value of the documents and the settings, by the marks of the tests as they are now."""
-    found = list(marks())
-    assert problems(found, ALL, UNTESTED) == []
-    assert (ROOT / TABLE).read_text(encoding="utf-8") == page(found)
+    marked = list(marks())
+    assert problems(marked, ALL, UNTESTED) == []
+    assert (ROOT / TABLE).read_text(encoding="utf-8") == page(marked)
 
 
 def test_what_does_not_fit_is_named() -> None:
     """A field without a test, a mark without a field, an exception that is none any more."""
     wanted = {"field": ("spec.a", "spec.b"), "setting": ("x.y",)}
-    found = [Mark("field", "spec.a", "e2e/test_a.py", "test_a"), Mark("field", "spec.c", "e2e/test_a.py", "test_c")]
-    assert problems(found, wanted, {"x.y": "why"}) == [
+    marked = [Mark("field", "spec.a", "e2e/test_a.py", "test_a"), Mark("field", "spec.c", "e2e/test_a.py", "test_c")]
+    assert problems(marked, wanted, {"x.y": "why"}) == [
         "no test reads the effect of the field spec.b",
         "tests/e2e/test_a.py: test_c reads spec.c, which is no field",
     ]
@@ -27,8 +27,8 @@ def test_what_does_not_fit_is_named() -> None:
 
 def test_fields_that_a_stage_overrides_need_one_test() -> None:
     """What a stage overrides counts by its outermost field; what only a stage has by its own."""
-    found = fields("Project")
-    assert "spec.stages[].healthCheck" in found
-    assert "spec.stages[].healthCheck.path" not in found
-    assert "spec.stages[].instances[].ttl" in found
-    assert len(set(found)) == len(found)
+    names = fields("Project")
+    assert "spec.stages[].healthCheck" in names
+    assert "spec.stages[].healthCheck.path" not in names
+    assert "spec.stages[].instances[].ttl" in names
+    assert len(set(names)) == len(names)

@@ -22,9 +22,9 @@ def test_init_leaves_a_folder_that_validates(capsys: pytest.CaptureFixture[str])
     """Settings load, and the example of desired/ is a document without a mistake."""
     assert execute(["init"]) == 0
     assert capsys.readouterr().out == "holdfast.yaml\ndesired/hello.yaml\n"
-    found = load_settings(Path("holdfast.yaml"), {})
-    assert found.id.startswith("home-")
-    assert found.domain == "localhost"
+    loaded = load_settings(Path("holdfast.yaml"), {})
+    assert loaded.id.startswith("home-")
+    assert loaded.domain == "localhost"
     assert execute(["validate", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["files"] == {"desired/hello.yaml": 1}
 
@@ -58,8 +58,8 @@ def test_schemas_are_printed_as_json(verb: str, capsys: pytest.CaptureFixture[st
 def test_definitions_as_json_are_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     """A list of both, as kubectl takes it."""
     assert execute(["crds", "-o", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert (found["kind"], [item["spec"]["names"]["kind"] for item in found["items"]]) == (
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["kind"], [definition["spec"]["names"]["kind"] for definition in printed["items"]]) == (
         "List",
         ["Project", "DeployRequest"],
     )

@@ -26,9 +26,9 @@ def test_what_is_there_is_found() -> None:
     """By field and by place in a list."""
     assert find(ROOT, ()) is ROOT
     assert find(ROOT, ("tags",)) is LIST
-    found = find(ROOT, ("tags", 1))
-    assert isinstance(found, ScalarNode)
-    assert found.text == "b"
+    node = find(ROOT, ("tags", 1))
+    assert isinstance(node, ScalarNode)
+    assert node.text == "b"
 
 
 @pytest.mark.parametrize(

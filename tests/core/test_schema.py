@@ -37,8 +37,8 @@ def stage(**fields: Any) -> list[dict[str, Any]]:
 
 def root(kind: str) -> dict[str, Any]:
     """The schema inside a CRD."""
-    found: dict[str, Any] = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    return found
+    schema: dict[str, Any] = crd(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
 
 
 def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -94,10 +94,10 @@ def valid(document: dict[str, Any]) -> bool:
 
 def test_the_editor_schema_is_a_schema_with_each_kind() -> None:
     """It is sound, strict at every mapping of known fields, and has a sentence on every field."""
-    found = editor_schema()
-    jsonschema.Draft202012Validator.check_schema(found)
-    assert set(KINDS) <= set(found["$defs"])
-    for name, definition in found["$defs"].items():
+    schema = editor_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert set(KINDS) <= set(schema["$defs"])
+    for name, definition in schema["$defs"].items():
         assert definition["additionalProperties"] is False, name
         for field, inner in definition["properties"].items():
             assert inner["description"].endswith((".", ")")), f"{name}.{field}"
@@ -152,8 +152,8 @@ def test_lists_of_named_things_are_merged_by_name() -> None:
     """Two appliers may each own a stage, a variable or a volume; the order of instances is their age."""
     spec = root("Project")["properties"]["spec"]["properties"]
     inner = spec["stages"]["items"]["properties"]
-    for found in (spec["stages"], spec["env"], spec["volumes"], inner["env"]):
-        assert (found["x-kubernetes-list-type"], found["x-kubernetes-list-map-keys"]) == ("map", ["name"])
+    for named_list in (spec["stages"], spec["env"], spec["volumes"], inner["env"]):
+        assert (named_list["x-kubernetes-list-type"], named_list["x-kubernetes-list-map-keys"]) == ("map", ["name"])
     assert inner["domains"]["x-kubernetes-list-type"] == "set"
     assert inner["instances"]["x-kubernetes-list-type"] == "atomic"
     conditions = root("Project")["properties"]["status"]["properties"]["conditions"]
@@ -196,16 +196,16 @@ def test_every_rule_reaches_the_crd() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_crd_has_what_kubectl_shows(kind: str) -> None:
     """Status subresource, one stored version, columns whose paths exist, names that agree."""
-    found = crd(kind)
-    (version,) = found["spec"]["versions"]
-    names = found["spec"]["names"]
-    assert found["metadata"]["name"] == f"{names['plural']}.{found['spec']['group']}"
+    definition = crd(kind)
+    (version,) = definition["spec"]["versions"]
+    names = definition["spec"]["names"]
+    assert definition["metadata"]["name"] == f"{names['plural']}.{definition['spec']['group']}"
     assert version["served"]
     assert version["storage"]
     assert version["subresources"] == {"status": {}}
     columns = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
     assert {"Ready", "Status", "Age"} <= set(columns)
-    for path in [*columns.values(), *(item["jsonPath"] for item in version.get("selectableFields", ()))]:
+    for path in [*columns.values(), *(field["jsonPath"] for field in version.get("selectableFields", ()))]:
         node = root(kind)
         for name in re.findall(r"\.([a-zA-Z]+)", re.sub(r"\[.*\]", "[]", path)):
             if "metadata" in path:

@@ -15,25 +15,25 @@ from tests.core.settings_text import FILE, ROOT, settings
 def test_the_smallest_file_has_the_documented_defaults() -> None:
     """id and domain are enough; the rest is what the example says."""
     assert settings().model_dump() == parse(init_text("home-1", "example.com"), FILE, {}).model_dump()
-    found = settings()
-    assert found.state.history.max_age == 90 * 86400
-    assert found.limits.resync == 30.0
-    assert (found.limits.digest_interval, found.limits.track_interval) == (3600.0, 300.0)
-    assert found.limits.starts == "auto"
-    assert found.proxy.tls.mode == "off"
-    assert found.api is not None
-    assert (found.api.host, found.api.port) == ("127.0.0.1", 8420)
+    loaded = settings()
+    assert loaded.state.history.max_age == 90 * 86400
+    assert loaded.limits.resync == 30.0
+    assert (loaded.limits.digest_interval, loaded.limits.track_interval) == (3600.0, 300.0)
+    assert loaded.limits.starts == "auto"
+    assert loaded.proxy.tls.mode == "off"
+    assert loaded.api is not None
+    assert (loaded.api.host, loaded.api.port) == ("127.0.0.1", 8420)
 
 
 def test_relative_paths_are_those_of_the_file() -> None:
     """State folder, sources, secret roots and Docker's folder do not depend on where the program was started."""
-    found = settings("docker: {config: ../docker}\npolicy: {bindRoots: [data, /srv]}\n")
-    assert found.state.path == Path("/etc/holdfast/.holdfast")
-    assert found.sources[0].files.path == Path("/etc/holdfast/desired")
-    assert found.sources[0].name == "files:./desired"
-    assert found.policy.secret_roots == [Path("/etc/holdfast/secrets"), Path("/run/secrets")]
-    assert found.policy.bind_roots == [Path("/etc/holdfast/data"), Path("/srv")]
-    assert found.docker.config == Path("/etc/docker")
+    loaded = settings("docker: {config: ../docker}\npolicy: {bindRoots: [data, /srv]}\n")
+    assert loaded.state.path == Path("/etc/holdfast/.holdfast")
+    assert loaded.sources[0].files.path == Path("/etc/holdfast/desired")
+    assert loaded.sources[0].name == "files:./desired"
+    assert loaded.policy.secret_roots == [Path("/etc/holdfast/secrets"), Path("/run/secrets")]
+    assert loaded.policy.bind_roots == [Path("/etc/holdfast/data"), Path("/srv")]
+    assert loaded.docker.config == Path("/etc/docker")
 
 
 @pytest.mark.parametrize(
@@ -53,28 +53,28 @@ def test_urls_leave_out_the_usual_port(text: str, url: str) -> None:
 
 def test_rules_take_what_plans_and_catalog_need() -> None:
     """Patterns, names of sources in order, reach, surge and intervals arrive where decisions are made."""
-    found = settings(
+    loaded = settings(
         "hostnames: {default: '{project}.{stage}', instance: '{tag}.{project}.{stage}'}\n"
         "sources: [{files: {path: ./a}}, {files: {path: b.yaml}}]\n"
         "proxy: {reach: name}\nlimits: {surge: 2, digestInterval: 2h, trackInterval: 90s}\n"
     )
-    rules = found.catalog_rules()
+    rules = loaded.catalog_rules()
     assert (rules.controller_id, rules.domain) == ("home-1", "example.com")
     assert (rules.default_pattern, rules.instance_pattern) == ("{project}.{stage}", "{tag}.{project}.{stage}")
     assert rules.sources == ("files:./a", "files:b.yaml")
-    assert (found.rules().reach, found.rules().surge) == ("name", 2)
-    assert (found.rules().digest_interval, found.rules().track_interval) == (7200.0, 90.0)
+    assert (loaded.rules().reach, loaded.rules().surge) == ("name", 2)
+    assert (loaded.rules().digest_interval, loaded.rules().track_interval) == (7200.0, 90.0)
 
 
 def test_what_belongs_to_the_controller_is_never_bound() -> None:
     """Settings, state, secrets, credentials and the sockets of Engine and proxy are protected paths."""
-    found = settings(
+    policy = settings(
         "docker: {host: 'unix:///srv/docker.sock', config: /srv/docker}\nproxy: {admin: 'unix:///srv/caddy.sock'}\n"
         "policy: {bindRoots: [/srv], registries: ['ghcr.io/example'], capabilities: [NET_RAW]}\n"
     ).policy_rules()
-    assert found.bind_roots == ("/srv",)
-    assert (found.registries, found.capabilities) == (("ghcr.io/example",), ("NET_RAW",))
-    assert set(found.protected) == {
+    assert policy.bind_roots == ("/srv",)
+    assert (policy.registries, policy.capabilities) == (("ghcr.io/example",), ("NET_RAW",))
+    assert set(policy.protected) == {
         "/etc/holdfast/holdfast.yaml", "/etc/holdfast/.holdfast", "/etc/holdfast/secrets", "/run/secrets",
         "/srv/docker", "/srv/docker.sock", "/srv/caddy.sock",
     }  # fmt: skip
@@ -82,15 +82,15 @@ def test_what_belongs_to_the_controller_is_never_bound() -> None:
 
 def test_notifications_may_hold_references() -> None:
     """URL and key of a webhook are text or references to secrets."""
-    found = settings(
+    notifications = settings(
         "notifications:\n"
         "  - {url: 'https://example.com/hook', secret: {file: hook}}\n"
         "  - {url: {env: HOLDFAST_SECRET_HOOK}, events: [failure]}\n"
     ).notifications
-    assert (found[0].url, found[0].secret) == ("https://example.com/hook", SecretRef("file", "hook"))
-    assert found[0].events == ["success", "failure", "rollback"]
-    assert (found[1].url, found[1].secret) == (SecretRef("env", "HOLDFAST_SECRET_HOOK"), None)
-    assert found[1].events == ["failure"]
+    assert (notifications[0].url, notifications[0].secret) == ("https://example.com/hook", SecretRef("file", "hook"))
+    assert notifications[0].events == ["success", "failure", "rollback"]
+    assert (notifications[1].url, notifications[1].secret) == (SecretRef("env", "HOLDFAST_SECRET_HOOK"), None)
+    assert notifications[1].events == ["failure"]
 
 
 def test_loading_a_file_resolves_from_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,14 +110,14 @@ def test_init_refuses_what_would_not_load() -> None:
 
 def keys(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
     """Every key of a JSON Schema, at any depth."""
-    found: set[str] = set()
+    names: set[str] = set()
     for inner in [*schema.get("anyOf", []), *schema.get("oneOf", []), *filter(None, [schema.get("items")])]:
-        found |= keys(inner, definitions)
+        names |= keys(inner, definitions)
     if "$ref" in schema:
-        found |= keys(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
+        names |= keys(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
     for name, inner in schema.get("properties", {}).items():
-        found |= {name} | keys(inner, definitions)
-    return found
+        names |= {name} | keys(inner, definitions)
+    return names
 
 
 def test_the_example_shows_every_key() -> None:

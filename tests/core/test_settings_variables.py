@@ -11,7 +11,7 @@ from tests.core.settings_text import FILE, HEAD, mistakes, settings
 
 def test_a_variable_beats_the_file() -> None:
     """Blocks, keys, numbers, lists and null; a key beats its block; what is beside it in the file stays."""
-    found = settings(
+    loaded = settings(
         "proxy: {listen: ':8080', reach: name}\nlimits: {pulls: 1}\ndocker: {host: 'unix:///x'}\n",
         HOLDFAST_ID="other",
         HOLDFAST_PROXY__ADMIN="http://127.0.0.1:9999",
@@ -30,14 +30,14 @@ def test_a_variable_beats_the_file() -> None:
         HOLDFAST_PORT_8420_TCP="set by Kubernetes for a Service",
         HOLD="x",
     )
-    assert found.id == "other"
-    assert (found.proxy.admin, found.proxy.listen, found.proxy.reach) == ("http://127.0.0.1:9999", ":8080", "name")
-    assert (found.limits.pulls, found.limits.surge, found.limits.starts) == (9, 3, 4)
-    assert (found.limits.guard_percent, found.state.history.max_age) == (50, 86400.0)
-    assert [source.name for source in found.sources] == ["files:./x"]
-    assert found.sources[0].files.path == Path("/etc/holdfast/x")
-    assert found.docker.host is None
-    assert found.api is None
+    assert loaded.id == "other"
+    assert (loaded.proxy.admin, loaded.proxy.listen, loaded.proxy.reach) == ("http://127.0.0.1:9999", ":8080", "name")
+    assert (loaded.limits.pulls, loaded.limits.surge, loaded.limits.starts) == (9, 3, 4)
+    assert (loaded.limits.guard_percent, loaded.state.history.max_age) == (50, 86400.0)
+    assert [source.name for source in loaded.sources] == ["files:./x"]
+    assert loaded.sources[0].files.path == Path("/etc/holdfast/x")
+    assert loaded.docker.host is None
+    assert loaded.api is None
 
 
 def test_a_variable_switches() -> None:
@@ -45,8 +45,8 @@ def test_a_variable_switches() -> None:
     npm = "proxy: {kind: npm, url: 'http://npm', identity: a@example.com, secret: {file: x}, certificate: mine}\n"
     proxy = settings(npm, HOLDFAST_PROXY__FORCETLS="true", HOLDFAST_PROXY__WEBSOCKETS="false").proxy
     assert (proxy.force_tls, proxy.websockets) == (True, False)
-    (found,) = mistakes(HEAD + npm, HOLDFAST_PROXY__FORCETLS="yes")
-    assert (found.path, "true or false" in found.help) == ("HOLDFAST_PROXY__FORCETLS", True)
+    (diagnostic,) = mistakes(HEAD + npm, HOLDFAST_PROXY__FORCETLS="yes")
+    assert (diagnostic.path, "true or false" in diagnostic.help) == ("HOLDFAST_PROXY__FORCETLS", True)
 
 
 def test_a_variable_reaches_a_block_that_the_file_switched_off() -> None:
@@ -76,15 +76,15 @@ def test_a_variable_reaches_a_block_that_the_file_switched_off() -> None:
 )
 def test_a_wrong_variable_is_named(name: str, value: str, help: str) -> None:
     """An unknown variable, or a value that cannot be used, is an error that names the variable and a remedy."""
-    (found,) = mistakes(HEAD, **{name: value})
-    assert found.source == "environment"
-    assert name in (found.path, *found.message.split(), found.path + " " + found.message)
-    assert help in found.message + " " + found.help
+    (diagnostic,) = mistakes(HEAD, **{name: value})
+    assert diagnostic.source == "environment"
+    assert name in (diagnostic.path, *diagnostic.message.split(), diagnostic.path + " " + diagnostic.message)
+    assert help in diagnostic.message + " " + diagnostic.help
 
 
 def test_each_key_has_one_variable() -> None:
     """Two underscores stand for a step down; no two keys share a variable."""
-    names = [item.name for item in variables()]
+    names = [variable.name for variable in variables()]
     assert len(set(names)) == len(names)
     assert {"HOLDFAST_ID", "HOLDFAST_LIMITS__IMAGE_HISTORY", "HOLDFAST_PROXY__TLS__EMAIL"} <= set(names)
 
