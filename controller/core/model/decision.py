@@ -1,4 +1,4 @@
-"""What one pass decides, as data, and what of the settings it decides by."""
+"""The decision of one pass as data, and the settings that it depends on."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -113,7 +113,7 @@ def _reach(builder: PlanBuilder, routing: Routing, slot: Slot, goal: Route) -> N
         return  # else it was put back: what the old one answers proves nothing of the new one
     if target is None or not (_is_readdressed(existing, goal, target) or ensure_gated(builder, slot, target)):
         return
-    if _other_write_runs(builder, keys.route(goal)):
+    if _follow_other_write(builder, keys.route(goal)):
         builder.views[slot.tag].show("Routing", busy=True)
         return
     _remember_former(builder, existing, goal)
@@ -150,7 +150,7 @@ def ensure_gated(builder: PlanBuilder, slot: Slot, container: Container) -> bool
     return False
 
 
-def _other_write_runs(builder: PlanBuilder, own: Key) -> bool:
+def _follow_other_write(builder: PlanBuilder, own: Key) -> bool:
     """True while the hostname is being written in another way; that write is not called off."""
     others = (key for key in builder.observed.facts if key[:2] == own[:2] and key != own)
     return any(is_running(builder.follow(key)) for key in others)
