@@ -74,7 +74,7 @@ def look_at_tag(builder: PlanBuilder, slot: Slot) -> None:
 
 
 def why_unhealthy(builder: PlanBuilder, container: Container) -> str:
-    """Why a running container is not healthy, empty when it is or when nobody knows."""
+    """Why a running container is not healthy; empty when it is, or when that is not known."""
     check = builder.desired.check
     if container.health == "unhealthy" and check.type == "docker":
         return "Docker reports it unhealthy"

@@ -127,14 +127,14 @@ def _reach(builder: PlanBuilder, routing: Routing, slot: Slot, goal: Route) -> N
 
 
 def _is_readdressed(existing: Route | None, goal: Route, container: Container) -> bool:
-    """True when it is routed already, at an address that it does not have any more: somebody else may have that now."""
+    """True when its route has an address that the container lost: another application may have that address now."""
     if existing is None or existing.container != goal.container or not (container.running and container.passed):
         return False
     return existing.host != goal.host and existing.port == goal.port
 
 
 def ensure_gated(builder: PlanBuilder, slot: Slot, container: Container) -> bool:
-    """True for a start of a container whose gate said yes: traffic goes only to such ones."""
+    """True when this start of the container passed its gate: traffic goes only to such containers."""
     check = builder.desired.check
     key = keys.gate(container, check)
     fact = builder.follow(key)
