@@ -136,7 +136,9 @@ class Guard:
             decision = safeguards.decide(
                 self._delivered, self._accepted, rules, incumbents, self._limits, allowed=self._allowed
             )
-            self._decided = (made_from, decision)
+            # What was accepted whole is accepted again.
+            accepted = self._accepted if decision.hold is not None else decision.accepted
+            self._decided = ((self._delivered, accepted, rules, incumbents, self._allowed), decision)
         return self._decided[1]
 
     def _outdate(self, decision: Decision) -> None:

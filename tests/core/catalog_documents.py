@@ -67,26 +67,26 @@ def running(
     return Incumbents(sets, sources if sources is not None else dict.fromkeys(tags, A), hostnames or {})
 
 
-def serving(found: Catalog) -> Incumbents:
+def serving(catalog: Catalog) -> Incumbents:
     """Everything of a catalog runs and is routed, as after its last rollout; what is suspended never came up."""
-    up = {key: item for key, item in found.stages.items() if not item.suspend}
-    wanted = {key: item.instances[-(item.max_instances or len(item.instances)) :] for key, item in up.items()}
+    up = {key: dev for key, dev in catalog.stages.items() if not dev.suspend}
+    wanted = {key: dev.instances[-(dev.max_instances or len(dev.instances)) :] for key, dev in up.items()}
     hostnames: dict[str, tuple[StageKey, str]] = {}
-    for key, item in up.items():
+    for key, dev in up.items():
         for instance in wanted[key]:
-            hostnames |= dict.fromkeys(item.default_hostnames, (key, instance.tag))
+            hostnames |= dict.fromkeys(dev.default_hostnames, (key, instance.tag))
             if instance.hostname is not None:
                 hostnames[instance.hostname] = (key, instance.tag)
     tags = {key: frozenset(instance.tag for instance in items) for key, items in wanted.items()}
-    return Incumbents(tags, {key: item.origin.source for key, item in up.items() if item.instances}, hostnames)
+    return Incumbents(tags, {key: dev.origin.source for key, dev in up.items() if dev.instances}, hostnames)
 
 
-def tags(found: Catalog, key: StageKey = "shop/dev") -> list[str]:
+def tags(catalog: Catalog, key: StageKey = "shop/dev") -> list[str]:
     """Tags of a stage, oldest first."""
-    return [instance.tag for instance in found.stages[key].instances]
+    return [instance.tag for instance in catalog.stages[key].instances]
 
 
-def reasons(found: Catalog, key: StageKey | None = "shop/dev") -> list[str]:
+def reasons(catalog: Catalog, key: StageKey | None = "shop/dev") -> list[str]:
     """Reasons of the notices of a stage, or of the catalog itself."""
-    notices = found.notices if key is None else found.stages[key].notices
+    notices = catalog.notices if key is None else catalog.stages[key].notices
     return [notice.reason for notice in notices]

@@ -11,7 +11,7 @@ from controller.core.model.desired import Check, DesiredStage, Mount, Template
 from controller.core.model.observed import RouteTable
 from controller.core.model.policy import PolicyRules
 from controller.core.planning import spec_fields
-from tests.core.test_forecast import EMPTY, LATER, forecast_of, stage, world
+from tests.core.test_forecast import EMPTY, LATER, change, forecast_of, stage, world
 
 
 @pytest.mark.parametrize(
@@ -131,3 +131,20 @@ def test_a_plan_says_that_an_empty_list_lets_go_of_the_default_tag() -> None:
     (words,) = forecast_of(stage(default_tag="1.0"), EMPTY).notices
     assert words.startswith("instances: [] removes defaultTag 1.0 too")
     assert forecast_of(stage(), EMPTY).notices == ()
+
+
+@pytest.mark.parametrize("tag", ["d", "it", "is", "a", "not", "declared", "s", "e.d"])
+def test_a_reason_reads_the_same_whatever_the_tag_is_called(tag: str) -> None:
+    """A tag that is also a word, or the end of one, changes nothing in a sentence."""
+    assert reasons(tag) == reasons("1.0")
+    assert all(reasons(tag))
+
+
+def reasons(tag: str) -> list[str]:
+    """Why an instance of this tag would be made, changed and removed, and its routes set."""
+    declared = stage(tag)
+    made = forecast_of(declared, EMPTY)
+    changed = forecast_of(replace(declared, template=Template("example.com/shop", user="1")), world(declared))
+    gone = forecast_of(stage("9.9"), world(declared))
+    routes = {one.reason for one in made.changes if one.kind == "route"}
+    return [*(change(one, "instance", tag).reason for one in (made, changed, gone)), *sorted(routes)]

@@ -67,29 +67,33 @@ def _is_up(container: Container) -> bool:
 
 
 def _why_made(simulation: Simulation, after: Container) -> str:
-    making = (item for item in simulation.actions if isinstance(item, actions.Create) and item.spec.name == after.name)
+    created = (
+        one.reason for one in simulation.actions if isinstance(one, actions.Create) and one.spec.name == after.name
+    )
     begun = _why_begun(simulation, after.tag, ("deploy", "update", "repair"))
-    return begun or next((item.reason for item in making), "") or _why_repaired(simulation, after)
+    return begun or next(created, "") or _why_repaired(simulation, after)
 
 
 def _why_repaired(simulation: Simulation, container: Container) -> str:
-    mending = actions.Start | actions.Restart | actions.Unpause | actions.Connect
-    found = (item for item in simulation.actions if isinstance(item, mending) and item.container.id == container.id)
-    return next((item.reason for item in found), "")
+    repairs = actions.Start | actions.Restart | actions.Unpause | actions.Connect
+    reasons = (
+        one.reason for one in simulation.actions if isinstance(one, repairs) and one.container.id == container.id
+    )
+    return next(reasons, "")
 
 
 def _why_gone(simulation: Simulation, before: Container | None) -> str:
     if before is None:
         return ""
-    ending = actions.Stop | actions.Remove
-    found = (item for item in simulation.actions if isinstance(item, ending) and item.container.id == before.id)
-    return _why_begun(simulation, before.tag, ("remove",)) or next((item.reason for item in found), "")
+    ends = actions.Stop | actions.Remove
+    reasons = (one.reason for one in simulation.actions if isinstance(one, ends) and one.container.id == before.id)
+    return _why_begun(simulation, before.tag, ("remove",)) or next(reasons, "")
 
 
 def _why_begun(simulation: Simulation, tag: str, kinds: Sequence[str]) -> str:
-    """What the log would say of the tag's last rollout of such a kind; empty when it had begun before."""
-    begun = [item for item in simulation.transitions if item.kind == "started" and item.tag == tag]
-    return next((item.message for item in reversed(begun) if item.rollout_kind in kinds), "")
+    """What the log says of the tag's last rollout of such a kind; empty when that had begun before."""
+    begun = (one for one in reversed(simulation.transitions) if one.kind == "started" and one.tag == tag)
+    return next((one.message for one in begun if one.rollout_kind in kinds), "")
 
 
 def _spec(simulation: Simulation, tag: str, before: Container, after: Container) -> tuple[tuple[FieldChange, ...], str]:
@@ -146,15 +150,13 @@ def _target(route: Route) -> tuple[FieldChange, ...]:
 
 
 def _why_routed(simulation: Simulation, route: Route) -> str:
-    setting = [item for item in simulation.actions if isinstance(item, actions.SetRoute)]
-    return next((item.reason for item in reversed(setting) if item.route == route), "")
+    writes = (one for one in reversed(simulation.actions) if isinstance(one, actions.SetRoute))
+    return next((one.reason for one in writes if one.route == route), "")
 
 
 def _why_unrouted(simulation: Simulation, hostname: str) -> str:
-    deleting = (
-        item for item in simulation.actions if isinstance(item, actions.DeleteRoute) and item.hostname == hostname
-    )
-    return next((item.reason for item in deleting), "")
+    writes = (one for one in simulation.actions if isinstance(one, actions.DeleteRoute))
+    return next((one.reason for one in writes if one.hostname == hostname), "")
 
 
 def _route_fields(before: Route, after: Route) -> tuple[FieldChange, ...]:
