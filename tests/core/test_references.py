@@ -1,5 +1,6 @@
-"""What code and pages refer to is there: numbered properties and facts, paths and tests."""
+"""What code and pages refer to is there: numbered properties and facts, paths and tests; each folder says what it is."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,12 @@ def test_no_module_of_the_package_is_long() -> None:
         _name(path): len(path.read_text().splitlines()) for path in MODULES if _name(path).startswith("controller/")
     }
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_each_folder_says_what_lives_there() -> None:
+    """In the docstring of its `__init__`."""
+    packages = [path for path in MODULES if path.name == "__init__.py" and len(list(path.parent.glob("*.py"))) > 1]
+    assert [_name(path) for path in packages if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
 def _is_there(name: str) -> bool:
