@@ -1,4 +1,4 @@
-"""What code and pages refer to is there: numbered properties and facts, paths and tests; each folder says what it is."""
+"""What code and pages refer to is there: numbers, paths and tests; and each folder says what it is."""
 
 import ast
 import re
