@@ -49,7 +49,7 @@ async def load(path: Path) -> Delivery:
 
 def names(delivery: Delivery) -> list[str]:
     """Names of the delivered documents, in order."""
-    return [item.document.metadata.name for item in delivery.documents]
+    return [sourced.document.metadata.name for sourced in delivery.documents]
 
 
 async def test_a_folder_is_read_with_all_below_it(desired: Path) -> None:
@@ -61,19 +61,19 @@ async def test_a_folder_is_read_with_all_below_it(desired: Path) -> None:
     for hidden in (".x.yaml", "notes.txt", "a.yaml~", ".git/e.yaml"):
         (desired / hidden).parent.mkdir(exist_ok=True)
         (desired / hidden).write_text("not: [a document")
-    found = await load(desired)
-    assert names(found) == ["a", "b", "c", "d"]
-    assert (found.complete, found.detail, found.unread, found.diagnostics) == (True, "", (), ())
-    assert [item.origin.path for item in found.documents] == [
+    delivery = await load(desired)
+    assert names(delivery) == ["a", "b", "c", "d"]
+    assert (delivery.complete, delivery.detail, delivery.unread, delivery.diagnostics) == (True, "", (), ())
+    assert [sourced.origin.path for sourced in delivery.documents] == [
         "desired/a.yaml", "desired/b.yaml", "desired/team/c.yml", "desired/team/d.json",
     ]  # fmt: skip
-    assert {item.origin.source for item in found.documents} == {NAME}
+    assert {sourced.origin.source for sourced in delivery.documents} == {NAME}
 
 
 async def test_one_file_is_a_source_too(desired: Path) -> None:
     """A path to a file gives its documents under the name it was written with."""
-    found = await FilesSource(desired / "a.yaml", "files:./desired/a.yaml").load()
-    assert (names(found), found.documents[0].origin.path, found.complete) == (["a"], "./desired/a.yaml", True)
+    delivery = await FilesSource(desired / "a.yaml", "files:./desired/a.yaml").load()
+    assert (names(delivery), delivery.documents[0].origin.path, delivery.complete) == (["a"], "./desired/a.yaml", True)
 
 
 async def test_a_deleted_file_is_a_deletion(desired: Path) -> None:
@@ -81,33 +81,33 @@ async def test_a_deleted_file_is_a_deletion(desired: Path) -> None:
     source = FilesSource(desired, NAME)
     await source.load()
     (desired / "a.yaml").unlink()
-    found = await source.load()
-    assert (names(found), found.complete, found.unread) == (["b"], True, ())
+    delivery = await source.load()
+    assert (names(delivery), delivery.complete, delivery.unread) == (["b"], True, ())
 
 
 async def test_a_file_with_a_mistake_is_unread_and_reported(desired: Path) -> None:
     """The mistake has the path that the person wrote; the other file is delivered; nothing reads as deleted."""
     (desired / "a.yaml").write_text(request("a").replace("tag: v1", "tag: 1.10"))
-    found = await load(desired)
-    assert (names(found), found.unread, found.complete) == (["b"], ("desired/a.yaml",), True)
-    [mistake] = found.diagnostics
+    delivery = await load(desired)
+    assert (names(delivery), delivery.unread, delivery.complete) == (["b"], ("desired/a.yaml",), True)
+    [mistake] = delivery.diagnostics
     assert (mistake.source, mistake.line, mistake.code) == ("desired/a.yaml", 4, "E0107")
 
 
 async def test_a_good_document_beside_a_bad_one_is_delivered(desired: Path) -> None:
     """The file is unread, so that the bad document's last good state stays, and the good one is there."""
     (desired / "a.yaml").write_text(request("a") + "---\nkind: Projekt\n")
-    found = await load(desired)
-    assert (names(found), found.unread) == (["a", "b"], ("desired/a.yaml",))
+    delivery = await load(desired)
+    assert (names(delivery), delivery.unread) == (["a", "b"], ("desired/a.yaml",))
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# all gone\n", "---\n"])
 async def test_an_emptied_file_is_not_a_deletion(desired: Path, text: str) -> None:
     """A file cut to nothing keeps its last good documents, and the delivery says so."""
     (desired / "a.yaml").write_text(text)
-    found = await load(desired)
-    assert (names(found), found.unread, found.complete) == (["b"], ("desired/a.yaml",), True)
-    assert "desired/a.yaml is empty" in found.detail
+    delivery = await load(desired)
+    assert (names(delivery), delivery.unread, delivery.complete) == (["b"], ("desired/a.yaml",), True)
+    assert "desired/a.yaml is empty" in delivery.detail
 
 
 def _empty(desired: Path) -> None:
@@ -162,10 +162,10 @@ async def test_a_source_that_cannot_be_read_is_incomplete(
 ) -> None:
     """A missing, empty or strange source delivers nothing, says why, and is not complete; a pipe is not waited for."""
     harm(desired)
-    found = await asyncio.wait_for(load(desired), 3)
-    assert (found.documents, found.complete) == ((), False)
-    assert word in found.detail
-    assert "./desired" in found.detail or "desired/a.yaml" in found.detail
+    delivery = await asyncio.wait_for(load(desired), 3)
+    assert (delivery.documents, delivery.complete) == ((), False)
+    assert word in delivery.detail
+    assert "./desired" in delivery.detail or "desired/a.yaml" in delivery.detail
 
 
 def _pipe_inside(desired: Path) -> None:
@@ -192,10 +192,10 @@ def _unreadable(desired: Path) -> None:
 async def test_something_strange_in_a_folder_makes_it_incomplete(desired: Path, harm: Callable[[Path], None]) -> None:
     """What stood there before must not read as deleted; the rest is delivered and the trouble named."""
     harm(desired)
-    found = await asyncio.wait_for(load(desired), 3)
-    assert (names(found), found.complete) == (["a", "b"], False)
-    assert found.unread in (("desired/c.yaml",), ("desired/c",))
-    assert "desired/c" in found.detail
+    delivery = await asyncio.wait_for(load(desired), 3)
+    assert (names(delivery), delivery.complete) == (["a", "b"], False)
+    assert delivery.unread in (("desired/c.yaml",), ("desired/c",))
+    assert "desired/c" in delivery.detail
 
 
 async def test_a_link_to_a_file_is_read(desired: Path, tmp_path: Path) -> None:
@@ -206,34 +206,34 @@ async def test_a_link_to_a_file_is_read(desired: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "d.yaml").write_text(request("d"))
     (desired / "more").symlink_to(tmp_path / "other")
     (tmp_path / "other" / "back").symlink_to(desired)
-    found = await load(desired)
-    assert (names(found), found.complete) == (["a", "b", "c", "d"], True)
+    delivery = await load(desired)
+    assert (names(delivery), delivery.complete) == (["a", "b", "c", "d"], True)
 
 
 async def test_a_file_that_is_too_large_is_unread(desired: Path) -> None:
     """More than the limit is not even parsed."""
     (desired / "a.yaml").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
-    found = await load(desired)
-    assert (names(found), found.unread) == (["b"], ("desired/a.yaml",))
-    assert found.diagnostics[0].code == "E0004"
+    delivery = await load(desired)
+    assert (names(delivery), delivery.unread) == (["b"], ("desired/a.yaml",))
+    assert delivery.diagnostics[0].code == "E0004"
 
 
 async def test_too_many_files_are_not_a_folder_of_documents(desired: Path) -> None:
     """A folder such as a whole disk is refused whole."""
     for number in range(MAX_FILES):
         (desired / f"x{number}.yaml").touch()
-    found = await load(desired)
-    assert (found.documents, found.complete) == ((), False)
-    assert str(MAX_FILES) in found.detail
+    delivery = await load(desired)
+    assert (delivery.documents, delivery.complete) == ((), False)
+    assert str(MAX_FILES) in delivery.detail
 
 
 async def test_a_name_of_odd_bytes_is_shown_printable(desired: Path) -> None:
     """A file's name that is not UTF-8 can be stored and printed."""
     odd = os.fsdecode(b"\xff.yaml")
     (desired / odd).write_text("a: [")
-    found = await load(desired)
-    assert [item.source for item in found.diagnostics] == ["desired/\\xff.yaml"]
-    assert "".join(found.unread).encode() == b"desired/\\xff.yaml"
+    delivery = await load(desired)
+    assert [mistake.source for mistake in delivery.diagnostics] == ["desired/\\xff.yaml"]
+    assert "".join(delivery.unread).encode() == b"desired/\\xff.yaml"
 
 
 async def test_a_file_that_is_written_slowly_is_never_seen_half(desired: Path) -> None:
@@ -255,9 +255,9 @@ async def test_a_file_that_is_written_slowly_is_never_seen_half(desired: Path) -
     try:
         source = FilesSource(desired, NAME)
         for _ in range(6):
-            found = await source.load()
-            whole = len(names(found)) == 42
-            assert whole or not found.complete or "desired/a.yaml" in found.unread
+            delivery = await source.load()
+            whole = len(names(delivery)) == 42
+            assert whole or not delivery.complete or "desired/a.yaml" in delivery.unread
     finally:
         stop.set()
         writer.join()
@@ -279,8 +279,8 @@ async def test_a_file_that_is_replaced_is_there_all_the_time(desired: Path) -> N
     editor.start()
     try:
         for _ in range(2):
-            found = await load(desired)
-            assert names(found) == ["a", "b"] or not found.complete
+            delivery = await load(desired)
+            assert names(delivery) == ["a", "b"] or not delivery.complete
     finally:
         stop.set()
         editor.join()
@@ -339,15 +339,15 @@ async def test_edits_are_noticed(desired: Path) -> None:
     """A new file, a change, a folder moved in with files, and a removal each lead to a delivery that has it."""
     async with watched(desired) as until:
         (desired / "c.yaml").write_text(request("c"))
-        await until(lambda found: names(found) == ["a", "b", "c"])
+        await until(lambda delivery: names(delivery) == ["a", "b", "c"])
         (desired / "c.yaml").write_text(request("d"))
-        await until(lambda found: names(found) == ["a", "b", "d"])
+        await until(lambda delivery: names(delivery) == ["a", "b", "d"])
         (desired.parent / "in").mkdir()
         (desired.parent / "in" / "e.yaml").write_text(request("e"))
         (desired.parent / "in").rename(desired / "in")
-        await until(lambda found: names(found) == ["a", "b", "d", "e"])
+        await until(lambda delivery: names(delivery) == ["a", "b", "d", "e"])
         (desired / "c.yaml").unlink()
-        await until(lambda found: names(found) == ["a", "b", "e"])
+        await until(lambda delivery: names(delivery) == ["a", "b", "e"])
 
 
 async def test_a_folder_that_comes_goes_and_is_replaced_is_followed(tmp_path: Path) -> None:
@@ -356,17 +356,17 @@ async def test_a_folder_that_comes_goes_and_is_replaced_is_followed(tmp_path: Pa
     async with watched(desired) as until:
         desired.mkdir()
         (desired / "a.yaml").write_text(request("a"))
-        await until(lambda found: found.complete and names(found) == ["a"])
+        await until(lambda delivery: delivery.complete and names(delivery) == ["a"])
         (tmp_path / "next").mkdir()
         (tmp_path / "next" / "b.yaml").write_text(request("b"))
         desired.rename(tmp_path / "old")
         (tmp_path / "next").rename(desired)
-        await until(lambda found: found.complete and names(found) == ["b"])
+        await until(lambda delivery: delivery.complete and names(delivery) == ["b"])
         (desired / "b.yaml").write_text(request("c"))
-        await until(lambda found: found.complete and names(found) == ["c"])
+        await until(lambda delivery: delivery.complete and names(delivery) == ["c"])
         (desired / "b.yaml").unlink()
         desired.rmdir()
-        await until(lambda found: not found.complete)
+        await until(lambda delivery: not delivery.complete)
 
 
 async def test_a_link_that_is_turned_is_noticed(tmp_path: Path) -> None:
@@ -379,7 +379,7 @@ async def test_a_link_that_is_turned_is_noticed(tmp_path: Path) -> None:
     async with watched(current) as until:
         (tmp_path / "turned").symlink_to("two")
         (tmp_path / "turned").rename(current)
-        await until(lambda found: names(found) == ["two"])
+        await until(lambda delivery: names(delivery) == ["two"])
 
 
 async def test_one_watched_file_is_followed_through_renames(desired: Path) -> None:
@@ -387,4 +387,4 @@ async def test_one_watched_file_is_followed_through_renames(desired: Path) -> No
     async with watched(desired / "a.yaml") as until:
         (desired / ".new").write_text(request("z"))
         (desired / ".new").rename(desired / "a.yaml")
-        await until(lambda found: names(found) == ["z"])
+        await until(lambda delivery: names(delivery) == ["z"])

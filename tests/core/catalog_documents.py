@@ -67,26 +67,30 @@ def running(
     return Incumbents(sets, sources if sources is not None else dict.fromkeys(tags, A), hostnames or {})
 
 
-def serving(found: Catalog) -> Incumbents:
+def serving(catalog: Catalog) -> Incumbents:
     """Everything of a catalog runs and is routed, as after its last rollout; what is suspended never came up."""
-    up = {key: item for key, item in found.stages.items() if not item.suspend}
-    wanted = {key: item.instances[-(item.max_instances or len(item.instances)) :] for key, item in up.items()}
+    up = {key: declared for key, declared in catalog.stages.items() if not declared.suspend}
+    wanted = {
+        key: declared.instances[-(declared.max_instances or len(declared.instances)) :] for key, declared in up.items()
+    }
     hostnames: dict[str, tuple[StageKey, str]] = {}
-    for key, item in up.items():
+    for key, declared in up.items():
         for instance in wanted[key]:
-            hostnames |= dict.fromkeys(item.default_hostnames, (key, instance.tag))
+            hostnames |= dict.fromkeys(declared.default_hostnames, (key, instance.tag))
             if instance.hostname is not None:
                 hostnames[instance.hostname] = (key, instance.tag)
-    tags = {key: frozenset(instance.tag for instance in items) for key, items in wanted.items()}
-    return Incumbents(tags, {key: item.origin.source for key, item in up.items() if item.instances}, hostnames)
+    tags = {key: frozenset(instance.tag for instance in instances) for key, instances in wanted.items()}
+    return Incumbents(
+        tags, {key: declared.origin.source for key, declared in up.items() if declared.instances}, hostnames
+    )
 
 
-def tags(found: Catalog, key: StageKey = "shop/dev") -> list[str]:
+def tags(catalog: Catalog, key: StageKey = "shop/dev") -> list[str]:
     """Tags of a stage, oldest first."""
-    return [instance.tag for instance in found.stages[key].instances]
+    return [instance.tag for instance in catalog.stages[key].instances]
 
 
-def reasons(found: Catalog, key: StageKey | None = "shop/dev") -> list[str]:
+def reasons(catalog: Catalog, key: StageKey | None = "shop/dev") -> list[str]:
     """Reasons of the notices of a stage, or of the catalog itself."""
-    notices = found.notices if key is None else found.stages[key].notices
+    notices = catalog.notices if key is None else catalog.stages[key].notices
     return [notice.reason for notice in notices]

@@ -2,7 +2,9 @@
 
 A container is written `a: {tag: 1.0, made: now, state: running, passed: true}`: its letter is its id, `made: now` gives
 it what is declared, `made: before` something else. A fact names its operation by the action's first word and its
-subject, such as `Gate a: succeeded`, and is put under the key that the plan itself uses.
+subject, such as `Gate a: succeeded`, and is put under the key that the plan itself uses. In the memory of a tag
+`revision: declared` and `gate: declared` stand for the hashes of what is declared. `then` lists the actions; all else
+that the pass tells is on the page beside the file.
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,21 @@ from typing import Any
 import yaml
 
 from controller.core.model import digests, keys
-from controller.core.model.actions import Action
+from controller.core.model.actions import (
+    Action,
+    Connect,
+    Gate,
+    MarkPassed,
+    Remove,
+    Restart,
+    SetRoute,
+    Start,
+    Stop,
+    Unpause,
+    Verify,
+    Watch,
+    subject,
+)
 from controller.core.model.decision import Plan, Rules
 from controller.core.model.desired import (
     Check,
@@ -29,6 +45,8 @@ from controller.core.model.errors import Failure
 from controller.core.model.memory import StageMemory
 from controller.core.model.observed import Container, Fact, Key, Observed, Route, RouteTable, SecretsSeen
 from controller.core.planning.plan import plan
+from controller.core.planning.plan_builder import PlanBuilder
+from controller.core.planning.tag_state import read_slot
 
 NOW = 1_000_000.0
 KEY = "shop/dev"
@@ -74,18 +92,38 @@ def desired(case: Mapping[str, Any]) -> DesiredStage:
 def observed(case: Mapping[str, Any], stage: DesiredStage) -> Observed:
     """What is seen and remembered."""
     memory = StageMemory.model_validate(case.get("memory", {}))
-    containers = tuple(_container(letter, words, stage) for letter, words in case.get("containers", {}).items())
-    for item in containers:
-        if memory.of(item.tag).digest == "" and item.template != "1-before":
-            memory = memory.with_instance(item.tag, memory.of(item.tag).model_copy(update={"digest": DIGEST}))
-    memory = _settled(memory, case)
+    containers = tuple(_container(letter, short, stage) for letter, short in case.get("containers", {}).items())
+    for container in containers:
+        if memory.of(container.tag).digest == "" and container.template != "1-before":
+            memory = _with(memory, container.tag, digest=DIGEST)
+    for letter in case.get("settled", ()):
+        memory = _with(memory, case["containers"][letter]["tag"], settled=letter * 64)
     routes = {name: _route(name, letter, containers, stage) for name, letter in case.get("routes", {}).items()}
     for name, options in case.get("seen", {}).items():
         routes[name] = digests.with_marker(replace(routes[name], options=Options(**options)))
-    secrets = SecretsSeen("key", "", tuple(case.get("missing", ())))
-    table = RouteTable(routes, case.get("foreign", {}))
-    found = Observed(containers, table, {}, secrets if case.get("missing") else SecretsSeen(), memory)
-    return replace(found, facts=_facts(case, stage, found))
+    missing = tuple(case.get("missing", ()))
+    secrets = SecretsSeen("key", "", missing) if missing else SecretsSeen()
+    seen = Observed(containers, RouteTable(routes, case.get("foreign", {})), {}, secrets, memory)
+    seen = replace(seen, memory=_with_hashes(seen, stage, rules(case)))
+    return replace(seen, facts=_facts(case, stage, seen))
+
+
+def _with(memory: StageMemory, tag: str, **changes: object) -> StageMemory:
+    return memory.with_instance(tag, memory.of(tag).model_copy(update=changes))
+
+
+def _with_hashes(seen: Observed, stage: DesiredStage, of_settings: Rules) -> StageMemory:
+    """The memory with the hashes of what is declared where a case says `declared`."""
+    builder = PlanBuilder(stage, seen, of_settings, NOW, seen.memory)
+    memory = seen.memory
+    for tag, one in memory.instances.items():
+        revision, gate = read_slot(builder, tag).revision, digests.gate_hash(stage)
+        if one.rollout is not None and one.rollout.revision == "declared":
+            memory = _with(memory, tag, rollout=one.rollout.model_copy(update={"revision": revision}))
+        if one.quarantine is not None and one.quarantine.revision == "declared":
+            hashes = {"revision": revision, "gate": gate}
+            memory = _with(memory, tag, quarantine=one.quarantine.model_copy(update=hashes))
+    return memory
 
 
 def run(case: Mapping[str, Any]) -> Plan:
@@ -100,18 +138,17 @@ def rules(case: Mapping[str, Any]) -> Rules:
 
 
 def words(action: Action) -> str:
-    """An action in a few words: its kind and its subject."""
+    """An action in a few words: its kind and its subject, a container by its letter."""
     kind = type(action).__name__
-    for name in ("container", "route", "hostname", "spec", "tag"):
-        item = getattr(action, name, None)
-        if isinstance(item, Container):
-            passed = getattr(action, "passed", None)
-            return f"{kind} {item.id[0]}" + ("" if passed is None else f" {'passed' if passed else 'leaves'}")
-        if isinstance(item, Route):
-            return f"{kind} {item.hostname} → {item.container[0]}"
-        if item is not None:
-            return f"{kind} {getattr(item, 'name', item)}"
-    return kind
+    match action:
+        case MarkPassed():
+            return f"{kind} {action.container.id[0]} {'passed' if action.passed else 'leaves'}"
+        case SetRoute() | Verify():
+            return f"{kind} {action.route.hostname} → {action.route.container[0]}"
+        case Gate() | Watch() | Start() | Stop() | Restart() | Remove() | Unpause() | Connect():
+            return f"{kind} {action.container.id[0]}"
+        case _:
+            return f"{kind} {subject(action)}"
 
 
 def _container(letter: str, found: Mapping[str, Any], stage: DesiredStage) -> Container:
@@ -132,13 +169,6 @@ def _container(letter: str, found: Mapping[str, Any], stage: DesiredStage) -> Co
     )  # fmt: skip
 
 
-def _settled(memory: StageMemory, case: Mapping[str, Any]) -> StageMemory:
-    for letter in case.get("settled", ()):
-        tag = case["containers"][letter]["tag"]
-        memory = memory.with_instance(tag, memory.of(tag).model_copy(update={"settled": letter * 64}))
-    return memory
-
-
 def _route(name: str, letter: str, containers: tuple[Container, ...], stage: DesiredStage) -> Route:
     item = next(item for item in containers if item.id[0] == letter)
     kind = "default" if name == "stage.test" else "instance"
@@ -147,29 +177,31 @@ def _route(name: str, letter: str, containers: tuple[Container, ...], stage: Des
     )
 
 
-def _facts(case: Mapping[str, Any], stage: DesiredStage, found: Observed) -> dict[Key, Fact]:
-    """Facts under the keys that the plan would use."""
+def _facts(case: Mapping[str, Any], stage: DesiredStage, seen: Observed) -> dict[Key, Fact]:
+    """Facts under the keys that the plan would use; none of what a case took away."""
     facts = {}
-    for subject, short in case.get("facts", {}).items():
-        kind, _, name = subject.partition(" ")
-        key = _key(kind, name, stage, found)
-        if key is None:
-            continue  # the case took away what the fact is of
-        told: dict[str, Any] = {"status": short} if isinstance(short, str) else dict(short)
-        bad = told.pop("bad", None)
-        failure = Failure(bad, f"{bad} it is", told.pop("revision", True)) if bad else None
-        status: Any = "failed" if bad else told.pop("status")
-        ended = None if status == "running" else NOW - told.pop("ago", 0.0)
-        failures = told.pop("failures", 1 if bad else 0)
-        facts[key] = Fact(key, status, NOW - 50, ended, failures=failures, failure=failure, **told)
+    for name, short in case.get("facts", {}).items():
+        kind, _, of = name.partition(" ")
+        key = _key(kind, of, stage, seen)
+        if key is not None:
+            facts[key] = _fact(key, {"status": short} if isinstance(short, str) else dict(short))
     return facts
 
 
-def _key(kind: str, name: str, stage: DesiredStage, found: Observed) -> Key | None:
-    container, route = found.container(name * 64), found.routes.routes.get(name)
+def _fact(key: Key, short: dict[str, Any]) -> Fact:
+    bad = short.pop("bad", None)
+    failure = Failure(bad, f"{bad} it is", short.pop("revision", True)) if bad else None
+    status: Any = "failed" if bad else short.pop("status")
+    ended = None if status == "running" else NOW - short.pop("ago", 0.0)
+    failures = short.pop("failures", 1 if bad else 0)
+    return Fact(key, status, NOW - 50, ended, failures=failures, failure=failure, **short)
+
+
+def _key(kind: str, name: str, stage: DesiredStage, seen: Observed) -> Key | None:
+    container, route = seen.container(name * 64), seen.routes.routes.get(name)
     match kind:
         case "Pull":
-            return keys.pull("registry.test/shop", name, found.memory.of(name).digest)
+            return keys.pull("registry.test/shop", name, seen.memory.of(name).digest)
         case "CheckDigest":
             return keys.digest("registry.test/shop", name)
         case "Write":

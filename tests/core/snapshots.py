@@ -1,6 +1,6 @@
 """What a person reads in each golden case: the pass's status, log and memory, and what `plan` says would come.
 
-`python -m tests.core.told` writes these pages anew, beside the cases; the difference to before is for review.
+`python -m tests.core.snapshots` writes these pages anew, beside the cases; the difference to before is for review.
 """
 
 import sys

@@ -60,8 +60,8 @@ def incumbents(draw: st.DrawFn) -> Incumbents:
 @given(TAGS)
 def test_any_tag_gives_a_valid_label(tag: str) -> None:
     """Safety: whatever a registry accepts as a tag, the hostname made of it is one."""
-    found = catalog_of(project(stages=[stage("dev", tag)]))
-    (instance,) = found.stages["shop/dev"].instances
+    catalog = catalog_of(project(stages=[stage("dev", tag)]))
+    (instance,) = catalog.stages["shop/dev"].instances
     assert instance.hostname is not None
     assert re.fullmatch(HOSTNAME_PATTERN, instance.hostname)
     assert all(len(label) <= 63 for label in instance.hostname.split("."))
@@ -70,15 +70,15 @@ def test_any_tag_gives_a_valid_label(tag: str) -> None:
 @given(DOCUMENTS, incumbents())
 def test_no_hostname_is_held_by_two(documents: list[Sourced], up: Incumbents) -> None:
     """Safety: every hostname that was granted was granted once, and the claims say to whom."""
-    found = catalog_of(*documents, incumbents=up)
+    catalog = catalog_of(*documents, incumbents=up)
     granted = [
         (hostname, key)
-        for key, item in found.stages.items()
-        for hostname in (*item.default_hostnames, *(instance.hostname for instance in item.instances))
+        for key, declared in catalog.stages.items()
+        for hostname in (*declared.default_hostnames, *(instance.hostname for instance in declared.instances))
         if hostname is not None
     ]
     assert len({hostname for hostname, _ in granted}) == len(granted)
-    assert dict(granted) == found.claims
+    assert dict(granted) == catalog.claims
 
 
 @given(DOCUMENTS, incumbents(), st.randoms(use_true_random=False))
@@ -92,8 +92,8 @@ def test_the_order_of_documents_does_not_matter(documents: list[Sourced], up: In
 @given(DOCUMENTS, incumbents())
 def test_tags_of_a_stage_are_distinct(documents: list[Sourced], up: Incumbents) -> None:
     """Safety: no tag and no label stands twice in a stage."""
-    for item in catalog_of(*documents, incumbents=up).stages.values():
-        labels = [names.dns_label(instance.tag) for instance in item.instances]
+    for declared in catalog_of(*documents, incumbents=up).stages.values():
+        labels = [names.dns_label(instance.tag) for instance in declared.instances]
         assert len(set(labels)) == len(labels)
 
 
@@ -101,9 +101,9 @@ def test_tags_of_a_stage_are_distinct(documents: list[Sourced], up: Incumbents) 
 def test_one_writer_for_each_volume(documents: list[Sourced], up: Incumbents) -> None:
     """Safety: a named volume belongs to one stage that is acted on."""
     mounted: dict[str, set[StageKey]] = {}
-    for key, item in catalog_of(*documents, incumbents=up).stages.items():
-        for mount in item.template.mounts:
-            if not item.suspend:
+    for key, declared in catalog_of(*documents, incumbents=up).stages.items():
+        for mount in declared.template.mounts:
+            if not declared.suspend:
                 mounted.setdefault(mount.source, set()).add(key)
     assert all(len(keys) == 1 for keys in mounted.values())
 

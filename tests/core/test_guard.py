@@ -28,9 +28,9 @@ async def test_a_source_that_cannot_be_read_deletes_nothing() -> None:
     assert set(guard.catalog(RULES, up).stages) == {"shop0/dev", "shop1/dev", "shop2/dev"}
     changed = project("shop1", at="1.yaml", stages=[stage("dev", "2")])
     await deliver(guard, changed, project("new", at="n.yaml", stages=[stage("dev", "1")]), complete=False)
-    found = guard.catalog(RULES, up)
-    assert set(found.stages) == {"shop0/dev", "shop1/dev", "shop2/dev", "new/dev"}
-    assert tags(found, "shop1/dev") == ["2"]
+    catalog = guard.catalog(RULES, up)
+    assert set(catalog.stages) == {"shop0/dev", "shop1/dev", "shop2/dev", "new/dev"}
+    assert tags(catalog, "shop1/dev") == ["2"]
     assert guard.holds() == ()
 
 
@@ -40,9 +40,9 @@ async def test_a_file_with_errors_keeps_its_last_good_documents() -> None:
     await deliver(guard, shops(1)[0], unread=["1.yaml"])
     assert set(guard.catalog(RULES, up).stages) == {"shop0/dev", "shop1/dev"}
     await deliver(guard, project("shop1", at="z.yaml", stages=[stage("dev", "2")]), shops(1)[0], unread=["1.yaml"])
-    found = guard.catalog(RULES, up)
-    assert tags(found, "shop1/dev") == ["2"]
-    assert found.stages["shop1/dev"].notices == ()
+    catalog = guard.catalog(RULES, up)
+    assert tags(catalog, "shop1/dev") == ["2"]
+    assert catalog.stages["shop1/dev"].notices == ()
 
 
 async def test_an_error_in_a_file_does_not_hand_its_project_to_a_duplicate() -> None:
@@ -57,15 +57,15 @@ async def test_nothing_is_pruned_until_every_source_delivered() -> None:
     """Stages and instances that are missing are left alone as long as one source was not heard."""
     guard = await started(LastGood(), A, B)
     await deliver(guard, *shops(1))
-    found = guard.catalog(RULES, NOTHING)
+    catalog = guard.catalog(RULES, NOTHING)
     assert not guard.complete
-    assert (found.stages["shop0/dev"].prune, found.stage("other/dev").prune) == (False, False)
+    assert (catalog.stages["shop0/dev"].prune, catalog.stage("other/dev").prune) == (False, False)
     await deliver(guard, source=B, complete=False)
     assert not guard.complete
     await deliver(guard, source=B)
     assert guard.complete
-    found = guard.catalog(RULES, NOTHING)
-    assert (found.stages["shop0/dev"].prune, found.stage("other/dev").prune) == (True, True)
+    catalog = guard.catalog(RULES, NOTHING)
+    assert (catalog.stages["shop0/dev"].prune, catalog.stage("other/dev").prune) == (True, True)
 
 
 async def test_a_source_of_unknown_name_is_a_mistake() -> None:
@@ -87,8 +87,8 @@ async def test_a_mass_deletion_waits_for_its_confirmation() -> None:
     """More than one and more than a quarter: the last good stays until exactly this set is confirmed."""
     guard, up = await accepted(*shops(4))
     await deliver(guard, *shops(2))
-    found = guard.catalog(RULES, up)
-    assert set(found.stages) == {f"shop{i}/dev" for i in range(4)}
+    catalog = guard.catalog(RULES, up)
+    assert set(catalog.stages) == {f"shop{i}/dev" for i in range(4)}
     (hold,) = guard.holds()
     assert hold.losses == (
         "shop2/dev: 1 would go, the stage is no longer declared",
@@ -135,9 +135,9 @@ async def test_nothing_is_pruned_while_a_change_is_held() -> None:
     """The last good documents say what runs; what they do not name is left alone as well."""
     guard, up = await accepted(*shops(4))
     await deliver(guard)
-    found = guard.catalog(RULES, up)
-    assert [item.prune for item in found.stages.values()] == [False] * 4
-    assert found.stage("other/dev").prune is False
+    catalog = guard.catalog(RULES, up)
+    assert [declared.prune for declared in catalog.stages.values()] == [False] * 4
+    assert catalog.stage("other/dev").prune is False
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ async def test_another_domain_waits() -> None:
     """The settings changed under a running guard: routes stay as they were until it is confirmed."""
     guard, up = await accepted(*shops(4))
     moved = replace(RULES, domain="example.org")
-    found = guard.catalog(moved, up)
-    assert found.claims == catalog_of(*shops(4)).claims
+    catalog = guard.catalog(moved, up)
+    assert catalog.claims == catalog_of(*shops(4)).claims
     (hold,) = guard.holds()
     assert hold.losses[0] == "shop0/dev: nothing would answer at stage-dev-shop0.example.com any more"
     assert guard.confirm(hold.digest)
@@ -254,11 +254,11 @@ async def test_another_domain_waits() -> None:
 @given(DOCUMENTS, st.data())
 async def test_what_a_failing_source_leaves_out_stays(documents: list[Sourced], data: st.DataObject) -> None:
     """Safety: any part of the documents, delivered as a part, is the same catalog."""
-    places = {(item.document.kind, item.document.metadata.name, item.origin.path): item for item in documents}
-    whole = [item for item in places.values() if item.origin.source == A]
+    places = {document.origin.document[1:]: document for document in documents}
+    whole = [document for document in places.values() if document.origin.source == A]
     guard, up = await accepted(*whole)
     before = guard.catalog(RULES, up)
-    part = [item for item in whole if data.draw(st.booleans())]
+    part = [document for document in whole if data.draw(st.booleans())]
     await deliver(guard, *part, complete=False)
     assert guard.catalog(RULES, up) == before
 
@@ -268,9 +268,9 @@ async def test_applying_a_path_never_prunes_other_stages() -> None:
     up = serving(catalog_of(*shops(4), project(stages=[stage("dev", "1", "2")])))
     guard = await started(LastGood(), B, prune=False)
     await deliver(guard, project(source=B, stages=[stage("dev", "2")]), source=B)
-    found: Catalog = guard.catalog(RULES, up)
+    catalog: Catalog = guard.catalog(RULES, up)
     assert guard.holds() == ()
-    assert (found.stage("shop0/dev").prune, found.stages["shop/dev"].prune) == (False, True)
+    assert (catalog.stage("shop0/dev").prune, catalog.stages["shop/dev"].prune) == (False, True)
 
 
 async def test_what_was_deleted_on_purpose_goes_without_asking() -> None:
@@ -314,7 +314,7 @@ async def test_lines_do_not_matter() -> None:
     await deliver(guard, *shops(2))
     guard.catalog(RULES, up)
     digest = guard.holds()[0].digest
-    await deliver(guard, *(replace(item, origin=replace(item.origin, line=7)) for item in shops(2)))
+    await deliver(guard, *(replace(document, origin=replace(document.origin, line=7)) for document in shops(2)))
     guard.catalog(RULES, up)
     assert guard.holds()[0].digest == digest
     assert guard.confirm(digest)

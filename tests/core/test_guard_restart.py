@@ -31,10 +31,10 @@ async def test_another_domain_after_a_restart_waits() -> None:
     moved = replace(RULES, domain="example.org")
     guard = await started(store)
     await deliver(guard, *shops(4))
-    found = guard.catalog(moved, up)
-    assert [item.suspend for item in found.stages.values()] == [True] * 4
+    catalog = guard.catalog(moved, up)
+    assert [declared.suspend for declared in catalog.stages.values()] == [True] * 4
     assert guard.confirm(guard.holds()[0].digest)
-    assert [item.suspend for item in guard.catalog(moved, up).stages.values()] == [False] * 4
+    assert [declared.suspend for declared in guard.catalog(moved, up).stages.values()] == [False] * 4
 
 
 async def test_another_domain_waits_without_a_store_and_before_all_was_heard() -> None:
@@ -45,9 +45,9 @@ async def test_another_domain_waits_without_a_store_and_before_all_was_heard() -
     guard.catalog(moved, up)
     await deliver(guard, source=B)
     await deliver(guard, *shops(4))
-    found = guard.catalog(moved, up)
+    catalog = guard.catalog(moved, up)
     assert len(guard.holds()[0].losses) == 8
-    assert [item.suspend for item in found.stages.values()] == [True] * 4
+    assert [declared.suspend for declared in catalog.stages.values()] == [True] * 4
 
 
 async def test_a_held_change_stops_no_stage_whose_routes_stay() -> None:
@@ -57,8 +57,27 @@ async def test_a_held_change_stops_no_stage_whose_routes_stay() -> None:
     up = replace(up, hostnames={**up.hostnames, "stage-dev-shop0-0.example.com": ("shop0/dev", "0")})
     guard = await started(store)
     await deliver(guard)
-    assert [item.suspend for item in guard.catalog(RULES, up).stages.values()] == [False] * 4
+    assert [declared.suspend for declared in guard.catalog(RULES, up).stages.values()] == [False] * 4
     assert len(guard.holds()[0].losses) == 4
+
+
+async def test_what_was_restored_once_is_not_restored_again() -> None:
+    """The first look is tried until it succeeds: what was delivered and allowed meanwhile stays so."""
+    store = LastGood()
+    _, up = await accepted(*shops(4), store=store)
+    guard = await started(store)
+    await deliver(guard, *shops(1))
+    guard.catalog(RULES, up)
+    assert guard.confirm(guard.holds()[0].digest)
+    guard.catalog(RULES, up)
+    await guard.keep()
+    await guard.restore()
+    await deliver(guard, complete=False)
+    catalog = guard.catalog(RULES, up)
+    assert guard.complete
+    assert catalog.prune
+    assert list(catalog.stages) == ["shop0/dev"]
+    assert not guard.holds()
 
 
 async def test_a_silent_source_does_not_switch_the_guard_off() -> None:
@@ -81,9 +100,9 @@ async def test_a_restart_holds_nothing_back_by_itself() -> None:
     for memory in (store, LastGood()):
         guard = await started(memory, percent=0)
         await deliver(guard, *documents)
-        found = guard.catalog(RULES, replace(halfway, hostnames={**up.hostnames, **older}))
+        catalog = guard.catalog(RULES, replace(halfway, hostnames={**up.hostnames, **older}))
         assert guard.holds() == ()
-        assert tags(found) == ["1", "2", "3", "4"]
+        assert tags(catalog) == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -93,14 +112,14 @@ async def test_a_mass_deletion_over_a_restart_waits(lost: bool) -> None:
     _, up = await accepted(*shops(4), store=store)
     guard = await started(LastGood() if lost else store)
     await deliver(guard, *shops(1))
-    found = guard.catalog(RULES, up)
+    catalog = guard.catalog(RULES, up)
     (hold,) = guard.holds()
     assert len(hold.losses) == 3
-    assert found.stage("shop3/dev").prune is False
-    assert "shop0/dev" in found.stages
+    assert catalog.stage("shop3/dev").prune is False
+    assert "shop0/dev" in catalog.stages
     assert guard.confirm(hold.digest)
-    found = guard.catalog(RULES, up)
-    assert (set(found.stages), found.stage("shop3/dev").prune) == ({"shop0/dev"}, True)
+    catalog = guard.catalog(RULES, up)
+    assert (set(catalog.stages), catalog.stage("shop3/dev").prune) == ({"shop0/dev"}, True)
 
 
 async def test_the_last_good_documents_outlive_the_controller() -> None:
@@ -131,18 +150,18 @@ async def test_a_dropped_source_needs_a_confirmation() -> None:
     up = serving(catalog_of(*shops(2), project("old", source=B, stages=[stage("dev", "1")])))
     guard = await started(LastGood(), A)
     await deliver(guard, *shops(2, "2"))
-    found = guard.catalog(RULES, up)
-    assert [found.stage(key).prune for key in ("old/dev", "older/dev", "shop0/dev")] == [
+    catalog = guard.catalog(RULES, up)
+    assert [catalog.stage(key).prune for key in ("old/dev", "older/dev", "shop0/dev")] == [
         False,
         True,
         True,
     ]
-    assert tags(found, "shop0/dev") == ["2"]
+    assert tags(catalog, "shop0/dev") == ["2"]
     assert B in guard.holds()[0].message
     assert guard.holds()[0].losses == ("old/dev: 1 would go, the stage is no longer declared",)
     await deliver(guard, *shops(1, "2"))
-    found = guard.catalog(RULES, up)
-    assert (set(found.stages), found.stage("old/dev").prune) == ({"shop0/dev"}, False)
+    catalog = guard.catalog(RULES, up)
+    assert (set(catalog.stages), catalog.stage("old/dev").prune) == ({"shop0/dev"}, False)
     assert guard.confirm(guard.holds()[0].digest)
     assert guard.catalog(RULES, up).stage("old/dev").prune is True
     await deliver(guard, *shops(1, "3"))
@@ -172,14 +191,14 @@ async def test_requests_of_a_dropped_source_need_a_confirmation() -> None:
     guard = await started(store, A)
     await deliver(guard, *mine)
     for _ in range(2):
-        found = guard.catalog(RULES, up)
+        catalog = guard.catalog(RULES, up)
         assert guard.holds()[0].losses == ("shop/dev: 2 would go, it is no longer declared",)
-        assert (found.stages["shop/dev"].prune, found.stages["shop0/dev"].prune) == (False, True)
+        assert (catalog.stages["shop/dev"].prune, catalog.stages["shop0/dev"].prune) == (False, True)
 
 
 async def test_a_renamed_source_is_not_a_dropped_one() -> None:
     """What the new one declares as well stays by its word; containers carry the old name for long."""
-    up = serving(catalog_of(*(of_source(item, B) for item in shops(4))))
+    up = serving(catalog_of(*(of_source(document, B) for document in shops(4))))
     guard = await started(LastGood(), A)
     await deliver(guard, *shops(4))
     assert guard.catalog(RULES, up) == catalog_of(*shops(4), incumbents=up)
@@ -192,15 +211,15 @@ async def test_a_renamed_source_is_not_a_dropped_one() -> None:
 async def test_no_change_takes_more_than_it_may(old: list[Sourced], new: list[Sourced], restarted: bool) -> None:
     """Safety: whatever is written next, what is pruned without being asked is one instance or at most a quarter."""
     store = LastGood()
-    guard, up = await accepted(*(of_source(item, A) for item in old), store=store)
+    guard, up = await accepted(*(of_source(document, A) for document in old), store=store)
     if restarted:
         guard = await started(store)
-    await deliver(guard, *(of_source(item, A) for item in new))
-    found = guard.catalog(RULES, up)
-    if found.prune:
-        declared = {key: len(item.instances) for key, item in found.stages.items()}
-        before = catalog_of(*(of_source(item, A) for item in old), incumbents=up).stages
-        room = {key: item.max_instances or len(item.instances) for key, item in before.items()}
+    await deliver(guard, *(of_source(document, A) for document in new))
+    catalog = guard.catalog(RULES, up)
+    if catalog.prune:
+        declared = {key: len(stage.instances) for key, stage in catalog.stages.items()}
+        before = catalog_of(*(of_source(document, A) for document in old), incumbents=up).stages
+        room = {key: stage.max_instances or len(stage.instances) for key, stage in before.items()}
         # What is beyond maxInstances goes anyway.
         kept = {key: min(len(tags), room.get(key, len(tags))) for key, tags in up.running.items()}
         lost = sum(max(0, count - declared.get(key, 0)) for key, count in kept.items())
@@ -216,14 +235,14 @@ async def test_a_source_that_was_not_heard_yet_keeps_what_runs_by_it() -> None:
     taker = project("taker", source=A, stages=[stage("dev", "1", domains=["www.example.org"])])
     guard = await started(LastGood(), A, B)
     await deliver(guard, twin, taker)
-    found = guard.catalog(RULES, up)
+    catalog = guard.catalog(RULES, up)
     assert guard.holds() == ()
-    assert (found.stages["shop/dev"].suspend, found.stages["taker/dev"].suspend) == (True, True)
-    assert found.stage("blog/dev").prune is False
+    assert (catalog.stages["shop/dev"].suspend, catalog.stages["taker/dev"].suspend) == (True, True)
+    assert catalog.stage("blog/dev").prune is False
     await deliver(guard, theirs, domain, source=B)
-    found = guard.catalog(RULES, up)
-    assert (tags(found), found.stages["shop/dev"].suspend) == (["1"], False)
-    assert found.claims["www.example.org"] == "blog/dev"
+    catalog = guard.catalog(RULES, up)
+    assert (tags(catalog), catalog.stages["shop/dev"].suspend) == (["1"], False)
+    assert catalog.claims["www.example.org"] == "blog/dev"
 
 
 async def test_a_late_source_that_comes_back_smaller_is_held() -> None:
@@ -234,9 +253,9 @@ async def test_a_late_source_that_comes_back_smaller_is_held() -> None:
     guard.catalog(RULES, up)
     assert guard.holds() == ()
     await deliver(guard, source=B)
-    found = guard.catalog(RULES, up)
+    catalog = guard.catalog(RULES, up)
     assert len(guard.holds()[0].losses) == 3
-    assert found.stage("b0/dev").prune is False
+    assert catalog.stage("b0/dev").prune is False
 
 
 async def test_part_of_a_silent_source_is_not_its_last_good() -> None:
@@ -254,8 +273,8 @@ async def test_an_unreadable_file_is_no_deletion_when_its_last_good_documents_ar
     _, up = await accepted(*shops(2), store=LastGood())
     guard = await started(LastGood())
     await deliver(guard, shops(2)[0], unread=["1.yaml"])
-    found = guard.catalog(RULES, up)
-    assert (guard.complete, found.stage("shop1/dev").prune) == (False, False)
+    catalog = guard.catalog(RULES, up)
+    assert (guard.complete, catalog.stage("shop1/dev").prune) == (False, False)
     await deliver(guard, *shops(2))
     assert (guard.complete, guard.catalog(RULES, up).prune) == (True, True)
 

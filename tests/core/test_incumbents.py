@@ -15,9 +15,9 @@ def test_what_passed_or_has_a_route_runs() -> None:
     one_off = replace(OLD, id="c" * 64, tag="3", role="preDeploy")
     leaving = replace(OLD, id="d" * 64, tag="4", state="removing")
     assert incumbents([NEW, OLD, one_off, leaving], [], {}).running == {"shop/dev": {"1"}}
-    found = incumbents([NEW, OLD], [OLD_ROUTE], {})
-    assert found.running == {"shop/dev": {"1", "2"}}
-    assert found.hostnames == {"shop.test": ("shop/dev", "2")}
+    routed = incumbents([NEW, OLD], [OLD_ROUTE], {})
+    assert routed.running == {"shop/dev": {"1", "2"}}
+    assert routed.hostnames == {"shop.test": ("shop/dev", "2")}
 
 
 def test_the_newest_container_tells_who_declared_a_stage() -> None:
@@ -29,6 +29,6 @@ def test_the_newest_container_tells_who_declared_a_stage() -> None:
 
 def test_what_is_remembered_beats_a_label() -> None:
     """When a tag was first seen: from the store, else from its containers; a store that was lost tells nothing."""
-    items = [replace(OLD, seen=5), replace(NEW, seen=0)]
+    containers = [replace(OLD, seen=5), replace(NEW, seen=0)]
     memory = StageMemory(instances={"1": InstanceMemory(), "2": InstanceMemory(seen=7)})
-    assert incumbents(items, [], {"shop/dev": memory}).seen == {("shop/dev", "1"): 5, ("shop/dev", "2"): 7}
+    assert incumbents(containers, [], {"shop/dev": memory}).seen == {("shop/dev", "1"): 5, ("shop/dev", "2"): 7}

@@ -1,4 +1,4 @@
-"""Golden cases of one pass: declared + seen + remembered → actions, phases, readiness."""
+"""Golden cases of one pass: declared + seen + remembered → actions. Phases, conditions and log are on the pages."""
 
 import fnmatch
 from collections.abc import Mapping
@@ -11,24 +11,12 @@ from tests.core import plan_cases
 
 @pytest.mark.parametrize("case", plan_cases.cases(), ids=lambda case: case["case"].replace(" ", "-"))
 def test_case(case: Mapping[str, Any]) -> None:
-    """The pass does exactly what the case says, in that order, and says so."""
-    found = plan_cases.run(case)
-
-    told = [plan_cases.words(action) for action in found.actions]
-    assert len(case["then"]) == len(told), told
-    assert all(fnmatch.fnmatchcase(have, want) for have, want in zip(told, case["then"], strict=True)), told
-    phases = {item.tag: item.phase for item in found.status.instances}
-    assert case.get("phases", {}).items() <= phases.items()
-    if "ready" in case:
-        ready = found.status.condition("Ready")
-        assert ready is not None
-        assert case["ready"] == ready.status
-        assert case.get("why", ready.reason) == ready.reason
-    if "log" in case:
-        assert case["log"] == [f"{line.level} {line.step}" for line in found.transitions]
-    if "wake" in case:
-        assert found.wake == plan_cases.NOW + case["wake"]
-    assert found.reason
+    """The pass does exactly what the case says, in that order, and gives a reason."""
+    decided = plan_cases.run(case)
+    actions = [plan_cases.words(action) for action in decided.actions]
+    assert len(case["then"]) == len(actions), actions
+    assert all(map(fnmatch.fnmatchcase, actions, case["then"])), actions
+    assert decided.reason
 
 
 @pytest.mark.parametrize("case", plan_cases.cases(), ids=lambda case: case["case"].replace(" ", "-"))

@@ -21,9 +21,9 @@ STAGE = plan_cases.desired(CASE)
 PULLED = plan_cases.observed(CASE, STAGE)
 
 
-def creation(found: Plan) -> Create:
+def creation(decided: Plan) -> Create:
     """The one creation of a plan."""
-    [made] = [action for action in found.actions if isinstance(action, Create)]
+    [made] = [action for action in decided.actions if isinstance(action, Create)]
     return made
 
 
@@ -60,8 +60,8 @@ def test_a_lost_store_goes_on_behind_the_highest_number_that_is_seen() -> None:
 def test_another_revision_counts_for_itself() -> None:
     """The number is that of this revision, so that names tell how often it was tried."""
     case = CASE | {"containers": {"a": {"tag": "1.0", "made": "before", "attempt": 7, "passed": True}}}
-    found = plan(STAGE, plan_cases.observed(case, STAGE), Rules(), NOW)
-    assert creation(found).spec.name.endswith("-1")
+    decided = plan(STAGE, plan_cases.observed(case, STAGE), Rules(), NOW)
+    assert creation(decided).spec.name.endswith("-1")
 
 
 def test_a_port_of_the_host_is_published_only_where_the_proxy_comes_that_way() -> None:
@@ -84,24 +84,24 @@ def test_an_image_that_somebody_pruned_is_pulled_again() -> None:
 
 @pytest.mark.parametrize("reason", ["PolicyDenied", "InvalidConfig"])
 def test_what_another_try_cannot_mend_is_given_up_at_once(reason: str) -> None:
-    """Although nothing of the stage has ever passed (design §4)."""
+    """Although nothing of the stage has ever passed."""
     first = plan(STAGE, PULLED, Rules(), NOW)
     bad = failed(replace(PULLED, memory=first.memory), creation(first).key, Failure(reason, "refused", True), 0.0)
-    found = plan(STAGE, bad, Rules(), NOW)
-    quarantine = found.memory.of("1.0").quarantine
+    decided = plan(STAGE, bad, Rules(), NOW)
+    quarantine = decided.memory.of("1.0").quarantine
     assert quarantine is not None
     assert quarantine.reason == reason
-    assert found.memory.of("1.0").rollout is None
+    assert decided.memory.of("1.0").rollout is None
 
 
 def test_any_other_failure_of_the_very_first_is_tried_again() -> None:
-    """Until the progress deadline, with a pause; then it is given up (design §4)."""
+    """Until the progress deadline, with a pause; then it is given up."""
     first = plan(STAGE, PULLED, Rules(), NOW)
     bad = failed(replace(PULLED, memory=first.memory), creation(first).key, Failure("StartRefused", "no", True), 0.0)
-    found = plan(STAGE, bad, Rules(), NOW)
-    rollout = found.memory.of("1.0").rollout
-    assert found.memory.of("1.0").quarantine is None
-    assert found.memory.of("1.0").seen == 0
+    decided = plan(STAGE, bad, Rules(), NOW)
+    rollout = decided.memory.of("1.0").rollout
+    assert decided.memory.of("1.0").quarantine is None
+    assert decided.memory.of("1.0").seen == 0
     assert rollout is not None
     assert rollout.tries == 1
     assert NOW < rollout.retry_at <= NOW + 1

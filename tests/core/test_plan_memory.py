@@ -29,24 +29,24 @@ def broken(**changed: Any) -> dict[str, Any]:
     return {**case, **rest, "containers": {"a": {"tag": "1.0", "passed": True}}, "memory": memory}
 
 
-def quarantine(found: Plan) -> Quarantine | None:
+def quarantine(decided: Plan) -> Quarantine | None:
     """What is remembered of 2.0."""
-    return found.memory.of("2.0").quarantine
+    return decided.memory.of("2.0").quarantine
 
 
 def test_what_failed_is_not_tried_again_by_itself() -> None:
     """Safety: the same revision, checked in the same way (S22)."""
-    found = plan_cases.run(broken())
-    assert quarantine(found) is not None
-    assert not any(isinstance(action, Pull | Create) for action in found.actions)
+    decided = plan_cases.run(broken())
+    assert quarantine(decided) is not None
+    assert not any(isinstance(action, Pull | Create) for action in decided.actions)
 
 
 @pytest.mark.parametrize("changed", [{"revision": "another"}, {"gate": "another"}], ids=["revision", "check"])
 def test_another_revision_or_check_gets_its_try_and_ends_the_quarantine(changed: dict[str, str]) -> None:
-    """Whoever mends something wants to see it tried; going back to the old one is another try too (design §4)."""
-    found = plan_cases.run(broken(**changed))
-    assert quarantine(found) is None
-    assert any(isinstance(action, Create) for action in found.actions)
+    """Whoever mends something wants to see it tried; going back to the old one is another try too."""
+    decided = plan_cases.run(broken(**changed))
+    assert quarantine(decided) is None
+    assert any(isinstance(action, Create) for action in decided.actions)
 
 
 def test_a_quarantine_outlives_that_its_tag_is_not_declared_for_a_while() -> None:
@@ -85,12 +85,12 @@ def test_one_that_breaks_before_it_has_proven_itself_is_given_up(state: dict[str
     opened = plan_cases.run({**case, "containers": {**case["containers"], "b": {"tag": "2.0"}}})
     rollout = opened.memory.of("2.0").rollout
     assert rollout is not None
-    found = plan_cases.run({**case, "memory": {"instances": {"2.0": {"rollout": rollout.model_dump()}}}})
-    kept = quarantine(found)
+    decided = plan_cases.run({**case, "memory": {"instances": {"2.0": {"rollout": rollout.model_dump()}}}})
+    kept = quarantine(decided)
     assert kept is not None
     assert kept.reason == "FailedAfterGate"
     assert words in kept.message
-    assert {action.container.id[0] for action in found.actions if isinstance(action, Stop | Remove)} <= {"b"}
+    assert {action.container.id[0] for action in decided.actions if isinstance(action, Stop | Remove)} <= {"b"}
 
 
 def test_a_worker_that_was_replaced_stays_until_its_successor_has_passed() -> None:
@@ -103,8 +103,8 @@ def test_a_worker_that_was_replaced_stays_until_its_successor_has_passed() -> No
             "c": {"tag": "3.0", "born": NOW - 10},
         },
     }
-    found = plan_cases.run(case)
-    assert {item.tag: item.phase for item in found.status.instances}["2.0"] == "HeldOver"
+    decided = plan_cases.run(case)
+    assert {item.tag: item.phase for item in decided.status.instances}["2.0"] == "HeldOver"
     proven = {**case, "containers": {**case["containers"], "c": {"tag": "3.0", "passed": True}}, "settled": ["c"]}
     after = plan_cases.run(proven)
     assert {item.tag: item.phase for item in after.status.instances}["2.0"] == "Draining"
@@ -117,10 +117,10 @@ def test_what_is_waited_for_lasts_as_long_on_a_clock_that_was_set() -> None:
     fresh = InstanceMemory(born=6, rollout=rollout.model_copy(update={"retry_at": 0.0}))
     memory = StageMemory(instances={"1": waiting, "2": fresh, "3": InstanceMemory()}, draining={"a": 95})
 
-    found = memory.carried(-50)
+    carried = memory.carried(-50)
 
-    assert found.draining == {"a": 45}
-    first, second, third = (found.of(tag) for tag in "123")
+    assert carried.draining == {"a": 45}
+    first, second, third = (carried.of(tag) for tag in "123")
     assert (first.born, first.switched_at) == (5, 40)
     assert first.rollout == rollout.model_copy(update={"started_at": 50, "retry_at": 60})
     assert (second.switched_at, second.rollout) == (0, rollout.model_copy(update={"started_at": 50, "retry_at": 0.0}))

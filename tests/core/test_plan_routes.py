@@ -34,21 +34,21 @@ def seeing(routes: dict[str, Route]) -> Observed:
     return replace(SEEN, routes=replace(SEEN.routes, routes=routes))
 
 
-def written(found: Plan) -> list[str]:
+def written(decided: Plan) -> list[str]:
     """Hostnames whose routes are set."""
-    return [action.route.hostname for action in found.actions if isinstance(action, SetRoute)]
+    return [action.route.hostname for action in decided.actions if isinstance(action, SetRoute)]
 
 
-def gates(found: Plan) -> int:
+def gates(decided: Plan) -> int:
     """How many gates are begun."""
-    return sum(isinstance(action, Gate) for action in found.actions)
+    return sum(isinstance(action, Gate) for action in decided.actions)
 
 
 def test_an_address_that_moved_is_written_without_a_gate() -> None:
     """Safety: somebody else may have the old address by now; what served needs no proof to be reached again."""
-    found = run(host="10.9.9.9")
-    assert written(found) == ["stage.test"]
-    assert gates(found) == 0
+    decided = run(host="10.9.9.9")
+    assert written(decided) == ["stage.test"]
+    assert gates(decided) == 0
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_an_address_that_moved_is_written_without_a_gate() -> None:
 )
 def test_anything_else_is_written_after_a_gate(changed: dict[str, object]) -> None:
     """Traffic goes only to a start of a container whose gate said yes while we were looking."""
-    found = run(**changed)
-    assert written(found) == []
-    assert gates(found) == 1
+    decided = run(**changed)
+    assert written(decided) == []
+    assert gates(decided) == 1
 
 
 def test_what_is_as_declared_is_not_written() -> None:
     """Zero writes at rest (S12)."""
-    found = plan(STAGE, SEEN, Rules(), plan_cases.NOW)
-    assert written(found) == []
+    decided = plan(STAGE, SEEN, Rules(), plan_cases.NOW)
+    assert written(decided) == []
 
 
 def test_who_serves_is_remembered_and_nobody_else() -> None:
@@ -74,7 +74,7 @@ def test_who_serves_is_remembered_and_nobody_else() -> None:
     proven = {
         keys.verify(route): Fact(keys.verify(route), "succeeded", 1.0, 2.0) for route in SEEN.routes.routes.values()
     }
-    found = plan(STAGE, replace(SEEN, facts=proven), Rules(), plan_cases.NOW)
-    assert found.memory.target == "2.0"
-    again = plan(STAGE, replace(SEEN, facts=proven, memory=found.memory), Rules(), plan_cases.NOW)
+    decided = plan(STAGE, replace(SEEN, facts=proven), Rules(), plan_cases.NOW)
+    assert decided.memory.target == "2.0"
+    again = plan(STAGE, replace(SEEN, facts=proven, memory=decided.memory), Rules(), plan_cases.NOW)
     assert again.memory.target == "2.0"

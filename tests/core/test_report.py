@@ -28,24 +28,24 @@ def run(**changes: Any) -> Plan:
     return plan_cases.run({**UP, **changes, "facts": {**FACTS, **changes.get("facts", {})}})
 
 
-def conditions(found: Plan) -> list[str]:
+def conditions(decided: Plan) -> list[str]:
     """Type, status and reason of each."""
-    return [f"{item.type}={item.status} {item.reason}" for item in found.status.conditions]
+    return [f"{item.type}={item.status} {item.reason}" for item in decided.status.conditions]
 
 
-def of(found: Plan, tag: str) -> InstanceStatus:
+def of(decided: Plan, tag: str) -> InstanceStatus:
     """One instance."""
-    return next(item for item in found.status.instances if item.tag == tag)
+    return next(item for item in decided.status.instances if item.tag == tag)
 
 
 def test_a_stage_at_rest() -> None:
     """Ready and healthy; each instance says what it is and where it answers."""
-    found = run()
-    assert conditions(found) == ["Ready=True Converged", "Healthy=True Healthy"]
-    assert found.status.reason.startswith("nothing to do: ")
-    assert (found.status.ready, found.status.settled) == (True, True)
-    assert found.status.urls == ("http://stage.test",)
-    one, two = of(found, "1.0"), of(found, "2.0")
+    decided = run()
+    assert conditions(decided) == ["Ready=True Converged", "Healthy=True Healthy"]
+    assert decided.status.reason.startswith("nothing to do: ")
+    assert (decided.status.ready, decided.status.settled) == (True, True)
+    assert decided.status.urls == ("http://stage.test",)
+    one, two = of(decided, "1.0"), of(decided, "2.0")
     assert (one.phase, one.sync, one.health, one.default) == ("Running", "Synced", "Healthy", False)
     assert (two.phase, two.sync, two.health, two.default) == ("Running", "Synced", "Healthy", True)
     assert one.urls == ("http://1.0.test",)
@@ -57,26 +57,26 @@ def test_a_stage_at_rest() -> None:
 
 def test_a_hostname_that_somebody_else_holds() -> None:
     """Ready is False with the holder's name, the address is not promised, and everything else goes on."""
-    found = run(foreign={"1.0.test": "a host of Ann"}, routes={"2.0.test": "b", "stage.test": "b"})
-    assert conditions(found) == [
+    decided = run(foreign={"1.0.test": "a host of Ann"}, routes={"2.0.test": "b", "stage.test": "b"})
+    assert conditions(decided) == [
         "Ready=False HostnameConflict",
         "Stalled=True HostnameConflict",
         "Healthy=True Healthy",
     ]
-    ready = found.status.condition("Ready")
+    ready = decided.status.condition("Ready")
     assert ready is not None
     assert ready.message == "1.0.test is held by a host of Ann"
-    assert of(found, "1.0").urls == ()
-    assert of(found, "2.0").urls == ("http://2.0.test", "http://stage.test")
-    assert found.status.reason == "1.0.test is held by a host of Ann"
+    assert of(decided, "1.0").urls == ()
+    assert of(decided, "2.0").urls == ("http://2.0.test", "http://stage.test")
+    assert decided.status.reason == "1.0.test is held by a host of Ann"
 
 
 def test_a_tag_that_was_pushed_again() -> None:
     """A condition of its own, beside Ready."""
     memory = {"instances": {"1.0": {"moved": "sha256:new"}}}
-    found = run(memory=memory)
-    assert conditions(found) == ["Ready=True Converged", "Healthy=True Healthy", "TagMoved=True TagMoved"]
-    moved = found.status.condition("TagMoved")
+    decided = run(memory=memory)
+    assert conditions(decided) == ["Ready=True Converged", "Healthy=True Healthy", "TagMoved=True TagMoved"]
+    moved = decided.status.condition("TagMoved")
     assert moved is not None
     assert moved.message.startswith("1.0: pushed again")
 
@@ -84,17 +84,17 @@ def test_a_tag_that_was_pushed_again() -> None:
 def test_one_that_is_sick() -> None:
     """Healthy is False and says who; nothing is going on, so the stage is stalled."""
     fact = {"status": "running", "data": {"ok": "false", "failed": "3"}, "note": "status 503"}
-    found = run(facts={"Watch a": fact})
-    assert conditions(found) == ["Ready=False Unhealthy", "Stalled=True Unhealthy", "Healthy=False Unhealthy"]
-    assert (of(found, "1.0").health, of(found, "2.0").health) == ("Unhealthy", "Healthy")
-    healthy = found.status.condition("Healthy")
+    decided = run(facts={"Watch a": fact})
+    assert conditions(decided) == ["Ready=False Unhealthy", "Stalled=True Unhealthy", "Healthy=False Unhealthy"]
+    assert (of(decided, "1.0").health, of(decided, "2.0").health) == ("Unhealthy", "Healthy")
+    healthy = decided.status.condition("Healthy")
     assert healthy is not None
     assert healthy.message == "1.0: status 503"
 
 
 def test_a_rollout_on_its_way() -> None:
     """Reconciling, with what it waits for; the old one is shown as what serves."""
-    found = plan_cases.run(
+    decided = plan_cases.run(
         {
             "stage": {"tags": ["1.0"]},
             "containers": {"a": {"tag": "1.0", "made": "before", "passed": True}, "b": {"tag": "1.0", "attempt": 2}},
@@ -102,10 +102,10 @@ def test_a_rollout_on_its_way() -> None:
             "facts": {**FACTS, "Gate b": "running"},
         }
     )
-    assert conditions(found)[:2] == ["Ready=False Progressing", "Reconciling=True Progressing"]
-    one = of(found, "1.0")
+    assert conditions(decided)[:2] == ["Ready=False Progressing", "Reconciling=True Progressing"]
+    one = of(decided, "1.0")
     assert (one.phase, one.sync, one.health, one.container) == ("Gating", "OutOfSync", "Healthy", "name-a")
-    assert not found.status.settled
+    assert not decided.status.settled
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_history_is_told_which_rollout_it_is() -> None:
         "routes": {"1.0.test": "a", "stage.test": "a"},
         "facts": {"Gate b": {"bad": "HealthCheckFailed"}, "Watch a": "running"},
     }
-    found = plan_cases.run(case)
-    mine = [line for line in found.transitions if line.tag == "2.0"]
+    decided = plan_cases.run(case)
+    mine = [line for line in decided.transitions if line.tag == "2.0"]
     assert [(line.kind, line.step) for line in mine] == [
         ("started", "start"),
         ("step", "gate"),
@@ -142,7 +142,7 @@ def test_history_is_told_which_rollout_it_is() -> None:
     assert len({(line.rollout, line.rollout_kind, line.revision) for line in mine}) == 1
     assert mine[0].rollout_kind == "deploy"
     assert mine[0].rollout
-    assert mine[0].revision == of(found, "2.0").revision != ""
+    assert mine[0].revision == of(decided, "2.0").revision != ""
     assert (mine[-1].reason, mine[-1].message, mine[-1].level) == (
         "HealthCheckFailed",
         "HealthCheckFailed it is",
@@ -160,24 +160,24 @@ def test_history_is_told_which_rollout_it_is() -> None:
 )
 def test_a_suspended_stage_says_who_suspended_it(case: dict[str, Any], by: str) -> None:
     """Nothing is done, and nobody waits for it."""
-    found = plan_cases.run({"containers": {"a": {"tag": "1.0", "passed": True}}, **case})
-    suspended = found.status.condition("Suspended")
+    decided = plan_cases.run({"containers": {"a": {"tag": "1.0", "passed": True}}, **case})
+    suspended = decided.status.condition("Suspended")
     assert suspended is not None
     assert suspended.message == by
-    assert found.status.reason == f"suspended: {by}; nothing is changed"
-    assert found.actions == ()
-    assert found.status.settled
+    assert decided.status.reason == f"suspended: {by}; nothing is changed"
+    assert decided.actions == ()
+    assert decided.status.settled
 
 
 def test_a_suspended_stage_shows_what_serves() -> None:
     """Looking and reporting go on: URLs and the default are those of the routes that were seen."""
-    found = run(stage={"tags": ["1.0", "2.0"], "suspend": True})
-    assert [(item.tag, item.phase, item.default) for item in found.status.instances] == [
+    decided = run(stage={"tags": ["1.0", "2.0"], "suspend": True})
+    assert [(item.tag, item.phase, item.default) for item in decided.status.instances] == [
         ("1.0", "Suspended", False),
         ("2.0", "Suspended", True),
     ]
-    assert of(found, "1.0").urls == of(run(), "1.0").urls == ("http://1.0.test",)
-    assert set(of(found, "2.0").urls) == {"http://2.0.test", "http://stage.test"}
+    assert of(decided, "1.0").urls == of(run(), "1.0").urls == ("http://1.0.test",)
+    assert set(of(decided, "2.0").urls) == {"http://2.0.test", "http://stage.test"}
     without = run(stage={"tags": ["1.0", "2.0"], "suspend": True}, routes={})
     assert [(item.default, item.urls) for item in without.status.instances] == [(False, ())] * 2
 
@@ -200,10 +200,10 @@ def test_why_a_tag_is_held_over(stage: dict[str, Any], words: str) -> None:
 
 def test_an_empty_list_that_lets_go_of_the_default_tag_says_so() -> None:
     """What is declared is reached, and a person who forgot the defaultTag reads why nothing runs."""
-    found = plan_cases.run({"stage": {"tags": [], "default_tag": "1.0"}})
-    assert found.status.ready
-    assert "instances: [] removes defaultTag 1.0 too" in found.status.reason
-    assert found.status.conditions[0].message in found.status.reason
+    decided = plan_cases.run({"stage": {"tags": [], "default_tag": "1.0"}})
+    assert decided.status.ready
+    assert "instances: [] removes defaultTag 1.0 too" in decided.status.reason
+    assert decided.status.conditions[0].message in decided.status.reason
     nothing = plan_cases.run({"stage": {"tags": []}})
     assert nothing.status.reason == "nothing to do: 0 instances as declared"
 
@@ -211,10 +211,10 @@ def test_an_empty_list_that_lets_go_of_the_default_tag_says_so() -> None:
 def test_two_notices_of_one_reason_are_one_condition() -> None:
     """Kubernetes keys conditions by type: both messages are in the one condition, each of them once."""
     told = [["HostnameConflict", "a.test is taken"], ["HostnameConflict", "b.test is taken"]]
-    found = run(stage={"tags": ["1.0", "2.0"], "notices": [*told, told[0]]})
-    types = [item.type for item in found.status.conditions]
+    decided = run(stage={"tags": ["1.0", "2.0"], "notices": [*told, told[0]]})
+    types = [item.type for item in decided.status.conditions]
     assert sorted(types) == sorted({*types})
-    conflict = found.status.condition("HostnameConflict")
+    conflict = decided.status.condition("HostnameConflict")
     assert conflict is not None
     assert conflict.message == "a.test is taken; b.test is taken"
 
@@ -224,7 +224,7 @@ def test_what_is_evicted_is_told_so_until_it_is_gone(passed: bool) -> None:
     """It is declared still, also while it drains and has not its mark any more."""
     up = {**UP["containers"], "a": {"tag": "1.0", "passed": passed}}
     routes = {"2.0.test": "b", "stage.test": "b"}
-    found = run(stage={"tags": ["1.0", "2.0"], "max_instances": 1}, containers=up, routes=routes)
-    one = of(found, "1.0")
+    decided = run(stage={"tags": ["1.0", "2.0"], "max_instances": 1}, containers=up, routes=routes)
+    one = of(decided, "1.0")
     assert (one.phase, one.reason) == ("Draining", "Evicted")
     assert "beyond maxInstances" in one.message

@@ -21,9 +21,9 @@ BUGS = (
             ),
             Edit(
                 "core/planning/retire.py",
-                "def _may_be_routed(builder: PlanBuilder, container: Container) -> bool:\n",
-                "def _may_be_routed(builder: PlanBuilder, container: Container) -> bool:\n    return False\n\n\n"
-                "def _was_routed(builder: PlanBuilder, container: Container) -> bool:\n",
+                "def ensure_unrouted(builder: PlanBuilder, container: Container) -> bool:\n",
+                "def ensure_unrouted(builder: PlanBuilder, container: Container) -> bool:\n    return True\n\n\n"
+                "def was_unrouted(builder: PlanBuilder, container: Container) -> bool:\n",
             ),
         ),
         red="cell broken_tag",

@@ -36,7 +36,7 @@ class Folder:
     @property
     def documents(self) -> tuple[Document, ...]:
         """What can be read."""
-        return tuple(item for item in self.files.values() if item is not None)
+        return tuple(document for document in self.files.values() if document is not None)
 
 
 class SimSource(Source):
@@ -68,9 +68,9 @@ class SimSource(Source):
         folder = self._folder
         if not folder.reachable:
             return Delivery(folder.name, (), complete=False, detail="the folder is not there")
-        read = {path: item for path, item in folder.files.items() if item is not None}
+        read = {path: document for path, document in folder.files.items() if document is not None}
         good = tuple(Sourced.of_file(document, folder.name, path, 1) for path, document in read.items())
-        unread = tuple(path for path, item in folder.files.items() if item is None)
+        unread = tuple(path for path, document in folder.files.items() if document is None)
         diagnostics = tuple(Diagnostic("E0001", "not YAML", path, 1, 1) for path in unread)
         return Delivery(folder.name, good, diagnostics, unread=unread)
 

@@ -14,7 +14,7 @@ from controller.core.model.observed import Container, Key, Role, Route
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """All that a container is made from; the final word that policy is asked about."""
+    """All that a container is made from; the policy judges the create body that is built from it."""
 
     name: str
     image: str
@@ -138,7 +138,7 @@ class MarkPassed(_Action):
 
 @dataclass(frozen=True)
 class Unpause(_Action):
-    """Undo somebody's pause."""
+    """Unpause a container that somebody paused."""
 
     container: Container
     reason: str

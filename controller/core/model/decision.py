@@ -1,4 +1,4 @@
-"""What one pass decides, as data, and what of the settings it decides by."""
+"""The decision of one pass as data, and the settings that it depends on."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,7 +25,7 @@ class Rules:
     url: str = "http://{hostname}"
     """How a hostname looks to a person, such as http://{hostname}:8080."""
     policy: PolicyRules | None = None
-    """What a forecast says in advance that it will refuse; None: nothing is said. The Engine's client enforces it."""
+    """A forecast names what it will refuse; None: it names nothing. The Docker client enforces it."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How much of everything a document may hold. All limits of documents stand here, and `LIMITS` tells them.
+"""How much of everything a document may hold. All limits of documents stand here; `LIMITS` lists them.
 
 They keep one file from costing the controller more than a moment, and are far above what a real project needs.
 """

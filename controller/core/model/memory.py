@@ -24,7 +24,7 @@ class Quarantine(_Memory):
     digest: str = ""
     """Empty when it failed before a digest was known."""
     gate: str = ""
-    """Digest of check, preDeploy and port at the time: whoever mends those wants another try."""
+    """Hash of check, preDeploy, port and deadline at the time: a change of them ends the quarantine."""
     reason: str
     message: str
     at: float
@@ -46,7 +46,7 @@ class Rollout(_Memory):
     """Unix seconds before which no further container is made after such a failure."""
     reason: str = ""
     problem: str = ""
-    """What the last of them failed with, in one word and in a sentence; told until the next try."""
+    """Reason and message of the last failure, shown until the next try."""
     discarded: tuple[str, ...] = ()
     """Ids of its containers that failed; they are on their way out."""
 
@@ -73,7 +73,7 @@ class InstanceMemory(_Memory):
     settled: str = ""
     """Container (64-hex id) that has proven itself: passed, marked, verified, baked."""
     sick: bool = False
-    """Its liveness probe failed when it was last looked at, and that was told."""
+    """Its liveness probe failed at the last look, and that is logged."""
     expired: bool = False
     """TTL ended; stays away until undeclared."""
     moved: str = ""

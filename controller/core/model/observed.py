@@ -1,4 +1,4 @@
-"""What was seen in one look: containers, routes, operations, secrets and what the store remembers of a stage.
+"""What is observed of a stage before a pass: containers, routes, operations, secrets, and its memory in the store.
 
 All times are Unix seconds. A container in here is ours: its labels agree with its name and with this controller's id
 (labels alone prove nothing, a container inherits those of its image).
@@ -56,7 +56,7 @@ class Container:
     """Docker's State.Error, such as a command that does not exist."""
     restart_count: int = 0
     passed: bool = False
-    """Restart policy unless-stopped: the gate once said yes. Set back to `no` before draining."""
+    """Restart policy unless-stopped: it has passed its gate. Set back to `no` before draining."""
     health: Literal["starting", "healthy", "unhealthy"] | None = None
     """Docker's own health; None: the image has no HEALTHCHECK (F28)."""
     connected: bool = True
@@ -105,7 +105,7 @@ class RouteTable:
     routes: Mapping[str, Route] = field(default_factory=dict)
     """Ours, of all stages, by hostname."""
     foreign: Mapping[str, str] = field(default_factory=dict)
-    """Hostnames held by somebody else, with the words that name the holder."""
+    """Hostnames that are not ours, with a description of the holder."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def _note_first_seen(builder: PlanBuilder, slots: Slots) -> None:
 
 
 def _note_retries(builder: PlanBuilder, slots: Slots) -> None:
-    """Forget the quarantines that somebody asked to forget; what never passed gets its digest resolved anew."""
+    """Forget the quarantines that `holdfast retry` names; a tag that never passed gets its digest resolved anew."""
     for tag in builder.memory.retries:
         slot = slots.get(tag)
         if slot is not None and slot.quarantined:

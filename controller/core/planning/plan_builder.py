@@ -20,7 +20,7 @@ from controller.core.model.status import Phase, Transition
 
 @dataclass
 class View:
-    """What a person is told of one instance after this pass; the last step that has something to show wins."""
+    """The status of one instance after this pass; the last step that sets it wins."""
 
     phase: Phase = "Pending"
     reason: str = ""
@@ -33,7 +33,7 @@ class View:
         self.phase, self.reason, self.message, self.busy = phase, reason, message, busy
 
     def show_progress(self, phase: Phase, fact: Fact | None, waiting: str = "") -> None:
-        """Show what a fact tells: its failure, else its note; `waiting` stands for the note where that is given."""
+        """Show an operation under way: its failure, else `waiting`, else its note."""
         failure = failure_of(fact)
         note = waiting or (fact.note if fact is not None else "")
         self.show(phase, failure.reason if failure else "", failure.message if failure else note, busy=True)
@@ -55,7 +55,7 @@ class PlanBuilder:
     keep: set[Key] = field(default_factory=set)
     """Keys of the facts that the stage goes on to go by."""
     views: defaultdict[str, View] = field(default_factory=lambda: defaultdict(View))
-    """What is told of each tag."""
+    """By tag."""
     busy: bool = False
     """Something of the stage is going on that belongs to no declared instance, such as a container that leaves."""
     wake: float | None = None

@@ -74,7 +74,7 @@ def look_at_tag(builder: PlanBuilder, slot: Slot) -> None:
 
 
 def why_unhealthy(builder: PlanBuilder, container: Container) -> str:
-    """Why a running container is not healthy, empty when it is or when nobody knows."""
+    """Why a running container is not healthy; empty when it is, or when that is not known."""
     check = builder.desired.check
     if container.health == "unhealthy" and check.type == "docker":
         return "Docker reports it unhealthy"
@@ -105,7 +105,7 @@ def _start_again(builder: PlanBuilder, slot: Slot, container: Container, may_sta
         words = f"{container.name} is stopped while its successor starts"
         view.show("HeldOver", "StoppedForSuccessor", words, busy=True)
         return
-    rival = _first_active(builder, container)
+    rival = _follow_rival(builder, container)
     if builder.desired.recreate and rival is not None:
         view.show("Degraded", "WaitsForVolume", f"{rival.name} still runs", busy=True)
         return
@@ -126,7 +126,7 @@ def _is_lost(start: Fact | None) -> bool:
     return failure.reason == "ContainerGone" or start.failures >= ledger.START_TRIES_MAX
 
 
-def _first_active(builder: PlanBuilder, container: Container) -> Container | None:
+def _follow_rival(builder: PlanBuilder, container: Container) -> Container | None:
     """Another container of the stage that runs or is being started; such a start is not called off meanwhile."""
     others = [other for other in builder.observed.containers if other.id != container.id]
     for other in others:

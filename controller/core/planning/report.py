@@ -1,4 +1,4 @@
-"""What a person reads after a pass: one line per tag, conditions for the stage, one sentence for the pass."""
+"""Close a plan with the status of the stage: one line per tag, conditions, and one sentence for the pass."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -20,7 +20,7 @@ SHOWN_MAX = 3
 
 Health = Literal["Healthy", "Unhealthy", "Progressing", "Missing"]
 Problems = Sequence[tuple[str, str]]
-"""What a person should know of: reason and message of each."""
+"""Reason and message of each."""
 
 
 def plan(builder: PlanBuilder, slots: Slots, selection: Selection, routing: Routing) -> Plan:
@@ -41,7 +41,7 @@ def plan(builder: PlanBuilder, slots: Slots, selection: Selection, routing: Rout
 
 
 def suspended(builder: PlanBuilder, slots: Slots) -> Plan:
-    """The plan of a stage that is to be left alone; its routes are told as they were seen."""
+    """The plan of a suspended stage: no actions, and a status with the routes as they were observed."""
     builder.keep |= set(builder.observed.facts)
     desired, by = builder.desired, suspended_by(builder.desired)
     routes = builder.observed.routes.routes
@@ -71,7 +71,7 @@ def suspended_by(desired: DesiredStage) -> str:
 
 
 def _suspended_reason(desired: DesiredStage) -> str:
-    """The same in one word, for those who compare."""
+    """The same as a reason that programs can compare."""
     if not desired.suspend:
         return SUSPENDED_BY_HAND
     return "Refused" if desired.notices else "SuspendedByDocument"
@@ -116,7 +116,7 @@ def _plan(
 
 
 def _show_rest(builder: PlanBuilder, slot: Slot, selection: Selection) -> None:
-    """Words for tags about which no step had anything to show."""
+    """Fill in the status of tags that no step has set."""
     tag, view = slot.tag, builder.views[slot.tag]
     quarantine = builder.memory.of(tag).quarantine
     if quarantine is not None and slot.declared is not None and slot.quarantined:

@@ -62,7 +62,7 @@ def _take_down(builder: PlanBuilder, slot: Slot, container: Container, selection
     builder.busy = True
     if container.tag not in selection.kept:
         _show_leaving(builder, slot)
-    if container.state == "removing" or _may_be_routed(builder, container):
+    if container.state == "removing" or not ensure_unrouted(builder, container):
         return
     if not container.alive:
         builder.request_until_seen(Remove(container, NOT_NEEDED, keys.remove(container)))
@@ -89,18 +89,18 @@ def ensure_drained(builder: PlanBuilder, container: Container) -> bool:
     return not container.passed
 
 
-def _may_be_routed(builder: PlanBuilder, container: Container) -> bool:
-    """True while a route leads to it, or one that is being written may; such a write is not called off.
+def ensure_unrouted(builder: PlanBuilder, container: Container) -> bool:
+    """False while a route leads to it, or one that is being written may; such a write is not called off.
 
     None is written to what never ran, nor to what drains, which begins when no write is under way. These go even while
     a write hangs: each further try would add one.
     """
     if container.id in builder.routed:
-        return True
-    if container.state == "created" or container.id in builder.memory.draining:
         return False
+    if container.state == "created" or container.id in builder.memory.draining:
+        return True
     writes = (key for key in builder.observed.facts if key.kind == "route")
-    return any(is_running(builder.follow(key)) for key in writes)
+    return not any(is_running(builder.follow(key)) for key in writes)
 
 
 def _had_traffic(builder: PlanBuilder, container: Container) -> bool:

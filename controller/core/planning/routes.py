@@ -113,7 +113,7 @@ def _reach(builder: PlanBuilder, routing: Routing, slot: Slot, goal: Route) -> N
         return  # else it was put back: what the old one answers proves nothing of the new one
     if target is None or not (_is_readdressed(existing, goal, target) or ensure_gated(builder, slot, target)):
         return
-    if _other_write_runs(builder, keys.route(goal)):
+    if _follow_other_write(builder, keys.route(goal)):
         builder.views[slot.tag].show("Routing", busy=True)
         return
     _remember_former(builder, existing, goal)
@@ -127,14 +127,14 @@ def _reach(builder: PlanBuilder, routing: Routing, slot: Slot, goal: Route) -> N
 
 
 def _is_readdressed(existing: Route | None, goal: Route, container: Container) -> bool:
-    """True when it is routed already, at an address that it does not have any more: somebody else may have that now."""
+    """True when its route has an address that the container lost: another application may have that address now."""
     if existing is None or existing.container != goal.container or not (container.running and container.passed):
         return False
     return existing.host != goal.host and existing.port == goal.port
 
 
 def ensure_gated(builder: PlanBuilder, slot: Slot, container: Container) -> bool:
-    """True for a start of a container whose gate said yes: traffic goes only to such ones."""
+    """True when this start of the container passed its gate: traffic goes only to such containers."""
     check = builder.desired.check
     key = keys.gate(container, check)
     fact = builder.follow(key)
@@ -150,7 +150,7 @@ def ensure_gated(builder: PlanBuilder, slot: Slot, container: Container) -> bool
     return False
 
 
-def _other_write_runs(builder: PlanBuilder, own: Key) -> bool:
+def _follow_other_write(builder: PlanBuilder, own: Key) -> bool:
     """True while the hostname is being written in another way; that write is not called off."""
     others = (key for key in builder.observed.facts if key[:2] == own[:2] and key != own)
     return any(is_running(builder.follow(key)) for key in others)

@@ -88,7 +88,7 @@ class Routing:
     verified: set[str] = field(default_factory=set)
     """Hostnames that were seen to answer through the proxy."""
     conflicts: dict[str, str] = field(default_factory=dict)
-    """Hostnames that somebody else holds, with the words that name the holder."""
+    """Hostnames that are not ours, with a description of the holder."""
 
     def hostnames(self, tag: str) -> list[str]:
         """The hostnames that are for this tag."""

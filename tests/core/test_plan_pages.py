@@ -1,4 +1,4 @@
-"""What a person reads in each golden case is what the pages beside the cases say."""
+"""What a person reads in each golden case is what the page beside its file says."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,12 +20,12 @@ def sections(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "number", "case"), CASES, ids=[case["case"].replace(" ", "-") for _, _, case in CASES]
 )
-def test_what_is_told(path: Path, number: int, case: Mapping[str, Any]) -> None:
-    """Status, log, memory and forecast of each case; `python -m tests.core.told` writes them anew for review."""
+def test_page(path: Path, number: int, case: Mapping[str, Any]) -> None:
+    """Status, log, memory and forecast of each case; `python -m tests.core.snapshots` writes them anew for review."""
     assert sections(path)[number].splitlines() == snapshots.section(case).splitlines()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_page_tells_no_more(path: Path) -> None:
-    """A case that is gone is told no more."""
+def test_a_page_has_only_the_cases_of_its_file(path: Path) -> None:
+    """A case that is gone is gone from the page."""
     assert len(sections(path)) == len(plan_cases.cases_of(path))
