@@ -78,8 +78,9 @@ class Notifier:
             await self._pause(stop, backoff.delay(failures, "aim"))
         if not self._targets:
             return
+        headers = {"User-Agent": self._agent}
         async with httpx.AsyncClient(
-            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, headers={"User-Agent": self._agent}
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, headers=headers
         ) as http:
             workers = [
                 asyncio.create_task(self._deliver(http, f"notifications[{index}]", key, target))
@@ -156,9 +157,8 @@ class Notifier:
     async def _send(self, http: httpx.AsyncClient, target: Target, notification: Notification) -> str:
         """One POST; empty when the target has it, else what went wrong, without the URL."""
         try:
-            values = await self._secrets.resolve(
-                [ref for ref in (target.url, target.secret) if isinstance(ref, SecretRef)]
-            )
+            refs = [ref for ref in (target.url, target.secret) if isinstance(ref, SecretRef)]
+            values = await self._secrets.resolve(refs)
         except WorldBad as error:
             return error.message
         url = _address(target.url if isinstance(target.url, str) else values[target.url])

@@ -39,9 +39,8 @@ class Creator:
             self._network.ensure(again)
             config = self._config(spec, values, self._network.reference)
             try:
-                created = self._engine.json(
-                    "POST", "/containers/create", params={"name": spec.name}, body=config, timeout=WRITE_TIMEOUT_S
-                )
+                path, named = "/containers/create", {"name": spec.name}
+                created = self._engine.json("POST", path, params=named, body=config, timeout=WRITE_TIMEOUT_S)
                 return str(created["Id"])
             except ReplyLost as error:
                 holder = self._holder_after_loss(spec, error)
