@@ -78,9 +78,8 @@ class Notifier:
             await self._pause(stop, backoff.delay(failures, "aim"))
         if not self._targets:
             return
-        headers = {"User-Agent": self._agent}
         async with httpx.AsyncClient(
-            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, headers=headers
+            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, headers={"User-Agent": self._agent}
         ) as http:
             workers = [
                 asyncio.create_task(self._deliver(http, f"notifications[{index}]", key, target))
