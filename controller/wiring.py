@@ -250,9 +250,8 @@ def chosen_proxy(settings: Settings, secrets: Secrets, clock: Clock) -> CaddyPro
         return (await secrets.resolve([ref]))[ref]
 
     site = Site(settings.id, chosen.certificate, chosen.force_tls, chosen.access_list, chosen.websockets)
-    return NpmProxy(
-        chosen.url, chosen.identity, password, addresses=(chosen.address, chosen.tls_address), site=site, clock=clock
-    )
+    addresses = (chosen.address, chosen.tls_address)
+    return NpmProxy(chosen.url, chosen.identity, password, addresses=addresses, site=site, clock=clock)
 
 
 def _ignore(*_: object) -> None:

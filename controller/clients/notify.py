@@ -156,9 +156,8 @@ class Notifier:
     async def _send(self, http: httpx.AsyncClient, target: Target, notification: Notification) -> str:
         """One POST; empty when the target has it, else what went wrong, without the URL."""
         try:
-            values = await self._secrets.resolve(
-                [ref for ref in (target.url, target.secret) if isinstance(ref, SecretRef)]
-            )
+            refs = [ref for ref in (target.url, target.secret) if isinstance(ref, SecretRef)]
+            values = await self._secrets.resolve(refs)
         except WorldBad as error:
             return error.message
         url = _address(target.url if isinstance(target.url, str) else values[target.url])

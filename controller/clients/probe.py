@@ -21,12 +21,10 @@ class HttpProber:
     """Probes over HTTP and TCP, and reads Docker's own health from what was observed."""
 
     def __init__(self) -> None:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        headers = {"User-Agent": "Holdfast", "Connection": "close"}
         self._client = httpx.AsyncClient(
-            trust_env=False,
-            follow_redirects=False,
-            timeout=None,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            headers={"User-Agent": "Holdfast", "Connection": "close"},
+            trust_env=False, follow_redirects=False, timeout=None, limits=limits, headers=headers
         )
 
     async def close(self) -> None:
@@ -112,9 +110,6 @@ def _cause(error: BaseException) -> OSError | None:
 
 
 def _sentence(error: BaseException) -> str:
-    text = (
-        (os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "")
-        or str(error)
-        or type(error).__name__
-    )
+    words = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+    text = words or type(error).__name__
     return text[:1].lower() + text[1:].rstrip(".")

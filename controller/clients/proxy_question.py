@@ -18,12 +18,8 @@ class PublicSide:
 
     def __init__(self) -> None:
         # The question is not about certificates, and one of Caddy's own authority proves nothing to us.
-        self._client = httpx.AsyncClient(
-            verify=False,
-            trust_env=False,
-            timeout=httpx.Timeout(DEADLINE_S),
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.AsyncClient(verify=False, trust_env=False, timeout=DEADLINE_S, limits=limits)
 
     async def close(self) -> None:
         """Close the HTTP client."""
@@ -31,12 +27,9 @@ class PublicSide:
 
     async def ask(self, method: Literal["GET", "HEAD"], base: str, path: str, hostname: str) -> Answer:
         """Make one request for the hostname; no redirect is followed. Raises `WorldBad` (NoAnswer)."""
-        request = self._client.build_request(
-            method,
-            base + path,
-            headers={"Host": hostname, "User-Agent": "Holdfast", "Connection": "close"},
-            extensions={"sni_hostname": hostname},
-        )
+        headers = {"Host": hostname, "User-Agent": "Holdfast", "Connection": "close"}
+        extensions = {"sni_hostname": hostname}
+        request = self._client.build_request(method, base + path, headers=headers, extensions=extensions)
         try:
             async with asyncio.timeout(DEADLINE_S):
                 reply = await self._client.send(request, stream=True)

@@ -26,11 +26,9 @@ class Confirmed(Protocol):
 
     def load(self) -> str:
         """Its digest; empty: none."""
-        ...
 
     def save(self, digest: str) -> None:
         """Remember exactly this. Raises `WorldBad`."""
-        ...
 
 
 class Guard:
@@ -189,7 +187,6 @@ def _name(sourced: Sourced) -> tuple[str, str]:
 
 def _digest(documents: Iterable[Sourced]) -> str:
     """Names exactly these documents and their places; lines and order do not matter."""
-    texts = sorted(
-        f"{sourced.origin.path}\n{sourced.document.model_dump_json(exclude_unset=True)}" for sourced in documents
-    )
+    pairs = [(sourced.origin.path, sourced.document.model_dump_json(exclude_unset=True)) for sourced in documents]
+    texts = sorted(f"{path}\n{text}" for path, text in pairs)
     return hashlib.sha256(repr(texts).encode("utf-8", "surrogatepass")).hexdigest()

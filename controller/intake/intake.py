@@ -67,9 +67,8 @@ class Intake:
         except WorldBad as error:
             log.warning("last good documents not stored", error=error.message)
         keys = {*before.stages, *self.catalog.stages, *(route.stage for route in routes.routes.values())}
-        return frozenset(
-            key for key in keys if _differs(stages_before.get(key) or before.stage(key), self.desired(key), routes)
-        )
+        pairs = ((stages_before.get(key) or before.stage(key), self.desired(key)) for key in keys)
+        return frozenset(after.key for earlier, after in pairs if _differs(earlier, after, routes))
 
     def desired(self, key: StageKey) -> DesiredStage:
         """A stage as it is declared now; the same object until the catalog changes."""

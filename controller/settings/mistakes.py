@@ -89,10 +89,8 @@ def _place(loc: Loc, data: Any, kind: str) -> Loc:
     place: list[str | int] = []
     node = data
     for number, part in enumerate(loc):
-        is_written = (isinstance(node, dict) and part in node) or (
-            isinstance(node, list) and isinstance(part, int) and part < len(node)
-        )
-        if is_written:
+        is_entry = isinstance(node, list) and isinstance(part, int) and part < len(node)
+        if is_entry or (isinstance(node, dict) and part in node):
             node = node[part]
         elif kind != "missing" or number < len(loc) - 1:
             continue

@@ -3,17 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from controller.core.model.actions import (
-    Action,
-    Connect,
-    Create,
-    MarkPassed,
-    Operation,
-    QuickCall,
-    Remove,
-    Start,
-    Unpause,
-)
+from controller.core.model import actions
+from controller.core.model.actions import Action, Operation, QuickCall
 from controller.core.model.desired import SecretRef, StageKey
 from controller.core.model.errors import HoldfastError
 from controller.core.model.observed import Container
@@ -59,24 +50,24 @@ class Applier:
             self._changed(stage)
         return True
 
-    async def give_back(self, stage: StageKey, actions: Sequence[Action]) -> None:
+    async def give_back(self, stage: StageKey, planned: Sequence[Action]) -> None:
         """Start, connect and unpause containers that passed: that needs no stored intent, and they may be serving."""
-        for action in actions:
-            if isinstance(action, Start | Connect | Unpause) and action.container.passed:
+        for action in planned:
+            if isinstance(action, actions.Start | actions.Connect | actions.Unpause) and action.container.passed:
                 await self.apply(stage, action)
 
     async def _call(self, action: QuickCall) -> None:
         match action:
-            case Create(spec=spec):
+            case actions.Create(spec=spec):
                 refs = [entry.value for entry in spec.env if isinstance(entry.value, SecretRef)]
                 await self._runtime.create(spec, await self._secrets.resolve(refs) if refs else {})
-            case MarkPassed(container=container, passed=passed):
+            case actions.MarkPassed(container=container, passed=passed):
                 await self._runtime.mark(container, passed)
-            case Unpause(container=container):
+            case actions.Unpause(container=container):
                 await self._runtime.unpause(container)
-            case Connect(container=container):
+            case actions.Connect(container=container):
                 await self._runtime.connect(container)
-            case Remove(container=container):
+            case actions.Remove(container=container):
                 await self._runtime.remove(container)
                 self._removed(container)
             case _:

@@ -21,7 +21,6 @@ class ImageHere(Protocol):
     @property
     def digest(self) -> str:
         """sha256:…"""
-        ...
 
 
 class Images(Protocol):
@@ -29,11 +28,9 @@ class Images(Protocol):
 
     async def images(self, repository: str) -> Sequence[ImageHere]:
         """Images of this repository that are here with a digest."""
-        ...
 
     async def remove_image(self, repo_digest: str) -> bool:
         """Remove `repository@sha256:…` unless a container uses it; False while one does."""
-        ...
 
 
 class Pulled(Protocol):
@@ -41,11 +38,9 @@ class Pulled(Protocol):
 
     def load(self) -> Mapping[str, Sequence[str]]:
         """Digests by repository, oldest pull first."""
-        ...
 
     def save(self, pulled: Mapping[str, Sequence[str]]) -> None:
         """Remember exactly this. Raises `WorldBad`."""
-        ...
 
 
 class Housekeeper:

@@ -5,20 +5,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import assert_never
 
-from controller.core.model.actions import (
-    CheckDigest,
-    DeleteRoute,
-    Gate,
-    Operation,
-    Pull,
-    Restart,
-    RunPreDeploy,
-    SetRoute,
-    Start,
-    Stop,
-    Verify,
-    Watch,
-)
+from controller.core.model import actions
+from controller.core.model.actions import Operation
 from controller.core.model.errors import OutcomeUnknown, WorldBad
 from controller.core.model.observed import RouteChange
 from controller.interfaces import Clock, Prober, Runtime, Secrets
@@ -68,31 +56,31 @@ class Performer:
     async def perform(self, action: Operation, progress: Progress) -> Mapping[str, str]:
         """Perform an operation; returns the data of its fact. Raises an error of `core.model.errors`."""
         match action:
-            case Pull():
+            case actions.Pull():
                 return await self._pull(action, progress)
-            case CheckDigest():
+            case actions.CheckDigest():
                 return await self._check_digest(action)
-            case Gate():
+            case actions.Gate():
                 await self._gate.decide(action, progress)
-            case Watch():
+            case actions.Watch():
                 return await self._watcher.watch(action, progress)
-            case RunPreDeploy():
+            case actions.RunPreDeploy():
                 await self._pre_deploy.run(action, progress)
-            case Start():
+            case actions.Start():
                 async with self._turn(progress), _deadline(START_DEADLINE_S, f"starting {action.container.name}"):
                     await self._runtime.start(action.container)
-            case Restart():
+            case actions.Restart():
                 doing = f"restarting {action.container.name}"
                 async with self._turn(progress), _deadline(START_DEADLINE_S + action.grace, doing):
                     await self._runtime.restart(action.container, action.grace)
-            case Stop():
+            case actions.Stop():
                 async with _deadline(STOP_DEADLINE_S + action.grace, f"stopping {action.container.name}"):
                     await self._runtime.stop(action.container, action.grace)
-            case SetRoute():
+            case actions.SetRoute():
                 await self._change_route(RouteChange(action.route.hostname, action.route), "setting", progress)
-            case DeleteRoute():
+            case actions.DeleteRoute():
                 await self._change_route(RouteChange(action.hostname, None), "deleting", progress)
-            case Verify():
+            case actions.Verify():
                 await self._route_writer.verify(action.route, VERIFY_DEADLINE_S)
             case _:
                 assert_never(action)
@@ -112,7 +100,7 @@ class Performer:
         async with _deadline(seconds, f"{doing} the route {change.hostname}"):
             await self._route_writer.change(change, progress.mark_begun)
 
-    async def _pull(self, action: Pull, progress: Progress) -> Mapping[str, str]:
+    async def _pull(self, action: actions.Pull, progress: Progress) -> Mapping[str, str]:
         if self._pulls.locked():
             progress.report("waits for other pulls")
         async with self._pulls:
@@ -120,7 +108,7 @@ class Performer:
         self._pulled(action.image, digest)
         return {"digest": digest, "image": action.image}
 
-    async def _check_digest(self, action: CheckDigest) -> Mapping[str, str]:
+    async def _check_digest(self, action: actions.CheckDigest) -> Mapping[str, str]:
         try:
             async with asyncio.timeout(RESOLVE_DEADLINE_S):
                 return {"digest": await self._runtime.resolve(action.image, action.tag)}

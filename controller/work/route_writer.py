@@ -147,9 +147,8 @@ class RouteWriter:
     async def _write(self, group: Sequence[_Request]) -> None:
         """Write a group, read the table back, and give each caller its outcome."""
         began = self._clock.monotonic()
-        [outcome] = await asyncio.gather(
-            self._proxy.write([request.change for request in group]), return_exceptions=True
-        )
+        changes = [request.change for request in group]
+        [outcome] = await asyncio.gather(self._proxy.write(changes), return_exceptions=True)
         if outcome is None:
             self._write_s = self._clock.monotonic() - began
         if len(group) > 1 and _may_be_one_change(outcome):

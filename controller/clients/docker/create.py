@@ -4,6 +4,8 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from controller.clients.docker import create_body, errors
@@ -39,16 +41,11 @@ class Creator:
             self._network.ensure(again)
             config = self._config(spec, values, self._network.reference)
             try:
-                created = self._engine.json(
-                    "POST", "/containers/create", params={"name": spec.name}, body=config, timeout=WRITE_TIMEOUT_S
-                )
+                path, named = "/containers/create", {"name": spec.name}
+                created = self._engine.json("POST", path, params=named, body=config, timeout=WRITE_TIMEOUT_S)
                 return str(created["Id"])
             except ReplyLost as error:
-                holder = self._holder_after_loss(spec, error)
-                if holder is None:
-                    # Not there now is no proof: a hanging Engine may make it later. Its name is the lock.
-                    raise OutcomeUnknown(f"creating {spec.name}: {error}") from error
-                return holder
+                return self._holder_after_loss(spec, error)
             except EngineError as error:
                 if error.status == 409:
                     holder = self._holder_soon(spec)
@@ -81,12 +78,8 @@ class Creator:
 
     def _resolved_rules(self) -> PolicyRules:
         rules, socket = self._policy, self._engine.socket_path or "/"
-        return PolicyRules(
-            registries=rules.registries,
-            bind_roots=tuple(os.path.realpath(root) for root in rules.bind_roots),
-            capabilities=rules.capabilities,
-            protected=(*(os.path.realpath(path) for path in rules.protected), os.path.realpath(socket)),
-        )
+        roots = tuple(os.path.realpath(root) for root in rules.bind_roots)
+        return replace(rules, bind_roots=roots, protected=tuple(map(os.path.realpath, (*rules.protected, socket))))
 
     def _rotate_logs(self) -> bool:
         if self._rotate is None:
@@ -111,11 +104,12 @@ class Creator:
             time.sleep(HOLDER_POLL_S)
         return holder
 
-    def _holder_after_loss(self, spec: ContainerSpec, lost: ReplyLost) -> str | None:
-        try:
-            return self._holder(spec)
-        except WorldBad as error:
-            raise OutcomeUnknown(f"creating {spec.name}: {lost}") from error
+    def _holder_after_loss(self, spec: ContainerSpec, lost: ReplyLost) -> str:
+        """The id behind the name. Nobody there is no proof: a hanging Engine may make it later. The name is the lock."""
+        with suppress(WorldBad):
+            if holder := self._holder(spec):
+                return holder
+        raise OutcomeUnknown(f"creating {spec.name}: {lost}") from lost
 
 
 def _daemon_has_log_options() -> bool:

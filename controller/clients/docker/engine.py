@@ -72,14 +72,9 @@ class Engine:
         for attempt in (1, 2):
             api = self._connect()
             try:
+                url, limits = f"{api.base_url}/v{api.api_version}{path}", (CONNECT_TIMEOUT_S, timeout)
                 response = api.request(
-                    method,
-                    f"{api.base_url}/v{api.api_version}{path}",
-                    params=params,
-                    json=body,
-                    headers=dict(headers or {}),
-                    timeout=(CONNECT_TIMEOUT_S, timeout),
-                    stream=stream,
+                    method, url, params=params, json=body, headers=dict(headers or {}), timeout=limits, stream=stream
                 )
             except TRANSPORT_ERRORS as error:
                 if never_sent(error):
@@ -140,12 +135,9 @@ class Engine:
             if self._host:
                 environment["DOCKER_HOST"] = self._host
             try:
-                api = docker.APIClient(
-                    version="auto",
-                    timeout=int(READ_TIMEOUT_S),
-                    max_pool_size=CONNECTIONS_MAX,
-                    **docker.utils.kwargs_from_env(environment=environment),
-                )
+                where = docker.utils.kwargs_from_env(environment=environment)
+                timeout = int(READ_TIMEOUT_S)
+                api = docker.APIClient(version="auto", timeout=timeout, max_pool_size=CONNECTIONS_MAX, **where)
             except (docker.errors.DockerException, *TRANSPORT_ERRORS, ValueError) as error:
                 raise unreachable(error, self.host) from error
             if api.base_url.startswith("http+docker:"):

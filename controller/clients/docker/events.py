@@ -56,9 +56,8 @@ class EventReader:
 
     def _run(self) -> None:
         try:
-            self._response = self._engine.request(
-                "GET", "/events", params={"filters": json.dumps(self._filters)}, timeout=QUIET_TIMEOUT_S, stream=True
-            )
+            params = {"filters": json.dumps(self._filters)}
+            self._response = self._engine.request("GET", "/events", params=params, timeout=QUIET_TIMEOUT_S, stream=True)
             if self._stopped:
                 return
             self.connected = True

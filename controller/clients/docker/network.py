@@ -53,12 +53,8 @@ class Network:
         return not ours, timestamp(network.get("Created")) or 0.0, str(network["Id"])
 
     def _make(self) -> str:
-        body = {
-            "Name": self.name,
-            "Driver": "bridge",
-            "CheckDuplicate": True,
-            "Labels": {NETWORK_LABEL: self._controller_id},
-        }
+        labels = {NETWORK_LABEL: self._controller_id}
+        body = {"Name": self.name, "Driver": "bridge", "CheckDuplicate": True, "Labels": labels}
         task = f"create network {self.name}"
         try:
             created = self._engine.json("POST", "/networks/create", body=body, timeout=WRITE_TIMEOUT_S)

@@ -71,14 +71,8 @@ class Pull:
         return digest
 
     def _stream(self, headers: dict[str, str], progress: Callable[[str], None]) -> str:
-        response = self._engine.request(
-            "POST",
-            "/images/create",
-            params={"fromImage": self._image, "tag": self._digest or self._tag},
-            headers=headers,
-            timeout=self._stall,
-            stream=True,
-        )
+        path, params = "/images/create", {"fromImage": self._image, "tag": self._digest or self._tag}
+        response = self._engine.request("POST", path, params=params, headers=headers, timeout=self._stall, stream=True)
         self._response = response
         digest = ""
         meter = Meter(progress)

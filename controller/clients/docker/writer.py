@@ -82,9 +82,8 @@ class Writer:
             return
         self._handle.changed(target.id)
         try:
-            self._handle.engine.request(
-                "DELETE", f"/containers/{target.id}", params={"v": "1", "force": "0"}, timeout=WRITE_TIMEOUT_S
-            )
+            path, params = f"/containers/{target.id}", {"v": "1", "force": "0"}
+            self._handle.engine.request("DELETE", path, params=params, timeout=WRITE_TIMEOUT_S)
         except ReplyLost as error:
             if self._handle.look(target.id) is not None:
                 raise OutcomeUnknown(f"removing {target.name}: {error}") from error

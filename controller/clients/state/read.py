@@ -91,9 +91,8 @@ def lines(db: sqlite3.Connection, prefix: str | None, rollout: str | None, limit
         (*values, max(0, after), max(0, limit)),
     )
     names = ("id", "time", "level", "key", "tag", "rollout", "step", "message")
-    lines = [
-        LogLine.model_validate({**dict(zip(names, row[:-1], strict=True)), "data": json.loads(row[-1])}) for row in rows
-    ]
+    fields = [{**dict(zip(names, row[:-1], strict=True)), "data": json.loads(row[-1])} for row in rows]
+    lines = [LogLine.model_validate(line) for line in fields]
     return lines if after > 0 else lines[::-1]
 
 

@@ -74,9 +74,8 @@ def refuse_shared_volumes(stages: Stages, rules: CatalogRules, incumbents: Incum
                 f"volume {volume} of {loser.key} ({where(loser.origin)}) is the one of {winner.key} "
                 f"({where(winner.origin)}): {loser.key} is left as it is until one of them has another name"
             )
-            stage = granted[loser.key]
-            notices = (*stage.notices, Notice("VolumeCollision", message, origin=loser.origin))
-            granted[loser.key] = replace(stage, suspend=True, notices=notices)
+            notice = Notice("VolumeCollision", message, origin=loser.origin)
+            granted[loser.key] = granted[loser.key].left_alone(notice)
     return granted
 
 

@@ -90,11 +90,8 @@ def _distinct(
 
     def rank(instance: DesiredInstance) -> tuple[bool, Precedence, int]:
         name = instance.request or stage.project
-        return (
-            instance.tag not in running,
-            precedence(instance.origin, name, rules.sources),
-            instances.index(instance),
-        )
+        place = precedence(instance.origin, name, rules.sources)
+        return (instance.tag not in running, place, instances.index(instance))
 
     winners: dict[str, DesiredInstance] = {}
     for instance in instances:

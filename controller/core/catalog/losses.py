@@ -106,9 +106,8 @@ class _Change:
 
     def of_stage(self, key: StageKey, tags: frozenset[str]) -> _StageLoss:
         stage, kept = self.before.stages.get(key), self.after.stages.get(key)
-        unknown = frozenset(
-            tag for tag in tags if not _declares(stage, tag) and (key, tag) not in self.context.released
-        )
+        released = self.context.released
+        unknown = frozenset(tag for tag in tags if not _declares(stage, tag) and (key, tag) not in released)
         running = len(unknown) + min(len(tags - unknown), _room(stage))
         lost = running - (len(kept.instances) if kept is not None else 0)
         if lost <= 0 or (kept is None and not self.is_gone(key)):
@@ -158,9 +157,8 @@ def _without_deleted(before: Catalog, after: Catalog, incumbents: Incumbents, de
 
     if not documents:
         return incumbents
-    running = {
-        key: frozenset(tag for tag in tags if not is_let_go(key, tag)) for key, tags in incumbents.running.items()
-    }
+    kept = {key: [tag for tag in tags if not is_let_go(key, tag)] for key, tags in incumbents.running.items()}
+    running = {key: frozenset(tags) for key, tags in kept.items()}
     hostnames = {name: target for name, target in incumbents.hostnames.items() if not is_let_go(*target)}
     return replace(incumbents, running=running, hostnames=hostnames)
 

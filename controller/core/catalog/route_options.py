@@ -1,7 +1,6 @@
 """Which options of a route a proxy can carry out; a stage that asks for another one is suspended with a notice."""
 
 import re
-from dataclasses import replace
 from typing import Literal
 
 from controller.core.model.desired import Check, DesiredStage, Notice, Options
@@ -39,6 +38,4 @@ def with_possible_options(stage: DesiredStage, kind: ProxyKind, tls: bool) -> De
     message = refusal(stage.options, kind, tls) if stage.port is not None else ""
     if not message:
         return stage
-    return replace(
-        stage, suspend=True, notices=(*stage.notices, Notice("UnsupportedOption", message, origin=stage.origin))
-    )
+    return stage.left_alone(Notice("UnsupportedOption", message, origin=stage.origin))

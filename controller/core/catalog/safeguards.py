@@ -188,10 +188,7 @@ class _Case:
 
 
 def _too_much(loss: Loss, percent: float) -> str:
-    kinds = (
-        (loss.instances, loss.running, "running instances"),
-        (loss.hostnames, loss.routed, "default hostnames"),
-    )
+    kinds = ((loss.instances, loss.running, "running instances"), (loss.hostnames, loss.routed, "default hostnames"))
     count = " and ".join(f"{lost} of {of} {what}" for lost, of, what in kinds if lost)
     return f"{count} would go, which is more than {percent:g} %: the last good documents stay until this is confirmed"
 

@@ -48,9 +48,5 @@ def keep_hostnames(catalog: Catalog, incumbents: Incumbents) -> Catalog:
 
 
 def _suspended(catalog: Catalog, keys: Iterable[StageKey], notice: Notice) -> Catalog:
-    stages = dict(catalog.stages)
-    for key in keys:
-        if key in stages:
-            stage = stages[key]
-            stages[key] = replace(stage, suspend=True, notices=(*stage.notices, notice))
-    return replace(catalog, stages=stages)
+    left_alone = {key: catalog.stages[key].left_alone(notice) for key in keys if key in catalog.stages}
+    return replace(catalog, stages={**catalog.stages, **left_alone})

@@ -141,9 +141,8 @@ def _structural(schema: Schema, definitions: Mapping[str, Schema], name: str) ->
     if isinstance(whole.get("additionalProperties"), dict):
         structural["additionalProperties"] = _structural(whole["additionalProperties"], definitions, "")
     if "properties" in whole:
-        structural["properties"] = {
-            key: _structural(item, definitions, key) for key, item in whole["properties"].items()
-        }
+        fields = whole["properties"].items()
+        structural["properties"] = {key: _structural(field, definitions, key) for key, field in fields}
     if rules:
         structural["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in rules]
     return structural

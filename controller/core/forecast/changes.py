@@ -67,19 +67,16 @@ def _is_up(container: Container) -> bool:
 
 
 def _why_made(simulation: Simulation, after: Container) -> str:
-    created = (
-        one.reason for one in simulation.actions if isinstance(one, actions.Create) and one.spec.name == after.name
-    )
+    creations = (one for one in simulation.actions if isinstance(one, actions.Create))
+    created = (one.reason for one in creations if one.spec.name == after.name)
     begun = _why_begun(simulation, after.tag, ("deploy", "update", "repair"))
     return begun or next(created, "") or _why_repaired(simulation, after)
 
 
 def _why_repaired(simulation: Simulation, container: Container) -> str:
-    repairs = actions.Start | actions.Restart | actions.Unpause | actions.Connect
-    reasons = (
-        one.reason for one in simulation.actions if isinstance(one, repairs) and one.container.id == container.id
-    )
-    return next(reasons, "")
+    kinds = actions.Start | actions.Restart | actions.Unpause | actions.Connect
+    repairs = (one for one in simulation.actions if isinstance(one, kinds))
+    return next((one.reason for one in repairs if one.container.id == container.id), "")
 
 
 def _why_gone(simulation: Simulation, before: Container | None) -> str:

@@ -4,7 +4,7 @@ Built by `catalog.build`, read by `plan`. Durations are seconds (float), sizes a
 Everything is frozen and hashable, so that equal desired states are equal values.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 StageKey = str
@@ -200,6 +200,10 @@ class DesiredStage:
     def recreate(self) -> bool:
         """True when containers of this stage must never overlap."""
         return self.strategy == "Recreate"
+
+    def left_alone(self, notice: Notice) -> "DesiredStage":
+        """The stage suspended, with a notice that says why."""
+        return replace(self, suspend=True, notices=(*self.notices, notice))
 
     def instance(self, tag: str) -> DesiredInstance | None:
         """The declared instance of this tag, if any."""

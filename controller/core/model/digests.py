@@ -90,16 +90,9 @@ MARKER_DIGITS = 16
 
 def route_fields(route: Route) -> dict[str, Any]:
     """What a marker is made from and a proxy stores of a route: all of it, without options that have their default."""
-    return {
-        "hostname": route.hostname,
-        "stage": route.stage,
-        "tag": route.tag,
-        "kind": route.kind,
-        "container": route.container,
-        "host": route.host,
-        "port": route.port,
-        "options": plain(route.options),
-    }
+    fields = {**vars(route), "options": plain(route.options)}
+    del fields["marker"]
+    return fields
 
 
 def marker(route: Route) -> str:

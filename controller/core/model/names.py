@@ -38,10 +38,7 @@ def dns_label(text: str) -> str:
     Over 63 characters it is cut and closed with `-` and 6 hex of the original's digest. Text without a single usable
     character becomes `x-` and that digest.
     """
-    label = re.sub(r"-+", "-", re.sub(r"[^a-z0-9-]", "-", text.lower())).strip("-")
-    if not label:
-        return "x-" + short_hash(text, 6)
-    return shorten(label, text, LABEL_MAX)
+    return shorten(dns_label_unbounded(text), text, LABEL_MAX)
 
 
 def shorten(label: str, original: str, limit: int) -> str:

@@ -107,9 +107,8 @@ def give_up_if_failed(builder: PlanBuilder, slot: Slot, container: Container, fa
 
 def has_anything_passed(builder: PlanBuilder) -> bool:
     """True when something of the stage has once passed its gate."""
-    return any(container.passed for container in builder.observed.containers) or any(
-        memory.passed for memory in builder.memory.instances.values()
-    )
+    instances = builder.memory.instances.values()
+    return any(container.passed for container in builder.observed.containers) or any(one.passed for one in instances)
 
 
 def _retry(builder: PlanBuilder, slot: Slot, rollout: Rollout, container: Container | None, failure: Failure) -> None:
@@ -163,13 +162,7 @@ def _is_same_unpinned(builder: PlanBuilder, slot: Slot, rollout: Rollout) -> boo
 
 
 def _log_end(
-    builder: PlanBuilder,
-    tag: str,
-    kind: TransitionKind,
-    message: str,
-    *,
-    reason: str = "",
-    logs: tuple[str, ...] = (),
+    builder: PlanBuilder, tag: str, kind: TransitionKind, message: str, *, reason: str = "", logs: tuple[str, ...] = ()
 ) -> None:
     """A log line for the first or the last step of the tag's open rollout."""
     rollout = builder.memory.of(tag).rollout

@@ -40,11 +40,8 @@ def ensure_pre_deployed(builder: PlanBuilder, slot: Slot, container: Container) 
 
 def note_migrated(builder: PlanBuilder, slot: Slot) -> None:
     """Remember that the one-off container of this revision ended with 0, for when it is not there any more."""
-    if (
-        builder.desired.pre_deploy is not None
-        and not slot.passed_before
-        and any(_ended_well(slot, one_off) for one_off in slot.one_offs)
-    ):
+    has_ended = any(_ended_well(slot, one_off) for one_off in slot.one_offs)
+    if builder.desired.pre_deploy is not None and not slot.passed_before and has_ended:
         builder.remember(slot.tag, migrated=slot.revision)
 
 

@@ -30,9 +30,8 @@ def maintain(builder: PlanBuilder, slot: Slot, container: Container, *, may_star
     elif not container.running:
         _start_again(builder, slot, container, may_start)
     elif not container.connected:
-        fact = builder.request_until_seen(
-            Connect(container, "it is not connected to the network", keys.connect(container))
-        )
+        connect = Connect(container, "it is not connected to the network", keys.connect(container))
+        fact = builder.request_until_seen(connect)
         failure = failure_of(fact)
         words = failure.message if failure else f"{container.name} is not connected to the network"
         view.show("Degraded", "NotConnected", words, busy=True)

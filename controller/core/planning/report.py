@@ -125,11 +125,9 @@ def _show_rest(builder: PlanBuilder, slot: Slot, selection: Selection) -> None:
         view.show(phase, quarantine.reason, words, busy=view.busy and view.phase in ("Degraded", "Draining"))
     elif tag in selection.held and not view.busy:
         unsure = slot.declared is None and not builder.desired.prune and tag != selection.target
-        words = (
-            "no longer declared; kept until every source has delivered"
-            if unsure
-            else "kept until its successor has passed"
-        )
+        words = "kept until its successor has passed"
+        if unsure:
+            words = "no longer declared; kept until every source has delivered"
         view.show("HeldOver", "HeldOver", words, busy=False)
     elif slot.declared is not None and view == View():
         if slot.memory.expired:

@@ -36,9 +36,8 @@ def select(builder: PlanBuilder, slots: Slots) -> Selection:
     wanted = _newest(runnable, desired.default_tag, desired.max_instances)
     designated = desired.default_tag if desired.default_tag in live else (live[-1] if live else None)
     over = tuple(tag for tag in runnable if tag not in wanted and slots[tag].has_passed)
-    evicted: tuple[str, ...] = ()
     if all(slots[tag].settled for tag in wanted):
-        over, evicted = (), over
+        over = ()
     target = _target(builder, slots, live, designated) if live else None
     successor = designated if designated and slots[designated].settled else None
     held = _held_for_route(builder, slots, target, successor) if live else []
@@ -47,7 +46,7 @@ def select(builder: PlanBuilder, slots: Slots) -> Selection:
         held += [tag for tag, slot in slots.items() if slot.declared is None]
     kept = {*wanted, *over}
     held = [tag for tag in dict.fromkeys(held) if tag not in kept and tag in slots and slots[tag].has_passed]
-    return Selection(live, wanted, over, evicted, designated, target, tuple(held))
+    return Selection(live, wanted, over, designated, target, tuple(held))
 
 
 def _can_expire(desired: DesiredStage, slot: Slot) -> bool:

@@ -56,10 +56,8 @@ def _against_declared(builder: PlanBuilder, slot: Slot, passed: list[Container])
         matching[0].revision if matching else digests.revision(desired.key, slot.tag, template, digest, secrets.label)
     )
     quarantine = slot.memory.quarantine
-    quarantined = quarantine is not None and (quarantine.revision, quarantine.gate) == (
-        revision,
-        digests.gate_hash(desired),
-    )
+    failed = (quarantine.revision, quarantine.gate) if quarantine is not None else None
+    quarantined = failed == (revision, digests.gate_hash(desired))
     former = [container for container in passed if container not in matching]
     candidates = [container for container in matching if container not in passed]
     current = None if quarantined else _first(container for container in matching if container in passed)
@@ -91,10 +89,8 @@ def _follow_passed(builder: PlanBuilder, container: Container) -> bool:
 
 
 def _is_routed_here(builder: PlanBuilder, container: Container) -> bool:
-    stage, routes = builder.desired.key, builder.observed.routes.routes
-    return container.id in builder.routed and any(
-        route.container == container.id and route.stage == stage for route in routes.values()
-    )
+    here, routes = (container.id, builder.desired.key), builder.observed.routes.routes
+    return container.id in builder.routed and any((one.container, one.stage) == here for one in routes.values())
 
 
 def _usable(builder: PlanBuilder, tag: str, memory: InstanceMemory) -> list[Container]:

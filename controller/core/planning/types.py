@@ -64,8 +64,6 @@ class Selection:
     wanted: tuple[str, ...] = ()
     over: tuple[str, ...] = ()
     """Beyond maxInstances; what they have keeps running until every wanted one has passed."""
-    evicted: tuple[str, ...] = ()
-    """Beyond maxInstances, and leaving."""
     designated: str | None = None
     """Who shall have the default route: defaultTag, else the newest declared."""
     target: str | None = None

@@ -119,9 +119,8 @@ class FilesSource:
         if not documents and not diagnostics:
             complete = False
             details = details or [f"{self._shown} holds no documents (*.yaml, *.yml, *.json)"]
-        return Delivery(
-            self.name, tuple(documents), tuple(diagnostics), complete, "; ".join(details), tuple(sorted(unread))
-        )
+        detail = "; ".join(details)
+        return Delivery(self.name, tuple(documents), tuple(diagnostics), complete, detail, tuple(sorted(unread)))
 
     def _name(self, path: str) -> str:
         """The path as a person wrote the source, and printable whatever bytes a file's name has."""
