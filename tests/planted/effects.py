@@ -37,7 +37,7 @@ BUGS = (
     Bug(
         "no name on create",
         "Docker gives the name, and two calls make two containers.",
-        (Edit("clients/docker/create.py", 'params={"name": spec.name}', "params={}"),),
+        (Edit("clients/docker/create.py", "params=named", "params={}"),),
         red="tests/contract/test_docker_containers.py::test_creating_twice_gives_the_same_container",
         says="AssertionError",
     ),

@@ -105,7 +105,7 @@ class Creator:
         return holder
 
     def _holder_after_loss(self, spec: ContainerSpec, lost: ReplyLost) -> str:
-        """The id behind the name. Nobody there is no proof: a hanging Engine may make it later. The name is the lock."""
+        """The id behind the name; none proves nothing: a hanging Engine may make it later. The name is the lock."""
         with suppress(WorldBad):
             if holder := self._holder(spec):
                 return holder
