@@ -24,8 +24,8 @@ from tests.sim.clock import SimClock, run_virtual
 from tests.sim.engine import Box, Engine
 from tests.sim.expected_model import CONTROLLER, OTHER, Wish, wishes
 from tests.sim.faults import FaultAt, Faults, Mode, NoFaults
-from tests.sim.intent import Intent
-from tests.sim.listening import listening
+from tests.sim.intent_oracle import Intent
+from tests.sim.log_capture import listening
 from tests.sim.oracles import Oracles, mismatches
 from tests.sim.process import Process
 from tests.sim.proxy import ProxyState, edited

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from tests.sim.suspension import Suspendable
+from tests.sim.suspendable_tasks import Suspendable
 
 T = TypeVar("T")
 

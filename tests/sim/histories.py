@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.core.documents.spec import Document
 from tests.sim.apps import App
-from tests.sim.recorded import Recorded
+from tests.sim.recorded_faults import Recorded
 from tests.sim.scripts import FAILURES, Script
 from tests.sim.sources import project, request
 from tests.sim.user_acts import Deed, perform, which

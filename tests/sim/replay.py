@@ -1,6 +1,7 @@
 """Plays one history again: `python -m tests.sim.replay 17`, or the name of a kept one; `-v` prints what happened.
 
-When something does not hold, the history is cut down to what that needs and printed as it would be kept in seeds.yaml.
+When something does not hold, the history is cut down to what that needs and printed as it would be kept in
+kept_histories.yaml.
 """
 
 import argparse
@@ -8,9 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from tests.sim.histories import Options, Violation, options, recorded
+from tests.sim.kept_histories import kept
 from tests.sim.minimise import SECONDS, minimise
 from tests.sim.scripts import FAILURES, failure
-from tests.sim.seeds import kept
 from tests.world import Simulation
 
 
@@ -19,7 +20,7 @@ def told(found: Violation, seconds: float = SECONDS) -> str:
     kind = failure(found.error)
     least = minimise(found.script, kind, seconds)
     size = f"{len(least.deeds)} deeds and {len(least.faults) + len(least.events)} faults"
-    return f"{found}\n\n{kind}, with {size}, to be kept in tests/sim/seeds.yaml:\n{least.text()}"
+    return f"{found}\n\n{kind}, with {size}, to be kept in tests/sim/kept_histories.yaml:\n{least.text()}"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ import yaml
 from controller.core.documents.spec import DeployRequest, Document, Project
 from tests.sim.apps import App
 from tests.sim.clock import Circles
-from tests.sim.recorded import Met, Scripted
+from tests.sim.recorded_faults import Met, Scripted
 from tests.sim.user_acts import Deed, perform
 from tests.world import Simulation, simulate
 

@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from tests.sim.apps import App
-from tests.sim.intent import Intent
+from tests.sim.intent_oracle import Intent
 from tests.sim.matrix import Reference
-from tests.sim.rollouts import FIVE_HUNDRED
 from tests.sim.scenarios import ALL, Scenario, deploy, verification_fails
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import FIVE_HUNDRED
 from tests.world import Simulation, simulate
 
 HOUR = 3600.0

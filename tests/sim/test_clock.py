@@ -12,9 +12,9 @@ import pytest
 from tests.sim.apps import App
 from tests.sim.call_border import Effect
 from tests.sim.matrix import Reference
-from tests.sim.rollouts import DEFAULT, FIVE_HUNDRED
 from tests.sim.scenarios import ALL, Scenario, expire
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT, FIVE_HUNDRED
 from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"

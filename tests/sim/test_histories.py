@@ -5,9 +5,9 @@ import os
 import pytest
 
 from tests.sim.histories import HEAVY, Options, Violation, history, options, recorded
+from tests.sim.kept_histories import Kept, kept
 from tests.sim.replay import told
 from tests.sim.scripts import script
-from tests.sim.seeds import Kept, kept
 
 COUNT = 2_000 if os.environ.get("CI") == "true" else 400
 """`make soak` plays more, from fresh seeds."""

@@ -22,7 +22,7 @@ from tests.sim.apps import App
 from tests.sim.clock import Driven
 from tests.sim.faults import OK, Call, Fault, Mode, NoFaults
 from tests.sim.histories import BAD, GOOD, PASSING, WAITS, Drawn
-from tests.sim.listening import listening
+from tests.sim.log_capture import listening
 from tests.sim.minimise import smaller
 from tests.sim.scripts import document, written
 from tests.sim.user_acts import Deed, perform

@@ -12,7 +12,7 @@ from tests.sim import soak
 from tests.sim.apps import App
 from tests.sim.histories import CALM, Violation, recorded
 from tests.sim.minimise import fails_as, minimise
-from tests.sim.recorded import Met
+from tests.sim.recorded_faults import Met
 from tests.sim.replay import told
 from tests.sim.scripts import Script, failure
 from tests.sim.sources import project, request

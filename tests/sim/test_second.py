@@ -15,9 +15,9 @@ from tests.sim.call_border import Effect
 from tests.sim.faults import Seeded
 from tests.sim.histories import History
 from tests.sim.matrix import Reference
-from tests.sim.rollouts import DEFAULT, Scenario, change_spec, deploy, evict, host, replace_tag
 from tests.sim.scenarios import recreate, swap_hostname
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT, Scenario, change_spec, deploy, evict, host, replace_tag
 from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"

@@ -6,9 +6,9 @@ import pytest
 
 from tests.sim.faults import StaleLooks
 from tests.sim.matrix import Reference
-from tests.sim.rollouts import DEFAULT
 from tests.sim.scenarios import ALL, Scenario
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT
 from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"

@@ -8,7 +8,7 @@ import yaml
 
 from tests.sim.scripts import Script, script
 
-FILE = Path(__file__).with_name("seeds.yaml")
+FILE = Path(__file__).with_name("kept_histories.yaml")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.sim.faults import Call
 from tests.sim.matrix import PAIRED, Reference
-from tests.sim.page import PAGE, PROXIES, Row, effects, read, render, stored
+from tests.sim.matrix_page import PAGE, PROXIES, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL, Scenario
 
 SINGLE, DOUBLE = read(PAGE.read_text()) if PAGE.exists() else ([], [])

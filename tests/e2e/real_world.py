@@ -23,7 +23,7 @@ from controller.clients.state.file import open_reader
 from controller.core.documents.spec import DeployRequest, Document, Project
 from controller.core.model.observed import Route
 from controller.core.model.status import StageStatus
-from tests.e2e.stands import SPEED, Border, Box, Engine, Files, Folder, Quick, Stand
+from tests.e2e.real_world_parts import SPEED, Border, Box, Engine, Files, Folder, Quick, Stand
 from tests.e2e.trace import Trace, word
 from tests.parts.faults import Call, Door, Fault
 from tests.parts.sandbox import Sandbox
