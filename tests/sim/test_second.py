@@ -112,7 +112,7 @@ def test_safety_what_was_decided_before_a_stop_is_not_done_after_it() -> None:
         await sim.write(project("shop", "1.0"))
         await sim.settle()
         await sim.write(project("shop", "2.0"))
-        await sim.wait(lambda: sim.wishes()["shop/dev"].tags == ("3.0",), 400)
+        await sim.wait(lambda: sim.expected_stages()["shop/dev"].tags == ("3.0",), 400)
 
     for effect in range(20, 54, 1 if FULL else 3):
         sim = simulate(at(story, effect, edited), suspendable=True)
