@@ -84,7 +84,7 @@ def test_an_image_that_somebody_pruned_is_pulled_again() -> None:
 
 @pytest.mark.parametrize("reason", ["PolicyDenied", "InvalidConfig"])
 def test_what_another_try_cannot_mend_is_given_up_at_once(reason: str) -> None:
-    """Although nothing of the stage has ever passed (design §4)."""
+    """Although nothing of the stage has ever passed."""
     first = plan(STAGE, PULLED, Rules(), NOW)
     bad = failed(replace(PULLED, memory=first.memory), creation(first).key, Failure(reason, "refused", True), 0.0)
     decided = plan(STAGE, bad, Rules(), NOW)
@@ -95,7 +95,7 @@ def test_what_another_try_cannot_mend_is_given_up_at_once(reason: str) -> None:
 
 
 def test_any_other_failure_of_the_very_first_is_tried_again() -> None:
-    """Until the progress deadline, with a pause; then it is given up (design §4)."""
+    """Until the progress deadline, with a pause; then it is given up."""
     first = plan(STAGE, PULLED, Rules(), NOW)
     bad = failed(replace(PULLED, memory=first.memory), creation(first).key, Failure("StartRefused", "no", True), 0.0)
     decided = plan(STAGE, bad, Rules(), NOW)

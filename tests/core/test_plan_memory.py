@@ -43,7 +43,7 @@ def test_what_failed_is_not_tried_again_by_itself() -> None:
 
 @pytest.mark.parametrize("changed", [{"revision": "another"}, {"gate": "another"}], ids=["revision", "check"])
 def test_another_revision_or_check_gets_its_try_and_ends_the_quarantine(changed: dict[str, str]) -> None:
-    """Whoever mends something wants to see it tried; going back to the old one is another try too (design §4)."""
+    """Whoever mends something wants to see it tried; going back to the old one is another try too."""
     decided = plan_cases.run(broken(**changed))
     assert quarantine(decided) is None
     assert any(isinstance(action, Create) for action in decided.actions)
