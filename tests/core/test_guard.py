@@ -254,10 +254,7 @@ async def test_another_domain_waits() -> None:
 @given(DOCUMENTS, st.data())
 async def test_what_a_failing_source_leaves_out_stays(documents: list[Sourced], data: st.DataObject) -> None:
     """Safety: any part of the documents, delivered as a part, is the same catalog."""
-    places = {
-        (document.document.kind, document.document.metadata.name, document.origin.path): document
-        for document in documents
-    }
+    places = {document.origin.document[1:]: document for document in documents}
     whole = [document for document in places.values() if document.origin.source == A]
     guard, up = await accepted(*whole)
     before = guard.catalog(RULES, up)

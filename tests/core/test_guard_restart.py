@@ -198,9 +198,9 @@ async def test_no_change_takes_more_than_it_may(old: list[Sourced], new: list[So
     await deliver(guard, *(of_source(document, A) for document in new))
     catalog = guard.catalog(RULES, up)
     if catalog.prune:
-        declared = {key: len(dev.instances) for key, dev in catalog.stages.items()}
+        declared = {key: len(stage.instances) for key, stage in catalog.stages.items()}
         before = catalog_of(*(of_source(document, A) for document in old), incumbents=up).stages
-        room = {key: dev.max_instances or len(dev.instances) for key, dev in before.items()}
+        room = {key: stage.max_instances or len(stage.instances) for key, stage in before.items()}
         # What is beyond maxInstances goes anyway.
         kept = {key: min(len(tags), room.get(key, len(tags))) for key, tags in up.running.items()}
         lost = sum(max(0, count - declared.get(key, 0)) for key, count in kept.items())

@@ -29,6 +29,6 @@ def test_the_newest_container_tells_who_declared_a_stage() -> None:
 
 def test_what_is_remembered_beats_a_label() -> None:
     """When a tag was first seen: from the store, else from its containers; a store that was lost tells nothing."""
-    items = [replace(OLD, seen=5), replace(NEW, seen=0)]
+    containers = [replace(OLD, seen=5), replace(NEW, seen=0)]
     memory = StageMemory(instances={"1": InstanceMemory(), "2": InstanceMemory(seen=7)})
-    assert incumbents(items, [], {"shop/dev": memory}).seen == {("shop/dev", "1"): 5, ("shop/dev", "2"): 7}
+    assert incumbents(containers, [], {"shop/dev": memory}).seen == {("shop/dev", "1"): 5, ("shop/dev", "2"): 7}

@@ -70,7 +70,7 @@ def test_the_name_of_a_revision_and_of_a_check_stay() -> None:
     ids=["same", "changed", "other key", "unlabelled", "missing", "no secrets"],
 )
 def test_only_a_provable_change_of_a_secret_counts(label: str, seen: SecretsSeen, agree: bool) -> None:
-    """A lost key or a missing file replaces no container (design §5, Secrets)."""
+    """A lost key or a missing file replaces no container."""
     box = _box(secrets=label)
     assert digests.secrets_agree(box, seen) is agree
     assert digests.made_from(box, "1-0", "sha256:0", seen) is agree

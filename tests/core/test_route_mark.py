@@ -71,7 +71,7 @@ def test_what_npm_stores_stays_byte_for_byte() -> None:
     ids=str,
 )
 def test_no_text_becomes_configuration(fields: dict[str, Any]) -> None:
-    """Neither proxy checks any of this: Caddy reads placeholders, NPM writes it into nginx's file (Q19)."""
+    """Neither proxy checks any of this: Caddy reads placeholders, NPM writes it into nginx's file."""
     with pytest.raises(RevisionBad) as refused:
         route_mark.check(Route(**{**vars(ROUTE), **fields}))
     assert refused.value.reason == "InvalidRoute"

@@ -1,0 +1,1 @@
+"""The program as people run it, on a real Engine, registry and proxy."""

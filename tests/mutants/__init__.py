@@ -1,0 +1,1 @@
+"""Small random mistakes in the core, and how many of them the tests notice (`make mutants`)."""

@@ -22,7 +22,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Bug:
-    """A mistake that others made (reliability.md §3.3), as it would look here."""
+    """A mistake that other deployment tools made, as it would look here."""
 
     name: str
     story: str

@@ -1,6 +1,6 @@
 """What must hold after every effect, and at the end. They look at the world only, never at the controller's mind.
 
-Each safety sentence names its property in reliability.md §1.2 by S and number. A breach is written down where it
+Each safety sentence is named by S and its number in tests/PROPERTIES.md. A breach is written down where it
 happens, because an error raised there would end up in the code under test.
 """
 

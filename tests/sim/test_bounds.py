@@ -17,7 +17,7 @@ from tests.world import Simulation, simulate
 
 HOUR = 3600.0
 RATE = 30
-"""Calls a minute to one backend while it fails, at most (G12)."""
+"""Calls a minute to one backend while it fails, at most."""
 BACKENDS = {"docker": "engine", "registry": "registry", "proxy": "proxy", "probe": "app"}
 
 

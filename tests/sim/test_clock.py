@@ -58,7 +58,7 @@ def test_liveness_and_safety_when_the_clock_is_set_in_the_middle(scenario: Scena
 
 @EACH
 def test_safety_a_drain_takes_as_long_whatever_the_clock_says(jump: float) -> None:
-    """S5, DP2: neither cut off nor without an end."""
+    """S5: neither cut off nor without an end."""
 
     async def story(sim: Simulation) -> None:
         sim.push("1.0")

@@ -15,7 +15,7 @@ print(history(3).trace())
 
 
 def test_hashes_of_python_change_no_trace() -> None:
-    """S13, G17: sets and dicts that are gone through in another order give the same effects at the same times."""
+    """S13: sets and dicts that are gone through in another order give the same effects at the same times."""
     traces = [
         subprocess.run(
             [sys.executable, "-c", PLAY],

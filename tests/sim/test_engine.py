@@ -1,4 +1,4 @@
-"""The simulated Engine and proxy are no kinder than real ones: the facts of reliability.md §2 that plans rely on."""
+"""The simulated Engine and proxy are no kinder than real ones: the facts (F-numbers) that plans rely on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

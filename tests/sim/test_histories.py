@@ -29,17 +29,17 @@ def test_safety_and_liveness_of_random_histories(first: int) -> None:
 
 @pytest.mark.parametrize("case", kept(), ids=lambda case: case.name)
 def test_safety_and_liveness_of_kept_histories(case: Kept) -> None:
-    """G17: what once showed a mistake is played for ever."""
+    """What once showed a mistake is played for ever."""
     case.script.play()
 
 
 def test_the_same_seed_gives_the_same_trace() -> None:
-    """G17: a failing seed can be played again."""
+    """S13: a failing seed can be played again."""
     assert history(1).trace() == history(1).trace()
 
 
 @pytest.mark.parametrize("chosen", [Options(), HEAVY, Options(npm=True)], ids=str)
 def test_a_history_that_was_written_down_gives_the_same_trace(chosen: Options) -> None:
-    """G17: a script is all of a history, faults and lost events too, also once it has been a file."""
+    """A script is all of a history, faults and lost events too, also once it has been a file."""
     written, sim = recorded(7, chosen)
     assert script(written.data()).play().trace() == sim.trace()

@@ -35,7 +35,7 @@ def violation(seed: int = SEED) -> Violation:
 
 
 def test_a_failing_history_is_cut_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """G17: what it takes to see the mistake stays, whatever else happened goes; without the mistake the rest holds."""
+    """What it takes to see the mistake stays, whatever else happened goes; without the mistake the rest holds."""
     long = Script(
         deeds=(
             Deed("write", {"documents": (project("shop", "1.0"), request("asked", "2.0"))}, 40.0),

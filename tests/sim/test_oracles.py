@@ -1,4 +1,4 @@
-"""The suite finds bugs: each known kind is planted into the real plan, and one of the oracles must see it (G18)."""
+"""The suite finds bugs: each known kind is planted into the real plan, and one of the oracles must see it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Would the suite find it? Each known mistake, planted in a copy of the package, turns red what it names (G18).
+"""Would the suite find it? Each known mistake, planted in a copy of the package, turns red what it names.
 
 Real parts that are missing skip the bugs that need them. What turns red by a bug is green without one, in such a copy.
 """

@@ -1,4 +1,4 @@
-"""Looks that show the world of a while ago (G4): whatever is decided on them, nothing is lost, the end is reached."""
+"""Looks that show the world of a while ago: whatever is decided on them, nothing is lost, the end is reached."""
 
 import os
 

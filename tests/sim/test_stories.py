@@ -22,7 +22,7 @@ def test_liveness_the_end_is_reached_and_nothing_is_written_after_it(scenario: S
 
 @EACH
 def test_a_proxy_that_takes_one_change_at_a_time_comes_to_the_same_end(scenario: Scenario) -> None:
-    """M5: both kinds of proxy give the same containers and routes."""
+    """Both kinds of proxy give the same containers and routes."""
     one, other = Reference.of(scenario), Reference.of(scenario, npm=True)
     assert one.end == other.end
 
@@ -36,7 +36,7 @@ def test_liveness_without_any_event_of_the_engine(scenario: Scenario) -> None:
 
 @EACH
 def test_the_same_story_gives_the_same_trace(scenario: Scenario) -> None:
-    """G17: what a test finds can be played again."""
+    """S13: what a test finds can be played again."""
     assert simulate(scenario).trace() == simulate(scenario).trace()
 
 
@@ -113,7 +113,7 @@ def test_retry_tries_a_broken_revision_again() -> None:
 
 
 def test_a_day_at_rest_costs_nothing_but_looks() -> None:
-    """G12: no write, one list and one read per resync, and now and then one after a look at the registry."""
+    """S12: no write, one list and one read per resync, and now and then one after a look at the registry."""
 
     async def story(sim: Simulation) -> None:
         sim.push("1.0")

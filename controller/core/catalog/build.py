@@ -8,12 +8,8 @@ notice that names both.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from controller.core.catalog import duplicates
-from controller.core.catalog.claims import grant_hostnames, refuse_shared_volumes
-from controller.core.catalog.expand import expand
-from controller.core.catalog.instances import with_instances
+from controller.core.catalog import claims, duplicates, expand, instances, route_options
 from controller.core.catalog.precedence import Kind, Placed, where
-from controller.core.catalog.route_options import with_possible_options
 from controller.core.catalog.types import Catalog, CatalogRules, Incumbents, Sourced
 from controller.core.documents.spec import DeployRequest, Project
 from controller.core.model import digests, names
@@ -31,25 +27,29 @@ def catalog(documents: Sequence[Sourced], rules: CatalogRules, incumbents: Incum
     requests, refused_requests = duplicates.requests(_of_kind(documents, DeployRequest), rules, incumbents)
     requests_of = _by_stage(requests)
     stages = _expanded(projects, requests_of, rules, incumbents)
-    stages = refuse_shared_volumes(stages, rules, incumbents)
-    stages, claims = grant_hostnames(stages, rules, incumbents)
+    stages = claims.refuse_shared_volumes(stages, rules, incumbents)
+    stages, claimants = claims.grant_hostnames(stages, rules, incumbents)
     of_stages, pending = duplicates.notices(refused_projects, refused_requests, stages)
     for key, more in of_stages.items():
         stages[key] = replace(stages[key], notices=(*stages[key].notices, *more))
     pending += _unknown(projects, requests_of)
     notices = tuple(sorted(pending, key=lambda notice: (notice.reason, notice.message)))
     generations = [(key, generation(stage)) for key, stage in stages.items()]
-    digest = digests.digest_of((generations, sorted(claims.items()), _without_origin(notices)), DIGITS)
-    return Catalog(stages, notices, claims, digest)
+    digest = digests.digest_of((generations, sorted(claimants.items()), _without_origin(notices)), DIGITS)
+    return Catalog(stages, notices, claimants, digest)
 
 
 @digests.cache
 def generation(stage: DesiredStage) -> str:
     """Digest of what is desired of a stage: 12 hex. Where it was written down, and what others claim, is left out."""
     nowhere = Origin("", "")
-    instances = tuple(replace(instance, origin=nowhere) for instance in stage.instances)
-    notices = _without_origin(stage.notices)
-    bare = replace(stage, origin=nowhere, instances=instances, notices=notices, claimed_elsewhere=frozenset())
+    bare = replace(
+        stage,
+        origin=nowhere,
+        instances=tuple(replace(instance, origin=nowhere) for instance in stage.instances),
+        notices=_without_origin(stage.notices),
+        claimed_elsewhere=frozenset(),
+    )
     return digests.digest_of(bare, DIGITS)
 
 
@@ -77,10 +77,10 @@ def _expanded(
     for project in projects:
         for stage in project.document.spec.stages:
             if stage.host in (None, rules.controller_id):
-                blank = expand(project.document, stage, project.origin, rules)
+                blank = expand.stage(project.document, stage, project.origin, rules)
                 listed = stage.instances if "instances" in stage.model_fields_set else None
-                whole = with_instances(blank, listed, requests_of.get(blank.key, ()), rules, incumbents)
-                stages[blank.key] = with_possible_options(whole, rules.proxy, rules.tls)
+                whole = instances.with_instances(blank, listed, requests_of.get(blank.key, ()), rules, incumbents)
+                stages[blank.key] = route_options.with_possible_options(whole, rules.proxy, rules.tls)
     return dict(sorted(stages.items()))
 
 

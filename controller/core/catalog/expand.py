@@ -36,7 +36,7 @@ _Group = TypeVar("_Group", bound=Model)
 _Value = TypeVar("_Value")
 
 
-def expand(project: Project, stage: Stage, origin: Origin, rules: CatalogRules) -> DesiredStage:
+def stage(project: Project, stage: Stage, origin: Origin, rules: CatalogRules) -> DesiredStage:
     """Fill in one stage but for its instances; its hostnames are those it wants, not yet those it is granted."""
     spec, name = project.spec, project.metadata.name
     step = _first(stage.pre_deploy, spec.pre_deploy)

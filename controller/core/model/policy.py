@@ -1,6 +1,6 @@
 """What a container may ask of its host: one function on the final create body, default deny.
 
-Docker's own decoder ignores the case of keys, so keys are compared without it (Q4, Q21). A HostConfig key that is not
+Docker's own decoder ignores the case of keys, so keys are compared without it. A HostConfig key that is not
 listed here is refused unless it is empty.
 """
 
