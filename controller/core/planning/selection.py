@@ -102,7 +102,8 @@ def _incumbent(builder: PlanBuilder, slots: Slots, live: tuple[str, ...]) -> str
         return builder.memory.target
     if any(slots[tag].has_passed for tag in live):
         return None
-    return _newest_undeclared(slots)
+    newest = max(_undeclared(slots), key=lambda slot: slot.born, default=None)
+    return newest.tag if newest is not None else None
 
 
 def _can_serve(slot: Slot | None) -> bool:
@@ -116,13 +117,15 @@ def _held_for_route(builder: PlanBuilder, slots: Slots, target: str | None, succ
     served = [name for name in builder.memory.previous if name in hostnames]
     held += [former.tag for name in served if (former := _former(builder, name)) is not None]
     held += _behind(builder, hostnames)
-    newest = None if hostnames or successor is not None else _newest_undeclared(slots)
-    return held if newest is None else [*held, newest]
+    if not hostnames and successor is None:
+        held += [slot.tag for slot in _undeclared(slots)[-1:]]
+    return held
 
 
-def _newest_undeclared(slots: Slots) -> str | None:
+def _undeclared(slots: Slots) -> list[Slot]:
+    """The undeclared tags that passed, oldest first."""
     undeclared = [slot for slot in slots.values() if slot.declared is None and slot.has_passed]
-    return max(undeclared, key=lambda slot: slot.born).tag if undeclared else None
+    return sorted(undeclared, key=lambda slot: slot.born)
 
 
 def _former(builder: PlanBuilder, hostname: str) -> Container | None:
