@@ -44,6 +44,7 @@ class Guard:
         self._limits = limits
         self._note = confirmed
         self._keep = keep
+        self._restored = False
         self._heard: dict[str, _Heard] = dict.fromkeys(limits.sources, "silent")
         self._delivered = Delivered({}, {})
         self._accepted = Accepted()
@@ -55,7 +56,12 @@ class Guard:
         """The last decision, and from what it was made: at most looks nothing has changed."""
 
     async def restore(self) -> None:
-        """Take up what was accepted before the last end; without a store there is nothing, and what runs must do."""
+        """Take up what was accepted before the last end; without a store there is nothing, and what runs must do.
+
+        Later calls change nothing: what was delivered and decided since then is newer.
+        """
+        if self._restored:
+            return
         for source in self._limits.sources:
             documents = await self._store.last_good(source)
             if documents is not None:
@@ -63,6 +69,7 @@ class Guard:
                 self._heard[source] = "stored"
                 self._take(source, tuple(documents))
         self._accepted = Accepted(documents=dict(self._stored))
+        self._restored = True
 
     async def deliver(self, delivery: Delivery) -> None:
         """Take in what a source holds now. Raises `KeyError` for a source that the settings do not name."""

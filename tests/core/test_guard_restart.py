@@ -61,6 +61,25 @@ async def test_a_held_change_stops_no_stage_whose_routes_stay() -> None:
     assert len(guard.holds()[0].losses) == 4
 
 
+async def test_what_was_restored_once_is_not_restored_again() -> None:
+    """The first look is tried until it succeeds: what was delivered and allowed meanwhile stays so."""
+    store = LastGood()
+    _, up = await accepted(*shops(4), store=store)
+    guard = await started(store)
+    await deliver(guard, *shops(1))
+    guard.catalog(RULES, up)
+    assert guard.confirm(guard.holds()[0].digest)
+    guard.catalog(RULES, up)
+    await guard.keep()
+    await guard.restore()
+    await deliver(guard, complete=False)
+    catalog = guard.catalog(RULES, up)
+    assert guard.complete
+    assert catalog.prune
+    assert list(catalog.stages) == ["shop0/dev"]
+    assert not guard.holds()
+
+
 async def test_a_silent_source_does_not_switch_the_guard_off() -> None:
     """A mass deletion in one source waits although another was never heard."""
     store = LastGood()

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from controller.core.model.desired import DesiredStage
 from controller.core.model.observed import Container
 from controller.core.planning.plan_builder import PlanBuilder
-from controller.core.planning.tag_state import Slots
+from controller.core.planning.tag_state import Slots, reread
 from controller.core.planning.types import Selection, Slot
 
 
-def note_expired(builder: PlanBuilder, slots: Slots) -> None:
+def note_expired(builder: PlanBuilder, slots: Slots) -> Slots:
     """Remember which declared tags have come to the end of their TTL, and come back when the next one does."""
     for slot in slots.values():
         if slot.declared is None or not _can_expire(builder.desired, slot):
@@ -26,6 +26,7 @@ def note_expired(builder: PlanBuilder, slots: Slots) -> None:
             builder.remember(slot.tag, expired=True)
         elif not slot.memory.expired:
             builder.wake_at(end)
+    return reread(builder, slots)
 
 
 def select(builder: PlanBuilder, slots: Slots) -> Selection:
@@ -101,7 +102,8 @@ def _incumbent(builder: PlanBuilder, slots: Slots, live: tuple[str, ...]) -> str
         return builder.memory.target
     if any(slots[tag].has_passed for tag in live):
         return None
-    return _newest_undeclared(slots)
+    newest = max(_undeclared(slots), key=lambda slot: slot.born, default=None)
+    return newest.tag if newest is not None else None
 
 
 def _can_serve(slot: Slot | None) -> bool:
@@ -115,13 +117,15 @@ def _held_for_route(builder: PlanBuilder, slots: Slots, target: str | None, succ
     served = [name for name in builder.memory.previous if name in hostnames]
     held += [former.tag for name in served if (former := _former(builder, name)) is not None]
     held += _behind(builder, hostnames)
-    newest = None if hostnames or successor is not None else _newest_undeclared(slots)
-    return held if newest is None else [*held, newest]
+    if not hostnames and successor is None:
+        held += [slot.tag for slot in _undeclared(slots)[-1:]]
+    return held
 
 
-def _newest_undeclared(slots: Slots) -> str | None:
+def _undeclared(slots: Slots) -> list[Slot]:
+    """The undeclared tags that passed, oldest first."""
     undeclared = [slot for slot in slots.values() if slot.declared is None and slot.has_passed]
-    return max(undeclared, key=lambda slot: slot.born).tag if undeclared else None
+    return sorted(undeclared, key=lambda slot: slot.born)
 
 
 def _former(builder: PlanBuilder, hostname: str) -> Container | None:
