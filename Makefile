@@ -46,7 +46,7 @@ bench: setup parts ## what Holdfast costs beside the least that does the same, a
 	@$(PY) -m tests.parts.namespace $(PY) -m tests.bench $(ARGS)
 
 matrix: setup ## play the whole crash matrix and write tests/MATRIX.md (minutes); ARGS="deploy evict": only these stories
-	@nice -n 10 $(PY) -m tests.sim.full $(ARGS)
+	@nice -n 10 $(PY) -m tests.sim.run_matrix $(ARGS)
 
 soak: N = 10000
 soak: setup ## play N=10000 random histories on all cores, from a first seed of your own with ARGS=SEED

@@ -22,10 +22,10 @@ from tests.sim.call_border import Border, Effect, Life
 from tests.sim.canary import REF, VALUE, entrusted, spilled
 from tests.sim.clock import SimClock, run_virtual
 from tests.sim.engine import Box, Engine
-from tests.sim.expected_model import CONTROLLER, OTHER, Wish, wishes
+from tests.sim.expected_model import CONTROLLER, OTHER, ExpectedStage, expected_stages
 from tests.sim.faults import FaultAt, Faults, Mode, NoFaults
-from tests.sim.intent import Intent
-from tests.sim.listening import listening
+from tests.sim.intent_oracle import Intent
+from tests.sim.log_capture import captured_log
 from tests.sim.oracles import Oracles, mismatches
 from tests.sim.process import Process
 from tests.sim.proxy import ProxyState, edited
@@ -48,9 +48,9 @@ class Version:
     controller: str
 
     @cached_property
-    def wishes(self) -> dict[str, Wish]:
+    def expected_stages(self) -> dict[str, ExpectedStage]:
         """How the oracles read it."""
-        return wishes(self.documents, self.controller)
+        return expected_stages(self.documents, self.controller)
 
 
 class Unsettled(AssertionError):
@@ -82,7 +82,7 @@ class Simulation:
         self.guard_percent = 100.0
         self.name = self.id if beside else "controller"
         self.process = Process(self, self.name, suspendable)
-        self._ever: dict[str, list[Wish]] = {}
+        self._ever: dict[str, list[ExpectedStage]] = {}
         self._versions = [Version((), self.id)]
         self._accepted = [(0.0, Version((), self.id))]
         """When the controller took over what; the last is in force."""
@@ -121,22 +121,22 @@ class Simulation:
         self.border.note("user", "write", ", ".join(item.metadata.name for item in documents))
         self._versions.append(Version(documents, self.id))
         self.folder.files = {f"{item.kind.lower()}-{item.metadata.name}.yaml": item for item in documents}
-        for key, wish in wishes(documents, self.id).items():
-            if wish not in self._ever.setdefault(key, []):
-                self._ever[key].append(wish)
+        for key, expected in expected_stages(documents, self.id).items():
+            if expected not in self._ever.setdefault(key, []):
+                self._ever[key].append(expected)
         self.folder.touched()
         await asyncio.sleep(0)
 
-    def wishes(self) -> dict[str, Wish]:
+    def expected_stages(self) -> dict[str, ExpectedStage]:
         """What is declared now."""
-        return wishes(self.folder.documents, self.id)
+        return expected_stages(self.folder.documents, self.id)
 
-    def candidates(self, since: float) -> list[dict[str, Wish]]:
+    def candidates(self, since: float) -> list[dict[str, ExpectedStage]]:
         """What the controller could go by from a virtual second on: what it had taken over, and all that is newer."""
         left = [end for end, _ in self._accepted[1:]]
         gone = sum(end < since - OVERTAKEN for end in left)
         possible = (*(good for _, good in self._accepted[gone:]), *self._versions)
-        return [version.wishes for version in possible]
+        return [version.expected_stages for version in possible]
 
     # Others
 
@@ -325,7 +325,7 @@ class Simulation:
 
     def matches(self) -> None:
         """Assert that everything declared is there and nothing else of ours (L1, S7)."""
-        found = mismatches(self.wishes(), self.engine, self.proxy, self.oracles)
+        found = mismatches(self.expected_stages(), self.engine, self.proxy, self.oracles)
         assert not found, "\n".join([*found, self.trace(60)])
 
     def safe(self) -> None:
@@ -352,7 +352,7 @@ class Simulation:
         if self.life is None or self.life.dead or self.manager is None:
             return False
         known, stored = self.manager.statuses(), self.disk.statuses.values()
-        return all(status.settled for status in stored) and all(key in known for key in self.wishes())
+        return all(status.settled for status in stored) and all(key in known for key in self.expected_stages())
 
     def _neighbours(self) -> None:
         """Put things beside ours that look like ours and are not (S1)."""
@@ -382,7 +382,7 @@ def simulate(
 
     async def main() -> Simulation:
         sim = Simulation(faults, npm, rules, suspendable)
-        with listening(sim.bugs, sim.log):
+        with captured_log(sim.bugs, sim.log):
             await sim.start()
             try:
                 await scenario(sim)

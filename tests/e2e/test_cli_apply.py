@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 
-from tests.e2e.console import COLOR, CTRL_C, CURSOR, Terminal
+from tests.e2e.terminal import COLOR, CTRL_C, CURSOR, Terminal
 from tests.e2e.test_lifecycle import applied, running, serves
 from tests.parts.sandbox import PROGRAM, Sandbox
 

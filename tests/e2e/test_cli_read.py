@@ -5,7 +5,7 @@ import re
 
 import yaml
 
-from tests.e2e.console import CTRL_C, Terminal
+from tests.e2e.terminal import CTRL_C, Terminal
 from tests.e2e.test_lifecycle import applied
 from tests.parts.sandbox import Sandbox
 

@@ -99,7 +99,7 @@ def test_an_end_in_the_middle_of_a_stop_is_in_time_and_the_next_start_goes_on(sa
     sandbox.start()
     sandbox.wait(lambda: ready(sandbox), "1.0 runs")
     sandbox.write(sandbox.project("shop", "1.1", **slow))
-    sandbox.wait(lambda: "Stop: shop-dev-1-0" in sandbox.log.read_text(), "the old one is being stopped", 60)
+    sandbox.wait(lambda: "Stop shop-dev-1-0" in sandbox.log.read_text(), "the old one is being stopped", 60)
     assert sandbox.kill(signal.SIGTERM) == 0
     assert "shop/dev 1.0" in tags(sandbox), "it waited for the container"
     sandbox.start()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.seen import container, environment
+from tests.e2e.observations import container, environment
 from tests.e2e.test_lifecycle import applied, running, serves
 from tests.parts.sandbox import Sandbox
 

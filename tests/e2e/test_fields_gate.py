@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.seen import Request, container, events, recorder, started
+from tests.e2e.observations import Request, container, events, recorder, started
 from tests.e2e.test_lifecycle import applied, serves
 from tests.parts.sandbox import Sandbox
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.seen import Event, container, events
+from tests.e2e.observations import Event, container, events
 from tests.e2e.test_lifecycle import applied, serves
 from tests.parts.sandbox import Sandbox
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.seen import events, upgraded
+from tests.e2e.observations import events, upgraded
 from tests.e2e.test_lifecycle import applied, running, serves
 from tests.parts.process import free_port
 from tests.parts.sandbox import Sandbox

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.contract.test_notify import Receiver
-from tests.e2e.seen import container, environment
+from tests.e2e.observations import container, environment
 from tests.e2e.test_lifecycle import applied, running, serves
 from tests.parts.process import answers, free_port
 from tests.parts.sandbox import Reply, Sandbox

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.seen import events
+from tests.e2e.observations import events
 from tests.e2e.test_lifecycle import applied, running, serves
 from tests.parts.sandbox import Sandbox
 from tests.parts.tap import Tap

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e import trace
-from tests.e2e.story import play
+from tests.e2e.real_world import play
 from tests.e2e.trace import Trace
 from tests.parts.caddy import Caddy, find_caddy
 from tests.parts.engine import Engine

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from tests.sim.suspension import Suspendable
+from tests.sim.suspendable_tasks import Suspendable
 
 T = TypeVar("T")
 
@@ -20,18 +20,18 @@ IDLE_TURNS = 100_000
 """Turns of the loop without any progress of time after which something is going in circles."""
 MANY = 100
 """Timers from which on the cancelled ones among them are thrown out when they are most, as asyncio does."""
-LITTER = 200_000
+GC_THRESHOLD = 200_000
 """Objects after which a world looks for garbage in circles: most worlds end before, and looking costs a tenth."""
 
 owner: contextvars.ContextVar[list["asyncio.Task[Any]"] | None] = contextvars.ContextVar("owner", default=None)
 """Collects the tasks of one life of the controller, so that a crash can end exactly those."""
 
 
-class Circles(BaseException):
+class NoProgress(BaseException):
     """The code under test runs for ever without letting time pass, or waits for what can never happen."""
 
 
-class _Jump:
+class _VirtualSelector:
     """Stands where a loop has its selector: instead of waiting it moves the time."""
 
     def __init__(self) -> None:
@@ -41,14 +41,14 @@ class _Jump:
     def select(self, timeout: float | None) -> list[Any]:
         """Let `timeout` seconds pass at once."""
         if timeout is None:
-            raise Circles("everything waits for something that will never happen")
+            raise NoProgress("everything waits for something that will never happen")
         if timeout > 0:
             self.time += timeout
             self._turns = 0
         else:
             self._turns += 1
             if self._turns > IDLE_TURNS:
-                raise Circles(f"{IDLE_TURNS} turns of the event loop without any time passing")
+                raise NoProgress(f"{IDLE_TURNS} turns of the event loop without any time passing")
         return []
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._selector = _Jump()
+        self._selector = _VirtualSelector()
         self._clock_resolution = 1e-6
         self.complaints: list[str] = []
         """What the loop's exception handler was told: exceptions that nobody retrieved."""
@@ -169,7 +169,7 @@ class SimClock:
         await later(seconds)
 
 
-class Driven:
+class VirtualWorld:
     """A world of its own that is driven from outside: time passes only while `run` does."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class Driven:
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Let it go on until this is done."""
         known = gc.get_threshold()
-        gc.set_threshold(LITTER, *known[1:])
+        gc.set_threshold(GC_THRESHOLD, *known[1:])
         try:
             return self._loop.run_until_complete(main)
         finally:
@@ -193,7 +193,7 @@ class Driven:
 
 def run_virtual(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in a world of its own and end everything that it left running."""
-    world = Driven()
+    world = VirtualWorld()
     try:
         return world.run(main())
     finally:
@@ -210,6 +210,6 @@ def _end_all(loop: VirtualLoop) -> None:
         waiting = asyncio.wait(left, timeout=1.0)
         try:
             loop.run_until_complete(waiting)
-        except Circles:
+        except NoProgress:
             waiting.close()
             return

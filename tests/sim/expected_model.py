@@ -14,7 +14,7 @@ OTHER = "sim-3"
 
 
 @dataclass(frozen=True)
-class Wish:
+class ExpectedStage:
     """One declared stage as far as oracles go."""
 
     key: str
@@ -65,9 +65,9 @@ class Wish:
         return found | ({self.host(tag): tag for tag in self.wanted} if self.tag_routes else {})
 
 
-def wishes(documents: Sequence[Document], controller: str = CONTROLLER) -> dict[str, Wish]:
+def expected_stages(documents: Sequence[Document], controller: str = CONTROLLER) -> dict[str, ExpectedStage]:
     """All stages of all projects that this controller takes, without conflicts between them."""
-    found: dict[str, Wish] = {}
+    found: dict[str, ExpectedStage] = {}
     requests = sorted((d for d in documents if isinstance(d, DeployRequest)), key=lambda item: item.metadata.name)
     for item in documents:
         if not isinstance(item, Project):
@@ -77,7 +77,7 @@ def wishes(documents: Sequence[Document], controller: str = CONTROLLER) -> dict[
                 continue
             key = f"{item.metadata.name}/{stage.name}"
             asked = [r.spec.tag for r in requests if f"{r.spec.project}/{r.spec.stage}" == key]
-            found[key] = _wish(key, item, stage, asked)
+            found[key] = _stage(key, item, stage, asked)
     return found
 
 
@@ -86,7 +86,7 @@ def seconds(text: str) -> float:
     return sum(float(amount) * _UNITS[unit] for amount, unit in re.findall(r"([0-9.]+)(ms|s|m|h|d)", text))
 
 
-def _wish(key: str, item: Project, stage: Stage, asked: list[str]) -> Wish:
+def _stage(key: str, item: Project, stage: Stage, asked: list[str]) -> ExpectedStage:
     def pick(name: str, default: str) -> str:
         layers: tuple[Shared, ...] = (stage, item.spec)
         return next((str(value) for layer in layers if (value := getattr(layer, name)) is not None), default)
@@ -101,7 +101,7 @@ def _wish(key: str, item: Project, stage: Stage, asked: list[str]) -> Wish:
     check = stage.health_check or item.spec.health_check
     env = {one.name: one.value for layer in (item.spec, stage) for one in layer.env if one.value is not None}
     kind = (check.type if check else None) or ("http" if item.spec.port else "none")
-    return Wish(
+    return ExpectedStage(
         key=key,
         lasting=not set(tags) <= passing,
         tags=tags,

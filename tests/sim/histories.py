@@ -10,10 +10,10 @@ from typing import Any
 
 from controller.core.documents.spec import Document
 from tests.sim.apps import App
-from tests.sim.recorded import Recorded
+from tests.sim.recorded_faults import RecordingFaults
 from tests.sim.scripts import FAILURES, Script
 from tests.sim.sources import project, request
-from tests.sim.user_acts import Deed, perform, which
+from tests.sim.user_acts import Act, perform, which
 from tests.world import Simulation, simulate
 
 GOOD = ("1.0", "1.1", "2.0", "2.1")
@@ -71,9 +71,9 @@ class Drawn:
         self.random = source
         self.level = 0
 
-    def deed(self) -> Deed:
+    def act(self) -> Act:
         """Anything that can happen now."""
-        return self.random.choice(self._deeds)(self)
+        return self.random.choice(self._acts)(self)
 
     # What the user declares
 
@@ -135,73 +135,73 @@ class Drawn:
 
     # What happens
 
-    def edit(self) -> Deed:
+    def edit(self) -> Act:
         """Declare something else."""
-        return Deed("write", {"documents": self.documents()})
+        return Act("write", {"documents": self.documents()})
 
-    def half_written(self) -> Deed:
+    def half_written(self) -> Act:
         """A file that is no document for a while."""
         path = self.random.choice(list(self.sim.folder.files) or ["project-shop.yaml"])
-        return Deed("half written", {"path": path, "seconds": self.random.choice((0.1, 5.0))})
+        return Act("half written", {"path": path, "seconds": self.random.choice((0.1, 5.0))})
 
-    def unmounted(self) -> Deed:
+    def unmounted(self) -> Act:
         """The folder is away for a while."""
-        return Deed("unmounted", {"seconds": self.random.choice((1.0, 40.0))})
+        return Act("unmounted", {"seconds": self.random.choice((1.0, 40.0))})
 
-    def hurt(self) -> Deed:
+    def hurt(self) -> Act:
         """Somebody hurts a container of ours."""
         found = self.sim.containers()
         if not found:
-            return Deed("nothing")
+            return Act("nothing")
         what = self.random.choice(("kill", "drop", "pause", "disconnect"))
-        return Deed("hurt", {"what": what, **which(self.sim, self.random.choice(found))})
+        return Act("hurt", {"what": what, **which(self.sim, self.random.choice(found))})
 
-    def fall_over(self) -> Deed:
+    def fall_over(self) -> Act:
         """An application ends by itself."""
         running = [box for box in self.sim.containers() if box.state == "running"]
         if not running:
-            return Deed("nothing")
+            return Act("nothing")
         target = which(self.sim, self.random.choice(running))
-        return Deed("fall over", {"oom": self.random.random() < 0.5, **target})
+        return Act("fall over", {"oom": self.random.random() < 0.5, **target})
 
-    def edit_route(self) -> Deed:
+    def edit_route(self) -> Act:
         """Somebody edits or deletes a route of ours."""
         if not self.sim.proxy.routes:
-            return Deed("nothing")
+            return Act("nothing")
         hostname = self.random.choice(sorted(self.sim.proxy.routes))
-        return Deed("edit route", {"hostname": hostname, "address": self.random.choice((None, "10.9.0.2"))})
+        return Act("edit route", {"hostname": hostname, "address": self.random.choice((None, "10.9.0.2"))})
 
-    def proxy_trouble(self) -> Deed:
+    def proxy_trouble(self) -> Act:
         """The proxy restarts, is away for a while, or refuses everything."""
         what = self.random.choice(("restart", "down", "refuses", "stumbles"))
         if what in ("restart", "stumbles"):
-            return Deed("proxy", {"what": what})
-        return Deed("proxy", {"what": what, "seconds": self.random.choice((1.0, 20.0))})
+            return Act("proxy", {"what": what})
+        return Act("proxy", {"what": what, "seconds": self.random.choice((1.0, 20.0))})
 
-    def engine_trouble(self) -> Deed:
+    def engine_trouble(self) -> Act:
         """The Engine restarts, in order or not."""
         seconds = self.random.choice((1.0, 15.0))
-        return Deed("engine", {"seconds": seconds, "graceful": self.random.random() < 0.5})
+        return Act("engine", {"seconds": seconds, "graceful": self.random.random() < 0.5})
 
-    def registry_trouble(self) -> Deed:
+    def registry_trouble(self) -> Act:
         """The registry is away for a while, or a tag is pushed again."""
         if self.random.random() < 0.5:
-            return Deed("push", {"tag": self.random.choice(GOOD)})
-        return Deed("registry away", {"seconds": self.random.choice((3.0, 30.0))})
+            return Act("push", {"tag": self.random.choice(GOOD)})
+        return Act("registry away", {"seconds": self.random.choice((3.0, 30.0))})
 
-    def prune_images(self) -> Deed:
+    def prune_images(self) -> Act:
         """`docker image prune -a`."""
-        return Deed("prune images")
+        return Act("prune images")
 
-    def restart(self) -> Deed:
+    def restart(self) -> Act:
         """The controller ends in order, perhaps its state folder is lost."""
-        return Deed("restart", {"lose_store": True} if self.random.random() < 0.3 else {})
+        return Act("restart", {"lose_store": True} if self.random.random() < 0.3 else {})
 
-    def crash(self) -> Deed:
+    def crash(self) -> Act:
         """kill -9 of the controller."""
-        return Deed("crash")
+        return Act("crash")
 
-    _deeds: "tuple[Callable[[Drawn], Deed], ...]" = (
+    _acts: "tuple[Callable[[Drawn], Act], ...]" = (
         edit, edit, edit, edit, edit, edit, half_written, unmounted, hurt, hurt, fall_over, edit_route, proxy_trouble,
         engine_trouble, registry_trouble, prune_images, restart, crash,
     )  # fmt: skip
@@ -213,7 +213,7 @@ class History(Drawn):
     def __init__(self, sim: Simulation, seed: int) -> None:
         super().__init__(sim, random.Random(seed))
         self.apps: dict[str, App] = {}
-        self.deeds: list[Deed] = []
+        self.acts: list[Act] = []
 
     async def play(self) -> None:
         """Do this and that, then declare what can run and wait for it."""
@@ -225,19 +225,19 @@ class History(Drawn):
             self.sim.push(tag, app)
         await self.do(self.edit())
         for _ in range(STEPS):
-            deed = self.deed()
-            await self.do(Deed(deed.do, deed.how, pick.choice(WAITS)))
+            act = self.act()
+            await self.do(Act(act.name, act.arguments, pick.choice(WAITS)))
         await self.end()
 
     async def end(self) -> None:
         """The faults are over."""
         self.level = 99
-        await self.do(Deed("end", {"documents": self.documents(last=True)}))
+        await self.do(Act("end", {"documents": self.documents(last=True)}))
 
-    async def do(self, deed: Deed) -> None:
+    async def do(self, act: Act) -> None:
         """Do it and write it down."""
-        self.deeds.append(deed)
-        await perform(self.sim, deed)
+        self.acts.append(act)
+        await perform(self.sim, act)
 
 
 def options(seed: int) -> Options:
@@ -247,12 +247,12 @@ def options(seed: int) -> Options:
 
 def history(seed: int, rate: float = 0.03, crash: float = 0.01, npm: bool = False) -> Simulation:
     """Play one history and judge it. Raises `Violation`."""
-    return recorded(seed, Options(rate, crash, npm))[1]
+    return play_recorded(seed, Options(rate, crash, npm))[1]
 
 
-def recorded(seed: int, chosen: Options) -> tuple[Script, Simulation]:
+def play_recorded(seed: int, chosen: Options) -> tuple[Script, Simulation]:
     """Play one history and write it down. Raises `Violation`, which has the script too."""
-    faults = Recorded(seed, chosen.rate, chosen.crash)
+    faults = RecordingFaults(seed, chosen.rate, chosen.crash)
     played: list[History] = []
 
     async def story(sim: Simulation) -> None:
@@ -261,7 +261,7 @@ def recorded(seed: int, chosen: Options) -> tuple[Script, Simulation]:
 
     def script() -> Script:
         return Script(
-            tuple(played[0].deeds), played[0].apps, chosen.npm, tuple(faults.met), tuple(faults.events.items())
+            tuple(played[0].acts), played[0].apps, chosen.npm, tuple(faults.met), tuple(faults.events.items())
         )
 
     try:

@@ -7,6 +7,7 @@ differ by no more than one repair.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from tests.sim.faults import Call, FaultAt, Mode
 from tests.sim.scenarios import (
@@ -100,6 +101,16 @@ class Reference:
         more = {op: n - self.made[op] for op, n in _made(sim).items() if n - self.made[op] > spare}
         assert not more, f"so many more calls than without the fault: {more}\n{sim.trace()}"
         return sim
+
+
+def fault_free(scenario: Scenario, npm: bool = False) -> Reference:
+    """The reference of a story, played once in a process; for a patched package `Reference.of` plays it anew."""
+    return _played(scenario, npm)
+
+
+@cache
+def _played(scenario: Scenario, npm: bool) -> Reference:
+    return Reference.of(scenario, npm)
 
 
 def modes(call: Call) -> tuple[Mode, ...]:

@@ -1,4 +1,4 @@
-"""Cuts a failing history down to what its failure needs: fewer deeds, fewer faults, plainer documents."""
+"""Cuts a failing history down to what its failure needs: fewer acts, fewer faults, plainer documents."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from controller.core.documents.spec import Document
 from tests.sim.scripts import FAILURES, Script, document, failure, written
-from tests.sim.user_acts import Deed
+from tests.sim.user_acts import Act
 
 T = TypeVar("T")
 Fails = Callable[[Script], bool]
@@ -42,7 +42,7 @@ def minimise(script: Script, kind: str, seconds: float = SECONDS) -> Script:
         while best[0] != before:
             before = best[0]
             _fewer_faults(best[0], fails)
-            _fewer_deeds(best[0], fails)
+            _fewer_acts(best[0], fails)
             _plainer(best[0], fails)
             _quicker(best[0], fails)
     except _Over:
@@ -68,11 +68,11 @@ def _fewer_faults(script: Script, fails: Fails) -> None:
         fails(replace(script, npm=False))
 
 
-def _fewer_deeds(script: Script, fails: Fails) -> None:
-    last = script.deeds[-1]
-    deeds = _fewer(script.deeds[:-1], lambda some: fails(replace(script, deeds=(*some, last))))
-    script = replace(script, deeds=(*deeds, last))
-    words = repr(script.deeds)
+def _fewer_acts(script: Script, fails: Fails) -> None:
+    last = script.acts[-1]
+    acts = _fewer(script.acts[:-1], lambda some: fails(replace(script, acts=(*some, last))))
+    script = replace(script, acts=(*acts, last))
+    words = repr(script.acts)
     fails(replace(script, apps={tag: app for tag, app in script.apps.items() if f"'{tag}'" in words}))
 
 
@@ -92,13 +92,13 @@ def _fewer(items: Sequence[T], fails: Callable[[tuple[T, ...]], bool]) -> tuple[
 
 
 def _plainer(script: Script, fails: Fails) -> None:
-    for place, deed in enumerate(script.deeds):
-        if "documents" not in deed.how:
+    for place, act in enumerate(script.acts):
+        if "documents" not in act.arguments:
             continue
-        documents: tuple[Document, ...] = tuple(deed.how["documents"])
+        documents: tuple[Document, ...] = tuple(act.arguments["documents"])
         for nth in reversed(range(len(documents))):
             for changed in _variants(documents, nth):
-                candidate = _with(script, place, Deed(deed.do, {**deed.how, "documents": changed}, deed.wait))
+                candidate = _with(script, place, Act(act.name, {**act.arguments, "documents": changed}, act.wait))
                 if fails(candidate):
                     script, documents = candidate, changed
 
@@ -134,11 +134,11 @@ def smaller(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _quicker(script: Script, fails: Fails) -> None:
-    for place, deed in enumerate(script.deeds[:-1]):
+    for place, act in enumerate(script.acts[:-1]):
         for wait in (0.0, 1.0, 10.0):
-            if deed.wait is None or deed.wait <= wait:
+            if act.wait is None or act.wait <= wait:
                 break
-            candidate = _with(script, place, replace(deed, wait=wait))
+            candidate = _with(script, place, replace(act, wait=wait))
             if fails(candidate):
                 script = candidate
                 break
@@ -149,8 +149,8 @@ def _quicker(script: Script, fails: Fails) -> None:
                 script = replace(script, faults=plain)
 
 
-def _with(script: Script, place: int, deed: Deed) -> Script:
-    return replace(script, deeds=(*script.deeds[:place], deed, *script.deeds[place + 1 :]))
+def _with(script: Script, place: int, act: Act) -> Script:
+    return replace(script, acts=(*script.acts[:place], act, *script.acts[place + 1 :]))
 
 
 def _without(data: Mapping[str, Any], name: str) -> dict[str, Any]:

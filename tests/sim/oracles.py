@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from controller.core.model.observed import Route
 from tests.sim.call_border import Border, Effect
 from tests.sim.engine import Box, Engine
-from tests.sim.expected_model import CONTROLLER, Wish
+from tests.sim.expected_model import CONTROLLER, ExpectedStage
 from tests.sim.proxy import ProxyState, target
 
 SETTLING = 0.6
@@ -43,11 +43,11 @@ class Oracles:
     border: Border
     engine: Engine
     proxy: ProxyState
-    wishes: Callable[[float], list[dict[str, Wish]]]
+    candidates: Callable[[float], list[dict[str, ExpectedStage]]]
     """What the controller could go by at that second: what it had taken over, and what was written since. An effect is
     a breach when it is one by each of them."""
-    known: Callable[[str], list[Wish]]
-    """All wishes that were ever declared for a stage."""
+    ever_declared: Callable[[str], list[ExpectedStage]]
+    """All that was ever declared of a stage."""
     controller: str = CONTROLLER
     """Whose containers and routes are judged."""
     breaches: list[str] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Oracles:
         for hostname in sorted(old.serving - new.serving):
             route = old.routes[hostname]
             now = new.routes.get(hostname)
-            if now is None and not all(_wants(wishes, hostname) for wishes in self.wishes(effect.sent)):
+            if now is None and not all(_wants(stages, hostname) for stages in self.candidates(effect.sent)):
                 continue
             moved = now is not None and now.container != route.container
             if now is not None and moved and (self._may_serve(now, effect.sent) or self._just_gone(now, effect)):
@@ -98,7 +98,7 @@ class Oracles:
 
     def _may_overlap(self, stage: str, effect: Effect) -> bool | None:
         """True: old and new run side by side. False: never. None: the controller may go by either."""
-        found = {wishes[stage].recreate if stage in wishes else False for wishes in self.wishes(effect.sent)}
+        found = {stages[stage].recreate if stage in stages else False for stages in self.candidates(effect.sent)}
         return None if len(found) != 1 else not found.pop()
 
     # S2, S4
@@ -145,8 +145,8 @@ class Oracles:
             *((best, age) for end, best, age in box.past if end >= since - self._settling),
         ]
         return any(
-            best >= wish.threshold if wish.probed else age >= 1.0
-            for wish in self.known(box.stage)
+            best >= expected.threshold if expected.probed else age >= 1.0
+            for expected in self.ever_declared(box.stage)
             for best, age in runs
         )
 
@@ -179,8 +179,8 @@ class Oracles:
             self._breach("S5", effect, f"{', '.join(sorted(routed))} still lead there")
             return
         left = self.proxy.left.get(box.id)
-        gone = not all(box.stage in wishes for wishes in self.wishes(effect.sent))
-        drain = min([item.drain for item in self.known(box.stage)] + ([10.0] if gone else []))
+        gone = not all(box.stage in stages for stages in self.candidates(effect.sent))
+        drain = min([item.drain for item in self.ever_declared(box.stage)] + ([10.0] if gone else []))
         if left is not None and self.border.clock.monotonic() - left < drain - 0.01:
             waited = self.border.clock.monotonic() - left
             self._breach("S5", effect, f"it was given {waited:.2f} of {drain:g} seconds to drain")
@@ -214,14 +214,14 @@ class Oracles:
 
     def _revisions(self, stage: str, effect: Effect) -> int:
         """How many were declared within one drain: each that came to a container and was superseded drains."""
-        drain = max((wish.drain for wish in self.known(stage)), default=0.0)
-        declared = self.wishes(effect.sent - drain - self._settling)
-        return max(1, len({wishes[stage].env for wishes in declared if stage in wishes}))
+        drain = max((expected.drain for expected in self.ever_declared(stage)), default=0.0)
+        declared = self.candidates(effect.sent - drain - self._settling)
+        return max(1, len({stages[stage].env for stages in declared if stage in stages}))
 
     def _apart(self, one: Box, other: Box, effect: Effect) -> bool:
         """They must not run at a time: for a volume that both were made with, or by the strategy alone."""
-        declared = [wishes[one.stage] for wishes in self.wishes(effect.sent) if one.stage in wishes]
-        return not any(wish.shared_volumes for wish in declared) or bool(_writable(one) & _writable(other))
+        declared = [stages[one.stage] for stages in self.candidates(effect.sent) if one.stage in stages]
+        return not any(expected.shared_volumes for expected in declared) or bool(_writable(one) & _writable(other))
 
     def _was_routed(self, box: Box) -> bool:
         return box.id in self.proxy.left or any(route.container == box.id for route in self.proxy.routes.values())
@@ -261,32 +261,32 @@ def _writable(box: Box) -> set[str]:
     return {mount.source for mount in box.spec.mounts if not mount.read_only} if box.spec is not None else set()
 
 
-def _wants(wishes: dict[str, Wish], hostname: str) -> bool:
-    declared = (wish for wish in wishes.values() if wish.routed and wish.lasting)
-    return any(hostname in (wish.host(), *wish.domains) for wish in declared)
+def _wants(stages: dict[str, ExpectedStage], hostname: str) -> bool:
+    declared = (expected for expected in stages.values() if expected.routed and expected.lasting)
+    return any(hostname in (expected.host(), *expected.domains) for expected in declared)
 
 
-def mismatches(wishes: dict[str, Wish], engine: Engine, proxy: ProxyState, oracles: Oracles) -> list[str]:
+def mismatches(stages: dict[str, ExpectedStage], engine: Engine, proxy: ProxyState, oracles: Oracles) -> list[str]:
     """How the world differs from what is declared when everything declared can run; empty: they match (L1, S7)."""
     found: list[str] = []
     owned = [box for box in engine.boxes.values() if oracles.ours(box)]
     hosts: dict[str, tuple[str, str]] = {}
-    for wish in wishes.values():
-        hosts |= {hostname: (wish.key, tag) for hostname, tag in wish.hosts().items()}
-        for tag in wish.wanted:
-            mine = [box for box in owned if box.stage == wish.key and box.tag == tag and not box.job]
-            if len(mine) != 1:
-                found.append(f"{wish.key} {tag} has {len(mine)} containers")
-            for box in mine:
+    for expected in stages.values():
+        hosts |= {hostname: (expected.key, tag) for hostname, tag in expected.hosts().items()}
+        for tag in expected.wanted:
+            containers = [box for box in owned if box.stage == expected.key and box.tag == tag and not box.job]
+            if len(containers) != 1:
+                found.append(f"{expected.key} {tag} has {len(containers)} containers")
+            for box in containers:
                 env = box.spec.env if box.spec else ()
                 spec = dict(sorted((item.name, item.value) for item in env if isinstance(item.value, str)))
                 if box.state != "running" or not box.passed or not box.connected:
                     found.append(f"{box.name} is {box.state}, passed {box.passed}, connected {box.connected}")
-                if spec != dict(wish.env):
-                    found.append(f"{box.name} has {spec}, not {dict(wish.env)}")
+                if spec != dict(expected.env):
+                    found.append(f"{box.name} has {spec}, not {dict(expected.env)}")
     for box in owned:
-        wish_or_none = wishes.get(box.stage)
-        if wish_or_none is None or box.tag not in wish_or_none.wanted:
+        declared = stages.get(box.stage)
+        if declared is None or box.tag not in declared.wanted:
             found.append(f"{box.name} ({box.state}) should not be there")
     for hostname, (key, tag) in hosts.items():
         route = proxy.routes.get(hostname)

@@ -14,8 +14,8 @@ from controller.wiring import compose
 from tests.sim.call_border import Life
 from tests.sim.clock import owner
 from tests.sim.faults import Crash
-from tests.sim.suspension import Suspendable
-from tests.sim.wiring import clients, config
+from tests.sim.simulated_clients import clients, config
+from tests.sim.suspendable_tasks import Suspendable
 
 if TYPE_CHECKING:
     from tests.world import Simulation

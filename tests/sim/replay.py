@@ -1,25 +1,26 @@
 """Plays one history again: `python -m tests.sim.replay 17`, or the name of a kept one; `-v` prints what happened.
 
-When something does not hold, the history is cut down to what that needs and printed as it would be kept in seeds.yaml.
+When something does not hold, the history is cut down to what that needs and printed as it would be kept in
+kept_histories.yaml.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.sim.histories import Options, Violation, options, recorded
+from tests.sim.histories import Options, Violation, options, play_recorded
+from tests.sim.kept_histories import kept_histories
 from tests.sim.minimise import SECONDS, minimise
 from tests.sim.scripts import FAILURES, failure
-from tests.sim.seeds import kept
 from tests.world import Simulation
 
 
-def told(found: Violation, seconds: float = SECONDS) -> str:
+def failure_report(found: Violation, seconds: float = SECONDS) -> str:
     """What a person needs to know of a violation: the failure, how to play it again, and the least that shows it."""
     kind = failure(found.error)
     least = minimise(found.script, kind, seconds)
-    size = f"{len(least.deeds)} deeds and {len(least.faults) + len(least.events)} faults"
-    return f"{found}\n\n{kind}, with {size}, to be kept in tests/sim/seeds.yaml:\n{least.text()}"
+    size = f"{len(least.acts)} acts and {len(least.faults) + len(least.events)} faults"
+    return f"{found}\n\n{kind}, with {size}, to be kept in tests/sim/kept_histories.yaml:\n{least.text()}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         sim = _play(asked)
     except Violation as found:
-        print(told(found, asked.seconds))
+        print(failure_report(found, asked.seconds))
         return 1
     except FAILURES as error:
         print(error)
@@ -48,12 +49,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _play(asked: argparse.Namespace) -> Simulation:
     if not asked.what.isdigit():
-        return next(case for case in kept() if case.name == asked.what).script.play()
+        return next(case for case in kept_histories() if case.name == asked.what).script.play()
     seed = int(asked.what)
     usual = options(seed)
     if asked.rate is not None or asked.crash is not None or asked.npm:
         usual = Options(asked.rate or 0.0, asked.crash or 0.0, asked.npm)
-    return recorded(seed, usual)[1]
+    return play_recorded(seed, usual)[1]
 
 
 if __name__ == "__main__":

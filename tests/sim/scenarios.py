@@ -4,7 +4,35 @@ Every story ends settled and states its expected end itself, so that it can be p
 not depend on the fault (L2). Where a story waits for something in between, it waits for a fact of the world.
 """
 
-from tests.sim.hostnames import (
+from tests.sim.stories.disturbances import (
+    drift_disconnected,
+    drift_killed,
+    drift_paused,
+    drift_removed,
+    drift_route_edited,
+    drift_route_removed,
+    edit_during_outage,
+    engine_killed,
+    engine_restarted,
+    proxy_away,
+    proxy_restarted,
+    pushed_again,
+    registry_away,
+    restarted,
+    secret_changed,
+    store_lost,
+    store_lost_in_the_middle,
+    track_digest,
+)
+from tests.sim.stories.failures import (
+    broken_and_restarted,
+    images_pruned,
+    never_ready,
+    proxy_stumbles,
+    unreadable,
+    verification_fails,
+)
+from tests.sim.stories.hostnames import (
     become_worker,
     empty_list,
     give_up_domain,
@@ -15,22 +43,14 @@ from tests.sim.hostnames import (
     swap_hostname,
     worker,
 )
-from tests.sim.interventions import guarded, guarded_and_taken_back, retried, suspended_by_hand
-from tests.sim.obstacles import (
-    broken_and_restarted,
-    images_pruned,
-    never_ready,
-    proxy_stumbles,
-    unreadable,
-    verification_fails,
-)
-from tests.sim.recreations import (
+from tests.sim.stories.operator_acts import guarded, guarded_and_taken_back, retried, suspended_by_hand
+from tests.sim.stories.recreations import (
     recreate,
     recreate_fails,
     recreate_spec,
     recreate_with_job,
 )
-from tests.sim.rollouts import (
+from tests.sim.stories.rollouts import (
     DEFAULT,
     FIVE_HUNDRED,
     Scenario,
@@ -57,26 +77,6 @@ from tests.sim.rollouts import (
     requests,
     suspended,
     two_tags,
-)
-from tests.sim.troubles import (
-    drift_disconnected,
-    drift_killed,
-    drift_paused,
-    drift_removed,
-    drift_route_edited,
-    drift_route_removed,
-    edit_during_outage,
-    engine_killed,
-    engine_restarted,
-    proxy_away,
-    proxy_restarted,
-    pushed_again,
-    registry_away,
-    restarted,
-    secret_changed,
-    store_lost,
-    store_lost_in_the_middle,
-    track_digest,
 )
 
 ALL: tuple[Scenario, ...] = (

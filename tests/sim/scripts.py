@@ -1,4 +1,4 @@
-"""A history written down: applications, deeds and faults. It reads as YAML and plays the same for ever.
+"""A history written down: applications, acts and faults. It reads as YAML and plays the same for ever.
 
 A seed means something else as soon as the generator draws otherwise; a script does not.
 """
@@ -12,13 +12,13 @@ import yaml
 
 from controller.core.documents.spec import DeployRequest, Document, Project
 from tests.sim.apps import App
-from tests.sim.clock import Circles
-from tests.sim.recorded import Met, Scripted
-from tests.sim.user_acts import Deed, perform
+from tests.sim.clock import NoProgress
+from tests.sim.recorded_faults import ScriptedFaults, StruckFault
+from tests.sim.user_acts import Act, perform
 from tests.world import Simulation, simulate
 
 KINDS: dict[str, type[Project] | type[DeployRequest]] = {"Project": Project, "DeployRequest": DeployRequest}
-FAILURES = (AssertionError, Circles)
+FAILURES = (AssertionError, NoProgress)
 """How a history fails."""
 
 
@@ -26,11 +26,11 @@ FAILURES = (AssertionError, Circles)
 class Script:
     """Everything that one history is made of."""
 
-    deeds: tuple[Deed, ...]
+    acts: tuple[Act, ...]
     apps: Mapping[str, App] = field(default_factory=dict)
     """What the registry serves, by tag."""
     npm: bool = False
-    faults: tuple[Met, ...] = ()
+    faults: tuple[StruckFault, ...] = ()
     events: tuple[tuple[int, int], ...] = ()
     """Events of the Engine that did not come exactly once: number and how often."""
 
@@ -40,10 +40,10 @@ class Script:
         async def story(sim: Simulation) -> None:
             for tag, app in self.apps.items():
                 sim.push(tag, app)
-            for deed in self.deeds:
-                await perform(sim, deed)
+            for act in self.acts:
+                await perform(sim, act)
 
-        return simulate(story, Scripted(self.faults, dict(self.events)), self.npm)
+        return simulate(story, ScriptedFaults(self.faults, dict(self.events)), self.npm)
 
     def text(self) -> str:
         """It as YAML."""
@@ -53,7 +53,7 @@ class Script:
         """It as plain data, without what is as usual."""
         found: dict[str, Any] = {"npm": True} if self.npm else {}
         found["apps"] = {tag: _unusual(app) for tag, app in self.apps.items()}
-        found["deeds"] = [_plain(deed) for deed in self.deeds]
+        found["acts"] = [_plain(act) for act in self.acts]
         if self.faults:
             found["faults"] = [asdict(item) for item in self.faults]
         if self.events:
@@ -64,10 +64,10 @@ class Script:
 def script(data: Mapping[str, Any]) -> Script:
     """What `Script.data` gave, read back."""
     return Script(
-        deeds=tuple(_deed(item) for item in data["deeds"]),
+        acts=tuple(_act(item) for item in data["acts"]),
         apps={str(tag): App(**app) for tag, app in data.get("apps", {}).items()},
         npm=data.get("npm", False),
-        faults=tuple(Met(**item) for item in data.get("faults", ())),
+        faults=tuple(StruckFault(**item) for item in data.get("faults", ())),
         events=tuple(data.get("events", {}).items()),
     )
 
@@ -92,20 +92,21 @@ def written(item: Document) -> dict[str, Any]:
     return item.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def _plain(deed: Deed) -> dict[str, Any]:
+def _plain(act: Act) -> dict[str, Any]:
     how = {
-        name: [written(item) for item in value] if name == "documents" else value for name, value in deed.how.items()
+        name: [written(item) for item in value] if name == "documents" else value
+        for name, value in act.arguments.items()
     }
-    return {"do": deed.do, **how} | ({} if deed.wait is None else {"wait": deed.wait})
+    return {"do": act.name, **how} | ({} if act.wait is None else {"wait": act.wait})
 
 
-def _deed(data: Mapping[str, Any]) -> Deed:
+def _act(data: Mapping[str, Any]) -> Act:
     how = {
         name: tuple(document(item) for item in value) if name == "documents" else value
         for name, value in data.items()
         if name not in ("do", "wait")
     }
-    return Deed(data["do"], how, data.get("wait"))
+    return Act(data["do"], how, data.get("wait"))
 
 
 def _unusual(app: App) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 
-from tests.sim.histories import Violation, options, recorded
+from tests.sim.histories import Violation, options, play_recorded
 
 BLOCK = 20
 """Seeds that a process plays before it says so."""
@@ -23,7 +23,7 @@ def block(first: int, last: int) -> dict[int, str]:
     found = {}
     for seed in range(first, last):
         try:
-            recorded(seed, options(seed))
+            play_recorded(seed, options(seed))
         except Violation as error:
             found[seed] = str(error).partition("\n")[0]
     return found

@@ -6,8 +6,8 @@ import pytest
 
 from tests.sim.apps import App
 from tests.sim.call_border import Effect
-from tests.sim.rollouts import DEFAULT
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT
 from tests.world import Simulation, simulate
 
 HOUR = 3600.0

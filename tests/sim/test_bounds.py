@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from tests.sim.apps import App
-from tests.sim.intent import Intent
+from tests.sim.intent_oracle import Intent
 from tests.sim.matrix import Reference
-from tests.sim.rollouts import FIVE_HUNDRED
 from tests.sim.scenarios import ALL, Scenario, deploy, verification_fails
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import FIVE_HUNDRED
 from tests.world import Simulation, simulate
 
 HOUR = 3600.0
@@ -38,7 +38,7 @@ def _engine(sim: Simulation) -> None:
 
 
 MOVES: dict[Scenario, int] = {verification_fails: 3}
-"""Where a hostname may move more often: a proxy that sees again is no deed, and it gets the new one once more."""
+"""Where a hostname may move more often: a proxy that sees again is nobody's act, and it gets the new one once more."""
 FAILING = (_registry, _proxy, _refusing, _engine)
 
 
@@ -82,7 +82,7 @@ def test_safety_a_first_deployment_that_fails_makes_a_bounded_number_of_containe
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.__name__)
 def test_safety_a_route_does_not_flap(scenario: Scenario) -> None:
-    """S22: between two deeds of anybody a hostname moves at most twice: to the new one, and back."""
+    """S22: between two acts of anybody a hostname moves at most twice: to the new one, and back."""
     moves: dict[str, list[str]] = {}
     most: dict[str, int] = {}
 

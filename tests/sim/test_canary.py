@@ -10,9 +10,9 @@ from controller.core.model import names
 from controller.core.model.observed import Route
 from controller.core.model.status import StageStatus
 from tests.sim.canary import REF, VALUE, spilled
-from tests.sim.rollouts import DEFAULT, deploy
 from tests.sim.sources import project
 from tests.sim.store import Row
+from tests.sim.stories.rollouts import DEFAULT, deploy
 from tests.sim.test_manager import manager
 from tests.world import Simulation, simulate
 

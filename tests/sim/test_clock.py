@@ -11,10 +11,10 @@ import pytest
 
 from tests.sim.apps import App
 from tests.sim.call_border import Effect
-from tests.sim.matrix import Reference
-from tests.sim.rollouts import DEFAULT, FIVE_HUNDRED
+from tests.sim.matrix import fault_free
 from tests.sim.scenarios import ALL, Scenario, expire
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT, FIVE_HUNDRED
 from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"
@@ -46,7 +46,7 @@ def jumping(scenario: Scenario, at: int, jump: float) -> Scenario:
 @pytest.mark.parametrize("scenario", [one for one in ALL if one not in BY_THE_CALENDAR], ids=lambda one: one.__name__)
 def test_liveness_and_safety_when_the_clock_is_set_in_the_middle(scenario: Scenario) -> None:
     """S5, L1, L3: the same end, in time, and every drain as long as declared. `SIM=full` at each effect."""
-    reference = Reference.of(scenario)
+    reference = fault_free(scenario)
     number, effects = ALL.index(scenario), len(reference.calls)
     some = [(1 + (7 * number + 11 * turn) % effects, JUMPS[(number + turn) % len(JUMPS)]) for turn in range(3)]
     every = [(at, jump) for at in range(1, effects) for jump in JUMPS]

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from tests.sim.faults import FaultAt, Mode
-from tests.sim.matrix import PAIRED, Case, Reference
+from tests.sim.matrix import PAIRED, Case, Reference, fault_free
 from tests.sim.scenarios import ALL, DEFAULT, Scenario, deploy
 from tests.sim.sources import project
 from tests.world import Simulation, simulate
@@ -34,7 +34,7 @@ def _chosen(reference: Reference) -> list[Case]:
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.__name__)
 def test_liveness_a_fault_at_any_effect_changes_nothing_in_the_end(scenario: Scenario, npm: bool) -> None:
     """L2, L3, S6, S10, S12: the same end, no leftovers, hardly more calls; safety held after every effect."""
-    reference = Reference.of(scenario, npm)
+    reference = fault_free(scenario, npm)
     cases = _chosen(reference)
     for case in cases[1::3] if npm and not FULL else cases:
         reference.play(case)
@@ -43,7 +43,7 @@ def test_liveness_a_fault_at_any_effect_changes_nothing_in_the_end(scenario: Sce
 @pytest.mark.parametrize("mode", ["fail", "lost", "hang"])
 def test_safety_a_container_that_could_not_be_marked_yet_keeps_its_routes(mode: Mode) -> None:
     """S5: its mark fails, its routes are set, and it is paused, or the controller dies: the default route stays."""
-    marks = [number for number, call in enumerate(Reference.of(deploy).calls) if call.op == "docker.mark"]
+    marks = [number for number, call in enumerate(fault_free(deploy).calls) if call.op == "docker.mark"]
 
     async def story(sim: Simulation, hurt: bool) -> None:
         sim.push("1.0")
@@ -64,6 +64,6 @@ def test_safety_a_container_that_could_not_be_marked_yet_keeps_its_routes(mode: 
 @pytest.mark.parametrize("scenario", PAIRED, ids=lambda scenario: scenario.__name__)
 def test_liveness_two_faults_change_nothing_in_the_end(scenario: Scenario) -> None:
     """L4: a fault, and another one while the controller recovers from it."""
-    reference = Reference.of(scenario)
+    reference = fault_free(scenario)
     for pair in tuple(reference.pairs())[::STRIDE]:
         reference.play(*pair)

@@ -14,7 +14,7 @@ from controller.core.model.errors import Conflict, OutcomeUnknown, RevisionBad, 
 from controller.core.model.observed import Container, Route, RouteChange
 from tests.sim.apps import App
 from tests.sim.call_border import Border, Life
-from tests.sim.clock import Circles, SimClock, run_virtual
+from tests.sim.clock import NoProgress, SimClock, run_virtual
 from tests.sim.engine import Engine
 from tests.sim.faults import Crash, FaultAt, Mode, NoFaults
 from tests.sim.proxy import ProxyState, SimProber, SimProxy
@@ -96,7 +96,7 @@ def test_a_day_passes_at_once_and_circles_are_noticed() -> None:
 
     assert run_virtual(day) == pytest.approx(86_400)
     for bad in (nothing, circles):
-        with pytest.raises(Circles):
+        with pytest.raises(NoProgress):
             run_virtual(bad)
 
 

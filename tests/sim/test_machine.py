@@ -19,13 +19,13 @@ from pydantic import ValidationError
 
 from controller.core.documents.spec import Document, Project
 from tests.sim.apps import App
-from tests.sim.clock import Driven
+from tests.sim.clock import VirtualWorld
 from tests.sim.faults import OK, Call, Fault, Mode, NoFaults
 from tests.sim.histories import BAD, GOOD, PASSING, WAITS, Drawn
-from tests.sim.listening import listening
+from tests.sim.log_capture import captured_log
 from tests.sim.minimise import smaller
 from tests.sim.scripts import document, written
-from tests.sim.user_acts import Deed, perform
+from tests.sim.user_acts import Act, perform
 from tests.world import Simulation
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class World(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._world = Driven()
+        self._world = VirtualWorld()
         self._open = contextlib.ExitStack()
         self._faults = Ordered()
         self._done = 0
@@ -106,7 +106,7 @@ class World(RuleBasedStateMachine):
 
         async def made() -> Simulation:
             sim = Simulation(self._faults, npm)
-            self._open.enter_context(listening(sim.bugs, sim.log))
+            self._open.enter_context(captured_log(sim.bugs, sim.log))
             for tag in (*GOOD, PASSING):
                 sim.push(tag, App(ready=ready, stops=stops))
             for tag, app in BAD.items():
@@ -151,7 +151,7 @@ class World(RuleBasedStateMachine):
     @rule(jump=JUMPS)
     def set_clock(self, jump: float) -> None:
         """Somebody sets the machine's clock."""
-        self._do(Deed("set clock", {"seconds": jump}))
+        self._do(Act("set clock", {"seconds": jump}))
 
     @rule(fault=FAULTS)
     def order(self, fault: tuple[str, Mode]) -> None:
@@ -166,12 +166,12 @@ class World(RuleBasedStateMachine):
     @rule(lose_store=st.booleans(), wait=SOON)
     def restart(self, lose_store: bool, wait: float) -> None:
         """The controller ends in order and begins anew."""
-        self._do(Deed("restart", {"lose_store": lose_store}), wait)
+        self._do(Act("restart", {"lose_store": lose_store}), wait)
 
     @rule(wait=SOON)
     def crash(self, wait: float) -> None:
         """kill -9 of the controller."""
-        self._do(Deed("crash"), wait)
+        self._do(Act("crash"), wait)
 
     @rule(seconds=st.sampled_from((0.1, 2.0, 20.0, 200.0)))
     def pass_time(self, seconds: float) -> None:
@@ -191,18 +191,18 @@ class World(RuleBasedStateMachine):
         try:
             if hasattr(self, "sim") and not self._failed:
                 self.drawn.random, self.drawn.level = random.Random(self._done), 99
-                self._do(Deed("end", {"documents": self.drawn.documents(last=True)}))
+                self._do(Act("end", {"documents": self.drawn.documents(last=True)}))
                 self.sim.safe()
         finally:
             self._world.close()
             self._open.close()
 
     def _write(self, documents: "list[Document] | tuple[Document, ...]", wait: float) -> None:
-        self._do(Deed("write", {"documents": tuple(documents)}), wait)
+        self._do(Act("write", {"documents": tuple(documents)}), wait)
 
-    def _do(self, deed: Deed, wait: float = 0.0) -> None:
+    def _do(self, act: Act, wait: float = 0.0) -> None:
         self._done += 1
-        self._run(perform(self.sim, Deed(deed.do, deed.how, wait)))
+        self._run(perform(self.sim, Act(act.name, act.arguments, wait)))
 
     def _run(self, main: Coroutine[Any, Any, T]) -> T:
         with self._noticed():

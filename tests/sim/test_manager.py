@@ -19,8 +19,8 @@ from controller.wiring import compose
 from tests.sim.apps import App
 from tests.sim.call_border import Life
 from tests.sim.clock import run_virtual
+from tests.sim.simulated_clients import clients, config
 from tests.sim.sources import project
-from tests.sim.wiring import clients, config
 from tests.world import Simulation, simulate
 
 T = TypeVar("T")

@@ -10,13 +10,13 @@ from controller.core.model.observed import Observed
 from controller.core.planning import plan as plans
 from tests.sim import soak
 from tests.sim.apps import App
-from tests.sim.histories import CALM, Violation, recorded
+from tests.sim.histories import CALM, Violation, play_recorded
 from tests.sim.minimise import fails_as, minimise
-from tests.sim.recorded import Met
-from tests.sim.replay import told
+from tests.sim.recorded_faults import StruckFault
+from tests.sim.replay import failure_report
 from tests.sim.scripts import Script, failure
 from tests.sim.sources import project, request
-from tests.sim.user_acts import Deed
+from tests.sim.user_acts import Act
 
 SEED = 1
 TRUE = plans.plan
@@ -30,29 +30,29 @@ def no_drain(desired: DesiredStage, observed: Observed, rules: Rules, now: float
 def violation(seed: int = SEED) -> Violation:
     """What this seed shows of the bug."""
     with pytest.raises(Violation) as found:
-        recorded(seed, CALM)
+        play_recorded(seed, CALM)
     return found.value
 
 
 def test_a_failing_history_is_cut_down(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it takes to see the mistake stays, whatever else happened goes; without the mistake the rest holds."""
     long = Script(
-        deeds=(
-            Deed("write", {"documents": (project("shop", "1.0"), request("asked", "2.0"))}, 40.0),
-            Deed("prune images", wait=1.0),
-            Deed("hurt", {"what": "pause", "stage": "shop/dev", "tag": "2.0", "nth": 0}, 10.0),
-            Deed("proxy", {"what": "restart"}, 3.0),
-            Deed("end", {"documents": (project("shop", "2.0", bake="15s"),)}),
+        acts=(
+            Act("write", {"documents": (project("shop", "1.0"), request("asked", "2.0"))}, 40.0),
+            Act("prune images", wait=1.0),
+            Act("hurt", {"what": "pause", "stage": "shop/dev", "tag": "2.0", "nth": 0}, 10.0),
+            Act("proxy", {"what": "restart"}, 3.0),
+            Act("end", {"documents": (project("shop", "2.0", bake="15s"),)}),
         ),
         apps={"1.0": App(stops=2.0), "2.0": App(), "3.0": App()},
-        faults=(Met("docker.list", 3, "fail"), Met("docker.start", 1, "lost")),
+        faults=(StruckFault("docker.list", 3, "fail"), StruckFault("docker.start", 1, "lost")),
     )
     long.play()
     monkeypatch.setattr(plans, "plan", no_drain)
     assert fails_as(long, "S5")
     least = minimise(long, "S5")
     assert fails_as(least, "S5")
-    assert [deed.do for deed in least.deeds] == ["write", "end"], least.text()
+    assert [act.name for act in least.acts] == ["write", "end"], least.text()
     assert "bake" not in least.text()
     assert not least.faults
     monkeypatch.undo()
@@ -62,7 +62,7 @@ def test_a_failing_history_is_cut_down(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_failure_says_how_to_play_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The seed and its options are in the command; the script is what would be kept."""
     monkeypatch.setattr(plans, "plan", no_drain)
-    text = told(violation(), 0.0)
+    text = failure_report(violation(), 0.0)
     assert f"python -m tests.sim.replay {SEED} --rate 0 --crash 0" in text
     assert "do: end" in text
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.sim.faults import FaultAt
 from tests.sim.receivers import Receiver
-from tests.sim.rollouts import FIVE_HUNDRED
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import FIVE_HUNDRED
 from tests.world import Simulation, simulate
 
 Mode = Literal["up", "slow", "down", "silent"]

@@ -14,10 +14,10 @@ from tests.sim.apps import App
 from tests.sim.call_border import Effect
 from tests.sim.faults import Seeded
 from tests.sim.histories import History
-from tests.sim.matrix import Reference
-from tests.sim.rollouts import DEFAULT, Scenario, change_spec, deploy, evict, host, replace_tag
+from tests.sim.matrix import Reference, fault_free
 from tests.sim.scenarios import recreate, swap_hostname
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT, Scenario, change_spec, deploy, evict, host, replace_tag
 from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"
@@ -82,7 +82,7 @@ def test_safety_one_state_folder_has_one_writer(
     scenario: Scenario, what: Callable[[Simulation], Awaitable[None]]
 ) -> None:
     """S18, L2, F3, F4: at any effect; the end is the same, and who has not the folder writes nothing."""
-    reference = Reference.of(scenario)
+    reference = fault_free(scenario)
     for effect in some(reference):
         sim = simulate(at(scenario, effect, what), suspendable=True)
         sim.history_closed()
@@ -112,7 +112,7 @@ def test_safety_what_was_decided_before_a_stop_is_not_done_after_it() -> None:
         await sim.write(project("shop", "1.0"))
         await sim.settle()
         await sim.write(project("shop", "2.0"))
-        await sim.wait(lambda: sim.wishes()["shop/dev"].tags == ("3.0",), 400)
+        await sim.wait(lambda: sim.expected_stages()["shop/dev"].tags == ("3.0",), 400)
 
     for effect in range(20, 54, 1 if FULL else 3):
         sim = simulate(at(story, effect, edited), suspendable=True)

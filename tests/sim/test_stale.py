@@ -5,10 +5,10 @@ import os
 import pytest
 
 from tests.sim.faults import StaleLooks
-from tests.sim.matrix import Reference
-from tests.sim.rollouts import DEFAULT
+from tests.sim.matrix import fault_free
 from tests.sim.scenarios import ALL, Scenario
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT
 from tests.world import Simulation, simulate
 
 FULL = os.environ.get("SIM") == "full"
@@ -25,7 +25,7 @@ KINDS = (
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.__name__)
 def test_liveness_and_safety_with_every_second_look_of_a_kind_an_old_one(scenario: Scenario) -> None:
     """S1 to S12, L1: each story with one kind of look stale, another one from story to story; `SIM=full` with each."""
-    end = Reference.of(scenario).end
+    end = fault_free(scenario).end
     for kind in KINDS if FULL else (KINDS[ALL.index(scenario) % len(KINDS)],):
         assert simulate(scenario, StaleLooks(kind)).canonical() == end, kind
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.sim.apps import App
 from tests.sim.faults import DeafEvents
-from tests.sim.matrix import Reference
+from tests.sim.matrix import fault_free
 from tests.sim.scenarios import ALL, DEFAULT, Scenario, host
 from tests.sim.sources import project
 from tests.world import Simulation, simulate
@@ -17,13 +17,13 @@ EACH = pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.__
 @EACH
 def test_liveness_the_end_is_reached_and_nothing_is_written_after_it(scenario: Scenario) -> None:
     """S7, S12, L1, L3: the declared end, every rollout closed, and then silence for twenty resyncs."""
-    Reference.of(scenario)
+    fault_free(scenario)
 
 
 @EACH
 def test_a_proxy_that_takes_one_change_at_a_time_comes_to_the_same_end(scenario: Scenario) -> None:
     """Both kinds of proxy give the same containers and routes."""
-    one, other = Reference.of(scenario), Reference.of(scenario, npm=True)
+    one, other = fault_free(scenario), fault_free(scenario, npm=True)
     assert one.end == other.end
 
 
@@ -31,13 +31,13 @@ def test_a_proxy_that_takes_one_change_at_a_time_comes_to_the_same_end(scenario:
 def test_liveness_without_any_event_of_the_engine(scenario: Scenario) -> None:
     """L7: events are hints; with every one of them lost the same end is reached."""
     sim = simulate(scenario, DeafEvents())
-    assert sim.canonical() == Reference.of(scenario).end
+    assert sim.canonical() == fault_free(scenario).end
 
 
 @EACH
 def test_the_same_story_gives_the_same_trace(scenario: Scenario) -> None:
     """S13: what a test finds can be played again."""
-    assert simulate(scenario).trace() == simulate(scenario).trace()
+    assert simulate(scenario).trace() == fault_free(scenario).sim.trace()
 
 
 def test_safety_replacing_a_tag_is_no_outage() -> None:

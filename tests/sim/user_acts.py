@@ -1,6 +1,6 @@
 """What people, third parties and machines do to a world, as plain data: a history can be written down and played again.
 
-A deed that finds nothing to be done to, such as a container that is not there, does nothing: so any part of a history
+An act that finds nothing to be done to, such as a container that is not there, does nothing: so any part of a history
 is a history.
 """
 
@@ -17,22 +17,21 @@ PATIENCE = 7200.0
 
 
 @dataclass(frozen=True)
-class Deed:
+class Act:
     """One thing that somebody does."""
 
-    do: str
-    """Name of the act."""
-    how: Mapping[str, Any] = field(default_factory=dict)
-    """Its arguments."""
+    name: str
+    """One of `_ACTS`."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     wait: float | None = None
     """Seconds that pass afterwards; None: not even a turn of the loop."""
 
 
-async def perform(sim: Simulation, deed: Deed) -> None:
-    """Do it. The last deed of a history is `end`: what is asserted there says what went wrong."""
-    await _ACTS[deed.do](sim, **deed.how)
-    if deed.wait is not None:
-        await asyncio.sleep(deed.wait)
+async def perform(sim: Simulation, act: Act) -> None:
+    """Do it. The last act of a history is `end`: what is asserted there says what went wrong."""
+    await _ACTS[act.name](sim, **act.arguments)
+    if act.wait is not None:
+        await asyncio.sleep(act.wait)
 
 
 def which(sim: Simulation, box: Box) -> dict[str, Any]:

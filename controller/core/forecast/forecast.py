@@ -122,6 +122,6 @@ def _refused(simulation: Simulation, policy: PolicyRules) -> Iterator[str]:
 def _unready(simulation: Simulation) -> Iterator[str]:
     status = simulation.plan.status
     condition = status.condition("Stalled") or status.condition("Ready")
-    if condition is not None and condition.message not in (notice.message for notice in simulation.desired.notices):
+    if condition is not None and condition.reason not in {notice.reason for notice in simulation.desired.notices}:
         parts = ["will not be ready", condition.reason, condition.message]
         yield ": ".join(part for part in parts if part)

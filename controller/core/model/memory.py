@@ -79,7 +79,7 @@ class InstanceMemory(_Memory):
     moved: str = ""
     """Digest that the registry serves under the tag now, when it is not the pinned one."""
     spec: dict[str, str] = {}
-    """Flat spec (`diff.flatten`) of the revision that passed last; empty when the state folder is newer than that."""
+    """`spec_fields.flatten` of the revision that passed last; empty when the state folder is newer than that."""
 
 
 _BLANK = InstanceMemory()

@@ -3,11 +3,11 @@
 from controller.core.model.observed import Container
 from controller.core.planning import conclude, repair, rollout
 from controller.core.planning.plan_builder import PlanBuilder
-from controller.core.planning.tag_state import Slots, has_passed_gate
+from controller.core.planning.tag_state import Slots, has_passed_gate, reread
 from controller.core.planning.types import Selection, Slot
 
 
-def bring_up(builder: PlanBuilder, slots: Slots, selection: Selection) -> None:
+def bring_up(builder: PlanBuilder, slots: Slots, selection: Selection) -> Slots:
     """Take one step of each tag, with as many replacements at a time as the settings allow."""
     successor, target = slots.get(selection.designated or ""), slots.get(selection.target or "")
     serving = target.serving if target is not None else None
@@ -28,6 +28,7 @@ def bring_up(builder: PlanBuilder, slots: Slots, selection: Selection) -> None:
             builder.views[tag].show("Running", "WaitsForSurge", words, busy=True)
         elif wanted and not slot.quarantined:
             rollout.deploy(builder, slot, serving)
+    return reread(builder, slots)
 
 
 def _prove(builder: PlanBuilder, slot: Slot, current: Container, serving: Container | None) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 
-from controller.core.model import digests, keys
+from controller.core.model import keys
 from controller.core.model.errors import Failure
 from controller.core.model.observed import Container
 from controller.core.planning import ledger, repair, spec_fields
 from controller.core.planning.plan_builder import PlanBuilder, is_running
-from controller.core.planning.types import Routing, Slot
+from controller.core.planning.tag_state import Slots, reread
+from controller.core.planning.types import Routing, Selection, Slot
 
 
 def give_up_if_broken(builder: PlanBuilder, slot: Slot, *, can_fall_back: bool) -> bool:
@@ -28,7 +29,15 @@ def give_up_if_broken(builder: PlanBuilder, slot: Slot, *, can_fall_back: bool) 
     return True
 
 
-def settle(builder: PlanBuilder, slot: Slot, routing: Routing, *, wanted: bool) -> None:
+def conclude(builder: PlanBuilder, slots: Slots, selection: Selection, routing: Routing) -> Slots:
+    """Settle every tag that stays."""
+    _note_given_up(builder, selection.kept)
+    for tag in selection.kept:
+        _settle(builder, slots[tag], routing, wanted=tag in selection.wanted)
+    return reread(builder, slots)
+
+
+def _settle(builder: PlanBuilder, slot: Slot, routing: Routing, *, wanted: bool) -> None:
     """Mark the container of a slot as passed, and close its rollout once it has proven itself."""
     container, tag, view = slot.current, slot.tag, builder.views[slot.tag]
     if container is None:
@@ -67,7 +76,7 @@ def ensure_baked(builder: PlanBuilder, tag: str) -> bool:
     return False
 
 
-def note_given_up(builder: PlanBuilder, kept: Collection[str]) -> None:
+def _note_given_up(builder: PlanBuilder, kept: Collection[str]) -> None:
     """Forget who served a hostname that is not declared, or whose tag is not kept, any more; and who is gone."""
     own = {instance.hostname for instance in builder.desired.instances if instance.tag in kept}
     declared = {*builder.desired.default_hostnames, *own}
@@ -76,13 +85,12 @@ def note_given_up(builder: PlanBuilder, kept: Collection[str]) -> None:
     _forget_previous(builder, gone)
 
 
-def note_mended(builder: PlanBuilder, slot: Slot) -> None:
-    """Forget a quarantine when another revision is declared, or another way to check it."""
-    quarantine = builder.memory.of(slot.tag).quarantine
-    if quarantine is None or slot.declared is None:
-        return
-    if (quarantine.revision, quarantine.gate) != (slot.revision, digests.gate_hash(builder.desired)):
-        builder.remember(slot.tag, quarantine=None)
+def note_mended(builder: PlanBuilder, slots: Slots) -> Slots:
+    """Forget the quarantine of a tag when another revision of it is declared, or another way to check it."""
+    for slot in slots.values():
+        if slot.memory.quarantine is not None and slot.declared is not None and not slot.quarantined:
+            builder.remember(slot.tag, quarantine=None)
+    return reread(builder, slots)
 
 
 def _note_target(builder: PlanBuilder, tag: str, routing: Routing) -> None:

@@ -14,40 +14,29 @@ from controller.core.planning.tag_state import Slots, read_slots, reread
 
 
 def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) -> Plan:
-    """Decide one pass. Pure: equal inputs give an equal plan. `now`: Unix seconds."""
+    """Decide one pass. Pure: equal inputs give an equal plan. `now`: Unix seconds.
+
+    A step that may change what is remembered of a tag returns the slots as they are then.
+    """
     builder = PlanBuilder(desired, observed, rules, now, observed.memory)
-    slots = read_slots(builder)
-    _note_first_seen(builder, slots)
-    slots = reread(builder, slots)
+    slots = _note_first_seen(builder, read_slots(builder))
     if desired.suspend or observed.memory.suspended:
         return report.suspended(builder, slots)
-
-    _note_retries(builder, slots)
-    slots = reread(builder, slots)
-    for slot in slots.values():
-        conclude.note_mended(builder, slot)
-    slots = reread(builder, slots)
-    note_expired(builder, slots)
-
-    slots = reread(builder, slots)
-    bring_up.bring_up(builder, slots, select(builder, slots))
-
-    slots = reread(builder, slots)
+    slots = _note_retries(builder, slots)
+    slots = conclude.note_mended(builder, slots)
+    slots = note_expired(builder, slots)
+    slots = bring_up.bring_up(builder, slots, select(builder, slots))
     selection = select(builder, slots)
     routing = routes.route(builder, slots, selection)
-    conclude.note_given_up(builder, selection.kept)
-    for tag in selection.kept:
-        conclude.settle(builder, slots[tag], routing, wanted=tag in selection.wanted)
-
-    slots, routed_for = reread(builder, slots), selection.kept
-    selection = select(builder, slots)
-    retire.retire(builder, slots, selection)
-    if selection.kept != routed_for:
+    slots = conclude.conclude(builder, slots, selection, routing)
+    final = select(builder, slots)
+    retire.retire(builder, slots, final)
+    if final.kept != selection.kept:
         builder.wake_at(builder.now)  # the routes still keep what may go now
-    return report.plan(builder, slots, selection, routing)
+    return report.plan(builder, slots, final, routing)
 
 
-def _note_first_seen(builder: PlanBuilder, slots: Slots) -> None:
+def _note_first_seen(builder: PlanBuilder, slots: Slots) -> Slots:
     """Remember when an instance was born and first seen: ages and TTLs count from there.
 
     One that expired and is undeclared is born anew if it is declared again before the last of it is gone.
@@ -59,9 +48,10 @@ def _note_first_seen(builder: PlanBuilder, slots: Slots) -> None:
             builder.remember(tag, born=slot.born, seen=seen)
         elif slot.memory.expired:
             builder.remember(tag, expired=False, born=builder.now)
+    return reread(builder, slots)
 
 
-def _note_retries(builder: PlanBuilder, slots: Slots) -> None:
+def _note_retries(builder: PlanBuilder, slots: Slots) -> Slots:
     """Forget the quarantines that `holdfast retry` names; a tag that never passed gets its digest resolved anew."""
     for tag in builder.memory.retries:
         slot = slots.get(tag)
@@ -71,3 +61,4 @@ def _note_retries(builder: PlanBuilder, slots: Slots) -> None:
             builder.log("retry", "another try was asked for", tag=tag)
     if builder.memory.retries:
         builder.remember_stage(retries={})
+    return reread(builder, slots)

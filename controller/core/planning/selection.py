@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from controller.core.model.desired import DesiredStage
 from controller.core.model.observed import Container
 from controller.core.planning.plan_builder import PlanBuilder
-from controller.core.planning.tag_state import Slots
+from controller.core.planning.tag_state import Slots, reread
 from controller.core.planning.types import Selection, Slot
 
 
-def note_expired(builder: PlanBuilder, slots: Slots) -> None:
+def note_expired(builder: PlanBuilder, slots: Slots) -> Slots:
     """Remember which declared tags have come to the end of their TTL, and come back when the next one does."""
     for slot in slots.values():
         if slot.declared is None or not _can_expire(builder.desired, slot):
@@ -26,6 +26,7 @@ def note_expired(builder: PlanBuilder, slots: Slots) -> None:
             builder.remember(slot.tag, expired=True)
         elif not slot.memory.expired:
             builder.wake_at(end)
+    return reread(builder, slots)
 
 
 def select(builder: PlanBuilder, slots: Slots) -> Selection:

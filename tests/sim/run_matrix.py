@@ -1,4 +1,4 @@
-"""Plays the whole crash matrix and writes its page: `python -m tests.sim.full`, or `make matrix`.
+"""Plays the whole crash matrix and writes its page: `python -m tests.sim.run_matrix`, or `make matrix`.
 
 With names of stories only these are played, and what the page says of the others stays. Exit code 1 when something does
 not converge; the page then names it.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tests.sim.faults import FaultAt
 from tests.sim.matrix import PAIRED, Case, Reference, passes
-from tests.sim.page import PAGE, PROXIES, Row, effects, read, render, stored
+from tests.sim.matrix_page import PAGE, PROXIES, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL
 
 PIECES = 12

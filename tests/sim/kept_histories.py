@@ -8,11 +8,11 @@ import yaml
 
 from tests.sim.scripts import Script, script
 
-FILE = Path(__file__).with_name("seeds.yaml")
+FILE = Path(__file__).with_name("kept_histories.yaml")
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptHistory:
     """One history and what it found."""
 
     name: str
@@ -22,7 +22,7 @@ class Kept:
 
 
 @cache
-def kept() -> tuple[Kept, ...]:
+def kept_histories() -> tuple[KeptHistory, ...]:
     """All of them, in the order of the file."""
     cases = yaml.safe_load(FILE.read_text())
-    return tuple(Kept(case["name"], case["found"], script(case["script"])) for case in cases)
+    return tuple(KeptHistory(case["name"], case["found"], script(case["script"])) for case in cases)

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.sim.rollouts import DEFAULT, FIVE_HUNDRED, deploy, host
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT, FIVE_HUNDRED, deploy, host
 from tests.world import Simulation
 
 

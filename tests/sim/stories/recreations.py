@@ -1,7 +1,7 @@
 """Stories of stages with a writable volume, whose containers never overlap."""
 
-from tests.sim.rollouts import DEFAULT, FIVE_HUNDRED
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT, FIVE_HUNDRED
 from tests.world import Simulation
 
 

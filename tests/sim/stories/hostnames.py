@@ -1,7 +1,7 @@
 """Stories of hostnames: who gets them, who gives them up, and who never had any."""
 
-from tests.sim.rollouts import deploy, two_tags
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import deploy, two_tags
 from tests.world import Simulation
 
 

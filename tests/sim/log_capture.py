@@ -13,7 +13,7 @@ ENOUGH = 3
 
 
 @contextlib.contextmanager
-def listening(bugs: list[str], said: list[MutableMapping[str, Any]]) -> Iterator[None]:
+def captured_log(bugs: list[str], said: list[MutableMapping[str, Any]]) -> Iterator[None]:
     """Collect what the log calls a bug, with its traceback, and each line that a person would see."""
 
     def hear(_: object, __: str, event: MutableMapping[str, Any]) -> NoReturn:

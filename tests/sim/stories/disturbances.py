@@ -4,8 +4,8 @@ import asyncio
 
 from controller.core.model.desired import SecretRef
 from tests.sim.apps import App
-from tests.sim.rollouts import DEFAULT, FIVE_HUNDRED, deploy, two_tags
 from tests.sim.sources import project
+from tests.sim.stories.rollouts import DEFAULT, FIVE_HUNDRED, deploy, two_tags
 from tests.world import Simulation
 
 

@@ -12,7 +12,7 @@ from tests.sim.faults import OK, Call, Fault, Mode, NoFaults, Seeded
 
 
 @dataclass(frozen=True)
-class Met:
+class StruckFault:
     """A fault that a call met."""
 
     op: str
@@ -22,12 +22,12 @@ class Met:
     delay: float = 0.0
 
 
-class Recorded(Seeded):
+class RecordingFaults(Seeded):
     """Faults by chance, written down."""
 
     def __init__(self, seed: int, rate: float, crash: float) -> None:
         super().__init__(seed, rate, crash)
-        self.met: list[Met] = []
+        self.met: list[StruckFault] = []
         self.events: dict[int, int] = {}
         """How often an event was delivered, by its number from 1; once is not written down."""
         self._calls: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class Recorded(Seeded):
         fault = super().draw(call)
         self._calls[call.op] += 1
         if fault is not OK:
-            self.met.append(Met(call.op, self._calls[call.op], fault.mode, fault.delay))
+            self.met.append(StruckFault(call.op, self._calls[call.op], fault.mode, fault.delay))
         return fault
 
     def copies(self) -> int:
@@ -50,12 +50,12 @@ class Recorded(Seeded):
         return count
 
 
-class Scripted(NoFaults):
+class ScriptedFaults(NoFaults):
     """Exactly these faults, until `stop` is called."""
 
     slowest = Seeded.slowest
 
-    def __init__(self, faults: Iterable[Met], events: Mapping[int, int]) -> None:
+    def __init__(self, faults: Iterable[StruckFault], events: Mapping[int, int]) -> None:
         self._faults = {(item.op, item.nth): Fault(item.mode, item.delay) for item in faults}
         self._events = dict(events)
         self._calls: Counter[str] = Counter()

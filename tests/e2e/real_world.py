@@ -23,12 +23,12 @@ from controller.clients.state.file import open_reader
 from controller.core.documents.spec import DeployRequest, Document, Project
 from controller.core.model.observed import Route
 from controller.core.model.status import StageStatus
-from tests.e2e.stands import SPEED, Border, Box, Engine, Files, Folder, Quick, Stand
+from tests.e2e.real_world_parts import SPEED, Border, Box, Engine, Files, Folder, Quick, Stand
 from tests.e2e.trace import Trace, word
 from tests.parts.faults import Call, Door, Fault
 from tests.parts.sandbox import Sandbox
 from tests.sim.apps import App
-from tests.sim.expected_model import DOMAIN, Wish, wishes
+from tests.sim.expected_model import DOMAIN, ExpectedStage, expected_stages
 
 T = TypeVar("T")
 
@@ -205,20 +205,20 @@ class Real:
         """Tag to phase, as reported."""
         return {item.tag: item.phase for item in self.status(stage).instances}
 
-    def wishes(self) -> dict[str, Wish]:
+    def expected_stages(self) -> dict[str, ExpectedStage]:
         """What is declared now."""
-        return wishes(self._documents)
+        return expected_stages(self._documents)
 
     def matches(self) -> None:
         """Assert that everything declared is there, answers, and nothing else of ours is there."""
         end = time.monotonic() + LATE
         while time.monotonic() < end and not all(box.passed for box in self.containers() if not box.job):
             time.sleep(0.2)
-        declared = self.wishes().values()
+        declared = self.expected_stages().values()
         found = [box for box in self.containers() if not box.job]
-        assert sorted(box.tag for box in found) == sorted(tag for wish in declared for tag in wish.wanted)
+        assert sorted(box.tag for box in found) == sorted(tag for expected in declared for tag in expected.wanted)
         assert [box for box in found if box.state != "running" or not box.passed] == []
-        hosts = {hostname: tag for wish in declared for hostname, tag in wish.hosts().items()}
+        hosts = {hostname: tag for expected in declared for hostname, tag in expected.hosts().items()}
         assert self.routes() == hosts
         assert [hostname for hostname in hosts if not self.answered(hostname)] == []
 
@@ -278,7 +278,7 @@ class Real:
 
     def _settled(self) -> bool:
         found = self._statuses()
-        known = all(key in found for key in self.wishes()) and all(status.settled for status in found.values())
+        known = all(key in found for key in self.expected_stages()) and all(status.settled for status in found.values())
         return known and self._taken()
 
     def _taken(self) -> bool:

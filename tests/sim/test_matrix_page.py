@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.sim.faults import Call
-from tests.sim.matrix import PAIRED, Reference
-from tests.sim.page import PAGE, PROXIES, Row, effects, read, render, stored
+from tests.sim.matrix import PAIRED, fault_free
+from tests.sim.matrix_page import PAGE, PROXIES, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL, Scenario
 
 SINGLE, DOUBLE = read(PAGE.read_text()) if PAGE.exists() else ([], [])
@@ -18,7 +18,7 @@ WRITTEN = {(row.story, row.proxy): (row.effects, row.stored) for row in SINGLE}
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.__name__)
 def test_the_page_lists_the_effects_of_each_story(scenario: Scenario, proxy: str) -> None:
     """What was crashed at is what the story does now; else the page is to be written anew."""
-    calls = Reference.of(scenario, proxy == "npm").calls
+    calls = fault_free(scenario, proxy == "npm").calls
     assert WRITTEN.get((scenario.__name__, proxy)) == (effects(calls), stored(calls)), "run `make matrix`"
 
 
