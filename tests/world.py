@@ -33,11 +33,11 @@ from tests.sim.receivers import Outbox, Receiver
 from tests.sim.sources import IMAGE, Folder
 from tests.sim.store import Disk
 
-QUIET = 65.0
+QUIET_S = 65.0
 """Seconds without an effect that count as rest: two resyncs, and more than any drain of the scenarios."""
-OVERTAKEN = 1.0
+IN_FLIGHT_S = 1.0
 """Seconds in which calls may still be on their way that were decided before the newest version was taken over."""
-_COMPARED = (names.TEMPLATE, names.DIGEST, names.ROLE)
+_COMPARED_LABELS = (names.TEMPLATE, names.DIGEST, names.ROLE)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Simulation:
     def candidates(self, since: float) -> list[dict[str, ExpectedStage]]:
         """What the controller could go by from a virtual second on: what it had taken over, and all that is newer."""
         left = [end for end, _ in self._accepted[1:]]
-        gone = sum(end < since - OVERTAKEN for end in left)
+        gone = sum(end < since - IN_FLIGHT_S for end in left)
         possible = (*(good for _, good in self._accepted[gone:]), *self._versions)
         return [version.expected_stages for version in possible]
 
@@ -226,7 +226,7 @@ class Simulation:
         """Let this effect, counted from the beginning of the world, meet a fault."""
         self.border.faults = FaultAt({effect: mode})
 
-    async def settle(self, limit: float = 1800.0, quiet: float = QUIET) -> None:
+    async def settle(self, limit: float = 1800.0, quiet: float = QUIET_S) -> None:
         """Let time pass until nothing has happened for `quiet` seconds and every stage says it is settled."""
         end = self.clock.monotonic() + limit
         while self.clock.monotonic() < end:
@@ -303,7 +303,7 @@ class Simulation:
     def canonical(self) -> dict[str, Any]:
         """The end state without ids and times: what two runs of one scenario must agree on (L2)."""
         boxes = [
-            (box.stage, box.tag, *(box.labels[key] for key in _COMPARED), box.state, box.policy, box.connected)
+            (box.stage, box.tag, *(box.labels[key] for key in _COMPARED_LABELS), box.state, box.policy, box.connected)
             for box in self.containers()
         ]
         routes = {

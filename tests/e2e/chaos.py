@@ -16,13 +16,13 @@ from controller.clients.state.reader import StateReader
 from tests.parts.faults import Counted, Decide, Door, Fault
 from tests.parts.sandbox import Sandbox
 
-RESYNC = 2
+RESYNC_S = 2
 """Seconds between two looks of the controller at everything."""
-CONVERGED = 40.0
+CONVERGED_WITHIN_S = 40.0
 """Seconds to the declared state after the last kill."""
-QUIET = 0.3
+QUIET_S = 0.3
 """Seconds without a changing call that count as rest between two edits."""
-PATIENCE = 1.0
+REFUSED_MAX_S = 1.0
 """Seconds in which a client's connection may be refused or cut: the proxy exchanges its listeners at each change."""
 
 Picture = Mapping[str, Any]
@@ -41,7 +41,7 @@ class Chaos:
         box.configure(
             docker={"host": self.docker.url, "network": box.network},
             proxy={**box.settings["proxy"], "admin": self.proxy.url},
-            limits={"resync": f"{RESYNC}s", "guardPercent": 100},
+            limits={"resync": f"{RESYNC_S}s", "guardPercent": 100},
         )
 
     def close(self) -> None:
@@ -120,14 +120,14 @@ class Chaos:
         """True when everything is as expected."""
         return all(expected[key] == value for key, value in self.told().items()) and self.picture() == expected
 
-    def rest(self, seconds: float = CONVERGED, expected: Picture | None = None, why: str = "") -> Picture:
+    def rest(self, seconds: float = CONVERGED_WITHIN_S, expected: Picture | None = None, why: str = "") -> Picture:
         """Wait until nothing goes on any more and everything is as expected; returns what it looks like then."""
         deadline = time.monotonic() + seconds
         calls, since = self.changes, time.monotonic()
         while True:
             if calls != self.changes:
                 calls, since = self.changes, time.monotonic()
-            if time.monotonic() - since > QUIET and (self._settled() if expected is None else self.ended(expected)):
+            if time.monotonic() - since > QUIET_S and (self._settled() if expected is None else self.ended(expected)):
                 return self.picture()
             if time.monotonic() > deadline:
                 self._fail(self.picture(), expected, why)
@@ -181,7 +181,7 @@ class Clients:
             self.asked += 1
             if reply.status == 0:
                 refused = refused or begun
-                if time.monotonic() - refused > PATIENCE:
+                if time.monotonic() - refused > REFUSED_MAX_S:
                     self.bad.append(f"{hostname}: {reply.body}")
                 continue
             refused = 0.0

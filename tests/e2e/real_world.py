@@ -32,13 +32,13 @@ from tests.sim.expected_model import DOMAIN, ExpectedStage, expected_stages
 
 T = TypeVar("T")
 
-QUIET = 1.5
+QUIET_S = 1.5
 """Seconds without a change after which a look may find rest: a resync and a half."""
-AGAIN = 1.0
+SECOND_LOOK_AFTER_S = 1.0
 """Seconds until a second look: what was just taken over is acted on only after the next pass has begun."""
-TURNS = 20
+LOOKS_MAX = 20
 """Looks that may find that something goes on after all."""
-LATE = 15.0
+MARK_WITHIN_S = 15.0
 """Seconds in which the mark of what passed is made, which nothing waits for."""
 TTL = "15s"
 CONFIRM = re.compile(r"holdfast confirm ([0-9a-f]+)")
@@ -165,10 +165,10 @@ class Real:
 
     async def settle(self, limit: float = 90.0) -> None:
         """Wait until what was written was taken over, every stage says it is settled, and nothing more is done."""
-        for _ in range(TURNS):
-            await self._until(lambda: time.monotonic() - self._last > QUIET and self._settled(), limit, "settled")
+        for _ in range(LOOKS_MAX):
+            await self._until(lambda: time.monotonic() - self._last > QUIET_S and self._settled(), limit, "settled")
             last = self._last
-            await asyncio.sleep(AGAIN * SPEED)
+            await asyncio.sleep(SECOND_LOOK_AFTER_S * SPEED)
             if self._last == last and self._settled():
                 return
         raise AssertionError(f"never at rest for long\n{self.trace()}")
@@ -211,7 +211,7 @@ class Real:
 
     def matches(self) -> None:
         """Assert that everything declared is there, answers, and nothing else of ours is there."""
-        end = time.monotonic() + LATE
+        end = time.monotonic() + MARK_WITHIN_S
         while time.monotonic() < end and not all(box.passed for box in self.containers() if not box.job):
             time.sleep(0.2)
         declared = self.expected_stages().values()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.chaos import CONVERGED, RESYNC, Chaos, Clients, Moment, Picture, moments, spread
+from tests.e2e.chaos import CONVERGED_WITHIN_S, RESYNC_S, Chaos, Clients, Moment, Picture, moments, spread
 from tests.parts.sandbox import Sandbox
 
 pytestmark = pytest.mark.alone
@@ -75,7 +75,7 @@ def test_a_killed_controller_ends_where_it_would_have(chaos: Chaos, name: str) -
     with Clients(box, {box.host(project): tags for project, tags in told.serving.items()}).asking() as clients:
         killed = harmed(chaos, [unharmed(chaos, documents) for documents in told.edits])
         quiet = chaos.changes
-        time.sleep(2.5 * RESYNC)
+        time.sleep(2.5 * RESYNC_S)
 
     assert len(killed) >= KILLS, killed
     assert chaos.changes == quiet, "it changes something although everything is as declared"
@@ -123,7 +123,7 @@ def struck(chaos: Chaos, course: Course, moment: Moment | None, chance: random.R
     box.write(*course.documents)
     while moment is not None:
         why = f"killed at {[*killed, moment.name]}"
-        box.wait(lambda: chaos.killed.wait(0.1) or chaos.ended(course.end), why, CONVERGED)
+        box.wait(lambda: chaos.killed.wait(0.1) or chaos.ended(course.end), why, CONVERGED_WITHIN_S)
         if not chaos.killed.is_set():
             break  # changes of the proxy went together this time: there were fewer calls
         box.kill()

@@ -18,7 +18,7 @@ EPOCH = 1_700_000_000.0
 """Wall clock at the beginning of every world, Unix seconds."""
 IDLE_TURNS = 100_000
 """Turns of the loop without any progress of time after which something is going in circles."""
-MANY = 100
+TIMERS_BEFORE_CLEANUP = 100
 """Timers from which on the cancelled ones among them are thrown out when they are most, as asyncio does."""
 GC_THRESHOLD = 200_000
 """Objects after which a world looks for garbage in circles: most worlds end before, and looking costs a tenth."""
@@ -74,7 +74,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         """One turn, as asyncio's own one but for what a real selector, debugging and slow callbacks take."""
         scheduled, ready = self._scheduled, self._ready
-        if len(scheduled) > MANY and self._timer_cancelled_count / len(scheduled) > 0.5:
+        if len(scheduled) > TIMERS_BEFORE_CLEANUP and self._timer_cancelled_count / len(scheduled) > 0.5:
             for handle in scheduled:
                 handle._scheduled = not handle._cancelled
             scheduled[:] = [handle for handle in scheduled if handle._scheduled]

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import structlog
 
-ENOUGH = 3
+BUGS_KEPT_MAX = 3
 """So many bugs are told of."""
 
 
@@ -21,7 +21,7 @@ def captured_log(bugs: list[str], said: list[MutableMapping[str, Any]]) -> Itera
         if str(event.get("event", "")).startswith("bug"):
             shown = event.pop("exc_info", None)
             trace = "".join(traceback.format_exception(shown)) if isinstance(shown, BaseException) else ""
-            if len(bugs) < ENOUGH:
+            if len(bugs) < BUGS_KEPT_MAX:
                 bugs.append(f"{event}\n{trace}")
         raise structlog.DropEvent
 

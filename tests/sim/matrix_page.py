@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[1] / "MATRIX.md"
 MODES: tuple[Mode, ...] = ("before", "during", "after", "lost", "fail", "hang", "late")
 PROXIES = ("caddy", "npm")
 WORDS = {"proxy.write": "route"}
-LONGEST = 8
+BLOCK_EFFECTS_MAX = 8
 """Effects of a repeated block that are taken together."""
 
 HEAD = """# The crash matrix
@@ -144,7 +144,7 @@ def _blocks(words: Sequence[str]) -> list[str]:
     found: list[str] = []
     at = 0
     while at < len(words):
-        size, times = max(((size, _times(words, at, size)) for size in range(1, LONGEST + 1)), key=_saved)
+        size, times = max(((size, _times(words, at, size)) for size in range(1, BLOCK_EFFECTS_MAX + 1)), key=_saved)
         block = " ".join(words[at : at + size]) if times > 1 else words[at]
         found.append(block if times == 1 else f"{block} x{times}" if size == 1 else f"({block}) x{times}")
         at += size * times if times > 1 else 1

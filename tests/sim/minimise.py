@@ -14,7 +14,7 @@ from tests.sim.user_acts import Act
 T = TypeVar("T")
 Fails = Callable[[Script], bool]
 
-SECONDS = 60.0
+BUDGET_S = 60.0
 """Real seconds that are spent on one history."""
 OPTIONAL = ("preDeploy", "bake", "drain", "volumes", "tagRoutes", "trackDigest", "env", "progressDeadline")
 OPTIONAL_IN_STAGES = ("defaultTag", "maxInstances", "domains", "suspend")
@@ -24,7 +24,7 @@ class _Over(Exception):
     """The time is over."""
 
 
-def minimise(script: Script, kind: str, seconds: float = SECONDS) -> Script:
+def minimise(script: Script, kind: str, seconds: float = BUDGET_S) -> Script:
     """A part of the script that fails in the same way (`scripts.failure`); the script itself when it does not fail."""
     end = time.monotonic() + seconds
     best = [script]

@@ -13,13 +13,13 @@ from tests.sim.engine import Box, Engine
 from tests.sim.expected_model import CONTROLLER, ExpectedStage
 from tests.sim.proxy import ProxyState, target
 
-SETTLING = 0.6
+LOOK_TO_CALL_S = 0.6
 """Seconds from a look to the call that was decided on it: so long the world may have moved on unseen."""
 
 
-CANDIDATES = 3
+CANDIDATES_MAX = 3
 """Of one tag at a time: the one that is tried, and superseded ones that drain as if they had served."""
-QUEUED = {True: 2.0, False: 15.0}
+ROUTE_QUEUE_S = {True: 2.0, False: 15.0}
 """Seconds that a route change may wait for others first, by `batch`: T_detect of S3."""
 
 
@@ -125,13 +125,13 @@ class Oracles:
 
     def _fresh(self, box: Box, effect: Effect) -> bool:
         """Its state or address changed while the call was on its way, or shortly before."""
-        waited = effect.time - effect.sent + QUEUED[self.proxy.batch]
+        waited = effect.time - effect.sent + ROUTE_QUEUE_S[self.proxy.batch]
         known = self.border.clock.monotonic() - waited - self._settling
         return max(box.changed, box.since) >= known
 
     def _just_gone(self, route: Route, effect: Effect) -> bool:
         """Somebody removed its container while the call was on its way, or shortly before."""
-        known = effect.sent - QUEUED[self.proxy.batch] - self._settling
+        known = effect.sent - ROUTE_QUEUE_S[self.proxy.batch] - self._settling
         return self.engine.gone.get(route.container, float("-inf")) >= known
 
     def _may_serve(self, route: Route, since: float) -> bool:
@@ -205,7 +205,7 @@ class Oracles:
         if len(jobs) > 1:
             self._breach("S6", effect, f"{len(jobs)} one-off containers of {box.stage} {box.tag} at a time")
         fresh = [item for item in running if item in same and not (item.passed or item.term or self._was_routed(item))]
-        if effect.op == "docker.start" and len(fresh) > CANDIDATES:
+        if effect.op == "docker.start" and len(fresh) > CANDIDATES_MAX:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
         if self._may_overlap(box.stage, effect) is False and effect.op == "docker.start":
             others = [item.name for item in running if item is not box and self._apart(item, box, effect)]
@@ -234,7 +234,7 @@ class Oracles:
 
     @property
     def _settling(self) -> float:
-        return SETTLING + self.border.faults.slowest
+        return LOOK_TO_CALL_S + self.border.faults.slowest
 
     def _snapshot(self) -> Snapshot:
         engine, proxy = self.engine, self.proxy

@@ -14,8 +14,8 @@ from controller.interfaces import Answer, Probe, Prober, Proxy
 from tests.sim.call_border import Border, Life
 from tests.sim.engine import Box, Engine
 
-WRITE_SECONDS = 0.02
-PATIENCE = 10.0
+WRITE_S = 0.02
+ASK_TIMEOUT_S = 10.0
 """Seconds after which a question through the proxy is given up."""
 
 
@@ -118,7 +118,7 @@ class SimProxy(Proxy):
 
         answer = await self._border.look(self._life, "proxy.ask", route.hostname, act, 0.002)
         if answer is None:
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(ASK_TIMEOUT_S)
             raise WorldBad(f"no answer for {route.hostname}", reason="NoAnswer")
         return answer
 
@@ -147,7 +147,7 @@ class SimProxy(Proxy):
             state.writes += 1
 
         names = ", ".join(f"{c.hostname}→{c.route.container[:6] if c.route else '∅'}" for c in changes)
-        await self._border.effect(self._life, "proxy.write", names, act, WRITE_SECONDS)
+        await self._border.effect(self._life, "proxy.write", names, act, WRITE_S)
         if state.stumbles:
             state.stumbles -= 1
             raise OutcomeUnknown("the proxy answered 500")

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 from tests.sim.histories import Options, Violation, options, play_recorded
 from tests.sim.kept_histories import kept_histories
-from tests.sim.minimise import SECONDS, minimise
+from tests.sim.minimise import BUDGET_S, minimise
 from tests.sim.scripts import FAILURES, failure
 from tests.world import Simulation
 
 
-def failure_report(found: Violation, seconds: float = SECONDS) -> str:
+def failure_report(found: Violation, seconds: float = BUDGET_S) -> str:
     """What a person needs to know of a violation: the failure, how to play it again, and the least that shows it."""
     kind = failure(found.error)
     least = minimise(found.script, kind, seconds)
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rate", type=float, help="share of calls that fail; without it, as in the mix")
     parser.add_argument("--crash", type=float, help="share of effects that the controller dies at")
     parser.add_argument("--npm", action="store_true", help="with a proxy like Nginx Proxy Manager")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="for cutting a failing one down")
+    parser.add_argument("--seconds", type=float, default=BUDGET_S, help="for cutting a failing one down")
     parser.add_argument("-v", action="store_true", help="print what happened")
     asked = parser.parse_args(arguments)
     try:

@@ -16,7 +16,7 @@ from tests.sim.matrix import PAIRED, Case, Reference, passes
 from tests.sim.matrix_page import PAGE, PROXIES, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL
 
-PIECES = 12
+PARTS_OF_PAIRS = 12
 """Parts in which the pairs of a story are played."""
 
 
@@ -80,7 +80,7 @@ def everything(chosen: Sequence[str]) -> list[Work]:
 
 
 def _pieces(story: str, proxy: str, double: bool) -> list[Work]:
-    of = PIECES if double else 1
+    of = PARTS_OF_PAIRS if double else 1
     return [Work(story, proxy, double, part, of) for part in range(of)]
 
 

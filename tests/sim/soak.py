@@ -12,9 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 
 from tests.sim.histories import Violation, options, play_recorded
 
-BLOCK = 20
+SEEDS_IN_BLOCK = 20
 """Seeds that a process plays before it says so."""
-EVERY = 10.0
+PROGRESS_EVERY_S = 10.0
 """Seconds between two lines."""
 
 
@@ -32,12 +32,12 @@ def block(first: int, last: int) -> dict[int, str]:
 def soak(count: int, first: int, workers: int) -> Iterator[tuple[int, dict[int, str]]]:
     """Play so many seeds; yields how many are done, with the violations among the newest of them."""
     end, done = first + count, 0
-    blocks = iter(range(first, end, BLOCK))
+    blocks = iter(range(first, end, SEEDS_IN_BLOCK))
     with ProcessPoolExecutor(workers) as pool:
         going: dict[Future[dict[int, str]], int] = {}
         while True:
             while len(going) < 2 * workers and (start := next(blocks, None)) is not None:
-                stop = min(start + BLOCK, end)
+                stop = min(start + SEEDS_IN_BLOCK, end)
                 going[pool.submit(block, start, stop)] = stop - start
             if not going:
                 return
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"seed {seed}: {why}", flush=True)
         wrong |= found
         now = time.monotonic()
-        if now - told >= EVERY or done == count:
+        if now - told >= PROGRESS_EVERY_S or done == count:
             told = now
             rate = done / (now - begun)
             left = (count - done) / rate
