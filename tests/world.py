@@ -271,9 +271,9 @@ class Simulation:
 
     def box(self, tag: str, stage: str = "shop/dev") -> Box:
         """The one container of an instance."""
-        found = [box for box in self.containers(stage) if box.tag == tag and not box.job]
-        assert len(found) == 1, f"{stage} {tag} has {len(found)} containers\n{self.trace(40)}"
-        return found[0]
+        boxes = [box for box in self.containers(stage) if box.tag == tag and not box.job]
+        assert len(boxes) == 1, f"{stage} {tag} has {len(boxes)} containers\n{self.trace(40)}"
+        return boxes[0]
 
     def routes(self) -> dict[str, str]:
         """Hostname to tag."""
@@ -325,13 +325,13 @@ class Simulation:
 
     def matches(self) -> None:
         """Assert that everything declared is there and nothing else of ours (L1, S7)."""
-        found = mismatches(self.expected_stages(), self.engine, self.proxy, self.oracles)
-        assert not found, "\n".join([*found, self.trace(60)])
+        differences = mismatches(self.expected_stages(), self.engine, self.proxy, self.oracles)
+        assert not differences, "\n".join([*differences, self.trace(60)])
 
     def safe(self) -> None:
         """Assert that no effect so far broke a safety property."""
-        found = [*self.oracles.breaches, *self.intent.breaches, *self.disk.wrong, *self.bugs, *spilled(self)]
-        assert not found, "\n".join([*found, self.trace(80)])
+        breaches = [*self.oracles.breaches, *self.intent.breaches, *self.disk.wrong, *self.bugs, *spilled(self)]
+        assert not breaches, "\n".join([*breaches, self.trace(80)])
 
     def history_closed(self) -> None:
         """Assert that no rollout is still open (L3)."""
@@ -351,8 +351,8 @@ class Simulation:
     def _settled(self) -> bool:
         if self.life is None or self.life.dead or self.manager is None:
             return False
-        known, stored = self.manager.statuses(), self.disk.statuses.values()
-        return all(status.settled for status in stored) and all(key in known for key in self.expected_stages())
+        reported, stored = self.manager.statuses(), self.disk.statuses.values()
+        return all(status.settled for status in stored) and all(key in reported for key in self.expected_stages())
 
     def _neighbours(self) -> None:
         """Put things beside ours that look like ours and are not (S1)."""

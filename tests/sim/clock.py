@@ -131,14 +131,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     @staticmethod
     def _make(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **more: Any) -> "asyncio.Task[Any]":
-        mine = owner.get()
-        if isinstance(mine, Suspendable):
-            coro = mine.wrapped(coro)
+        tasks = owner.get()
+        if isinstance(tasks, Suspendable):
+            coro = tasks.wrapped(coro)
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **more)
-        if mine is not None:
-            mine.append(task)
-            if len(mine) > 5000:
-                mine[:] = [item for item in mine if not item.done()]
+        if tasks is not None:
+            tasks.append(task)
+            if len(tasks) > 5000:
+                tasks[:] = [item for item in tasks if not item.done()]
         return task
 
 
@@ -177,12 +177,12 @@ class VirtualWorld:
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Let it go on until this is done."""
-        known = gc.get_threshold()
-        gc.set_threshold(GC_THRESHOLD, *known[1:])
+        thresholds = gc.get_threshold()
+        gc.set_threshold(GC_THRESHOLD, *thresholds[1:])
         try:
             return self._loop.run_until_complete(main)
         finally:
-            gc.set_threshold(*known)
+            gc.set_threshold(*thresholds)
 
     def close(self) -> None:
         """End everything that is left running."""

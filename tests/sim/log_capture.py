@@ -25,9 +25,9 @@ def captured_log(bugs: list[str], said: list[MutableMapping[str, Any]]) -> Itera
                 bugs.append(f"{event}\n{trace}")
         raise structlog.DropEvent
 
-    known = structlog.get_config()
+    configuration = structlog.get_config()
     structlog.configure(processors=[hear], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     try:
         yield
     finally:
-        structlog.configure(**known)
+        structlog.configure(**configuration)

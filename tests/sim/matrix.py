@@ -142,7 +142,9 @@ def _made(sim: Simulation) -> Counter[str]:
     return Counter(item.op for item in sim.effects if item.actor == "controller" and item.op in COUNTED_CALLS)
 
 
-def _differences(expected: object, found: object) -> str:
+def _differences(expected: object, actual: object) -> str:
     assert isinstance(expected, dict)
-    assert isinstance(found, dict)
-    return "\n".join(f"{key}: {expected[key]}\n  now: {found[key]}" for key in expected if expected[key] != found[key])
+    assert isinstance(actual, dict)
+    return "\n".join(
+        f"{key}: {expected[key]}\n  now: {actual[key]}" for key in expected if expected[key] != actual[key]
+    )

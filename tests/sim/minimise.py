@@ -78,17 +78,17 @@ def _fewer_acts(script: Script, fails: Fails) -> None:
 
 def _fewer(items: Sequence[T], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
     """Leave out all, halves, quarters … and single ones, as long as it still fails."""
-    found, size = tuple(items), len(items)
+    kept, size = tuple(items), len(items)
     while size:
         start = 0
-        while start < len(found):
-            rest = (*found[:start], *found[start + size :])
+        while start < len(kept):
+            rest = (*kept[:start], *kept[start + size :])
             if fails(rest):
-                found = rest
+                kept = rest
             else:
                 start += size
-        size = min(size, len(found) + 1) // 2
-    return found
+        size = min(size, len(kept) + 1) // 2
+    return kept
 
 
 def _plainer(script: Script, fails: Fails) -> None:

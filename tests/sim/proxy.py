@@ -106,15 +106,15 @@ class SimProxy(Proxy):
             silent = self.batch and not self._state.routes and not self._state.held()
             if self._state.down or silent:  # Caddy listens where a route wants it to
                 raise WorldBad("no proxy: connection refused", reason="NoAnswer")
-            found = self._state.routes.get(route.hostname)
-            if found is None:
+            served = self._state.routes.get(route.hostname)
+            if served is None:
                 return Answer("", 404)
-            box = target(self._engine, found)
+            box = target(self._engine, served)
             if box is not None and box.state == "paused":
                 return None
             if box is None or box.tag in self._state.blind or not self._engine.ready(box):
-                return Answer(found.marker, 502)
-            return Answer(found.marker, self._engine.answer(box))
+                return Answer(served.marker, 502)
+            return Answer(served.marker, self._engine.answer(box))
 
         answer = await self._border.look(self._life, "proxy.ask", route.hostname, act, 0.002)
         if answer is None:
@@ -206,5 +206,5 @@ class SimProber(Prober):
 
 def edited(route: Route, **changes: str | int) -> Route:
     """The route as it reads after somebody edited it by hand."""
-    known: Mapping[str, str | int] = changes
-    return replace(route, marker="", **known)  # type: ignore[arg-type]
+    fields: Mapping[str, str | int] = changes
+    return replace(route, marker="", **fields)  # type: ignore[arg-type]

@@ -70,13 +70,13 @@ def _one(reference: Reference, cases: Sequence[Case], row: Row) -> None:
 
 def everything(chosen: Sequence[str]) -> list[Work]:
     """All pieces in the order of the page, or only those of the chosen stories."""
-    found: list[Work] = []
+    pieces: list[Work] = []
     for scenario in ALL:
         for proxy in PROXIES:
-            found += _pieces(scenario.__name__, proxy, double=False)
+            pieces += _pieces(scenario.__name__, proxy, double=False)
     for scenario in PAIRED:
-        found += _pieces(scenario.__name__, "caddy", double=True)
-    return [work for work in found if not chosen or work.story in chosen]
+        pieces += _pieces(scenario.__name__, "caddy", double=True)
+    return [work for work in pieces if not chosen or work.story in chosen]
 
 
 def _pieces(story: str, proxy: str, double: bool) -> list[Work]:

@@ -74,8 +74,8 @@ class SimRuntime(Runtime):
             for _ in range(1 if stage is None else self._border.faults.copies()):
                 queue.put_nowait(RuntimeEvent(stage, container, action))
 
-        mine = (self._id, heard)
-        self._engine.heard.append(mine)
+        listener = (self._id, heard)
+        self._engine.heard.append(listener)
         try:
             heard(None, "", "")
             while True:
@@ -83,35 +83,35 @@ class SimRuntime(Runtime):
                 await asyncio.sleep(0.001)
                 yield event
         finally:
-            self._engine.heard.remove(mine)
+            self._engine.heard.remove(listener)
 
     async def pull(self, image: str, tag: str, digest: str, progress: Callable[[str], None]) -> str:
         """Make the image available; asks nobody when the digest is here."""
         self._allow(image)
 
-        def known() -> str:
+        def local_digest() -> str:
             self._up()
             return digest
 
         if digest and digest in self._engine.images:
-            return await self._border.look(self._life, "docker.image", f"{image}@{digest[7:19]}", known, QUICK_S)
+            return await self._border.look(self._life, "docker.image", f"{image}@{digest[7:19]}", local_digest, QUICK_S)
 
         def act() -> "asyncio.Future[str]":
             self._up()
             registry, engine = self._engine.registry, self._engine
             registry.asked(image, tag)
-            found = digest or registry.digest(image, tag)
-            if found not in registry.apps:
-                raise RevisionBad(f"cannot get {image}@{found}: manifest unknown", reason="ManifestMissing")
+            pulled = digest or registry.digest(image, tag)
+            if pulled not in registry.apps:
+                raise RevisionBad(f"cannot get {image}@{pulled}: manifest unknown", reason="ManifestMissing")
             done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
             def here() -> None:
-                engine.images.add(found)
+                engine.images.add(pulled)
                 if not done.done():
-                    done.set_result(found)
+                    done.set_result(pulled)
 
             progress("pulling")
-            self._border.later(0.0 if found in engine.images else registry.pull_seconds, here)
+            self._border.later(0.0 if pulled in engine.images else registry.pull_seconds, here)
             return done
 
         return await self._border.long(self._life, "docker.pull", f"{image}:{tag}", act, QUICK_S)
@@ -139,8 +139,8 @@ class SimRuntime(Runtime):
     async def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:
         """Create a container; a name that is taken by the same gives its holder."""
         config = body(spec, values, controller_id=self._id, network="holdfast", rotate_logs=True)
-        if found := violations(config, self._rules):
-            raise RevisionBad(f"policy refuses {spec.name}: {'; '.join(found)}", reason="PolicyDenied")
+        if refusals := violations(config, self._rules):
+            raise RevisionBad(f"policy refuses {spec.name}: {'; '.join(refusals)}", reason="PolicyDenied")
 
         def act() -> str:
             self._up()
@@ -205,8 +205,8 @@ class SimRuntime(Runtime):
         await self._border.long(self._life, op, container.name, lambda: act(self._same(container)), QUICK_S)
 
     def _allow(self, image: str) -> None:
-        if found := violations({"Image": image}, self._rules):
-            raise RevisionBad(f"policy refuses {image}: {'; '.join(found)}", reason="PolicyDenied")
+        if refusals := violations({"Image": image}, self._rules):
+            raise RevisionBad(f"policy refuses {image}: {'; '.join(refusals)}", reason="PolicyDenied")
 
     def _up(self) -> None:
         if self._border.clock.monotonic() < self._engine.down_until:
@@ -224,8 +224,8 @@ class SimRuntime(Runtime):
 
     def _list(self, stage: StageKey | None) -> tuple[Container, ...]:
         self._up()
-        found = (box for box in self._engine.boxes.values() if self._ours(box) and stage in (None, box.stage))
-        return tuple(sorted(map(self._view, found), key=lambda item: item.name))
+        boxes = (box for box in self._engine.boxes.values() if self._ours(box) and stage in (None, box.stage))
+        return tuple(sorted(map(self._view, boxes), key=lambda item: item.name))
 
     def _view(self, box: Box) -> Container:
         running = box.state == "running"
