@@ -1,6 +1,6 @@
 """The stories of the simulated world on real parts: a controller, Docker, a registry and Caddy behind the same words.
 
-`Real` has of `tests.world.Simulation` what stories use. Times that a story only waits out are shortened in its
+`RealWorld` has of `tests.world.Simulation` what stories use. Times that a story only waits out are shortened in its
 documents, and the stories' clock runs `SPEED` times as fast as the machine's.
 """
 
@@ -23,7 +23,7 @@ from controller.clients.state.file import open_reader
 from controller.core.documents.spec import DeployRequest, Document, Project
 from controller.core.model.observed import Route
 from controller.core.model.status import StageStatus
-from tests.e2e.real_world_parts import SPEED, Border, Box, Engine, Files, Folder, Quick, Stand
+from tests.e2e.real_world_parts import SPEED, Border, Box, BreakablePart, Engine, FastLoop, Files, Folder
 from tests.e2e.trace import Trace, word
 from tests.parts.faults import Call, Door, Fault
 from tests.parts.sandbox import Sandbox
@@ -45,7 +45,7 @@ CONFIRM = re.compile(r"holdfast confirm ([0-9a-f]+)")
 
 
 @dataclass
-class Real:
+class RealWorld:
     """One story's world."""
 
     sandbox: Sandbox
@@ -53,7 +53,7 @@ class Real:
 
     def __post_init__(self) -> None:
         box = self.sandbox
-        self.registry, self.proxy = Stand(), Stand(restart=self._proxy_restarts)
+        self.registry, self.proxy = BreakablePart(), BreakablePart(restart=self._proxy_restarts)
         self.secrets, self.folder, self.border = Files(box), Folder(box), Border()
         self._ids: dict[str, str] = {}
         self._asked: list[tuple[str, str]] = []
@@ -182,7 +182,7 @@ class Real:
     def containers(self, stage: str | None = None) -> list[Box]:
         """Containers of the controller, sorted by name."""
         labels = {} if stage is None else {"stage": stage}
-        return sorted(map(Box.seen, self.sandbox.containers(**labels)), key=lambda box: box.name)
+        return sorted(map(Box.of_inspect, self.sandbox.containers(**labels)), key=lambda box: box.name)
 
     def box(self, tag: str, stage: str = "shop/dev") -> Box:
         """The one container of an instance."""
@@ -344,17 +344,17 @@ class Real:
         return Fault("error", status=503) if self.registry.down else None
 
 
-async def _told(story: Callable[[Any], Awaitable[None]], real: Real) -> None:
-    await story(real)
+async def _played(story: Callable[[Any], Awaitable[None]], world: RealWorld) -> None:
+    await story(world)
 
 
 def play(sandbox: Sandbox, story: Callable[[Any], Awaitable[None]]) -> Trace:
     """Play a story on real parts and return its trace."""
-    real = Real(sandbox)
+    world = RealWorld(sandbox)
     try:
-        with asyncio.Runner(loop_factory=Quick) as runner:
-            real.start()
-            runner.run(_told(story, real))
-        return real.finished()
+        with asyncio.Runner(loop_factory=FastLoop) as runner:
+            world.start()
+            runner.run(_played(story, world))
+        return world.finished()
     finally:
-        real.close()
+        world.close()
