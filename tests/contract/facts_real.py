@@ -45,7 +45,11 @@ def entrypoint(app: App) -> list[str]:
     """A program that behaves like the application of the simulated world."""
     if app.missing:
         return ["/bin/missing"]
-    stop = f"trap 'kill $server; sleep {app.stops:g}; exit 0' TERM" if app.stops < FOR_EVER else "trap '' TERM"
+    stop = (
+        f"trap '[ -z $server ] || kill $server; sleep {app.stops:g}; exit 0' TERM"
+        if app.stops < FOR_EVER
+        else "trap '' TERM"
+    )
     serve = f'nc -lllllllll -p 8080 -e /bin/sh -c "$ANSWER {app.status}" & server=$!'
     if app.oom:
         return ["/bin/sh", "-c", "echo up; exec tail -c 200m /dev/zero"]

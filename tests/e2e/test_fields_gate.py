@@ -105,7 +105,11 @@ def test_the_app_is_asked_as_often_and_as_long_as_declared(sandbox: Sandbox) -> 
         ),
         sandbox.project("twice", "1.0", healthCheck=check(path="/status?503", retries=2), **SHORT, **twice.spec),
         sandbox.project(
-            "slow", "1.0", healthCheck=check(path="/slow?4", timeout="700ms", retries=2), **SHORT, **slow.spec
+            "slow",
+            "1.0",
+            healthCheck=check(path="/slow?30", timeout="1s", retries=2),
+            progressDeadline="6s",
+            **slow.spec,
         ),
         sandbox.project("late", "1.0", healthCheck=check(startPeriod="1500ms"), **late.spec),
     )
@@ -118,9 +122,9 @@ def test_the_app_is_asked_as_often_and_as_long_as_declared(sandbox: Sandbox) -> 
     by_container = [[r for r in twice.requests("/status?503") if r.container == one] for one in names(twice.requests())]
     assert by_container
     assert {len(found) for found in by_container} == {2}
-    first = slow.requests("/slow?4")[:2]
+    first = slow.requests("/slow?30")[:2]
     assert first[0].container == first[1].container
-    assert 0.6 < first[1].at - first[0].at < 4
+    assert 0.9 < first[1].at - first[0].at < 20
     assert 1.3 < late.requests()[0].at - started(container(sandbox, "late")) < 6
 
 
