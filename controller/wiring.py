@@ -127,14 +127,14 @@ def compose(clients: Clients, config: Config) -> Pieces:
     guard = Guard(clients.store, limits, clients.confirmed, keep=config.prune and config.writes)
     intake = Intake(clients.sources, guard, replace(config.catalog_rules, sources=names))
     registry = StageRegistry(
-        intake,
-        snapshot,
-        route_writer,
-        operations,
+        intake=intake,
+        snapshot=snapshot,
+        route_writer=route_writer,
+        operations=operations,
         queue=queue,
         store=clients.store,
         prune=config.prune,
-        earlier=clients.earlier,
+        stored=set(clients.earlier),
     )
     reconciler = Reconciler(
         desired=intake.desired,

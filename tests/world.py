@@ -33,11 +33,11 @@ from tests.sim.receivers import Outbox, Receiver
 from tests.sim.sources import IMAGE, Folder
 from tests.sim.store import Disk
 
-QUIET = 65.0
+QUIET_S = 65.0
 """Seconds without an effect that count as rest: two resyncs, and more than any drain of the scenarios."""
-OVERTAKEN = 1.0
+IN_FLIGHT_S = 1.0
 """Seconds in which calls may still be on their way that were decided before the newest version was taken over."""
-_COMPARED = (names.TEMPLATE, names.DIGEST, names.ROLE)
+_COMPARED_LABELS = (names.TEMPLATE, names.DIGEST, names.ROLE)
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Simulation:
     def candidates(self, since: float) -> list[dict[str, ExpectedStage]]:
         """What the controller could go by from a virtual second on: what it had taken over, and all that is newer."""
         left = [end for end, _ in self._accepted[1:]]
-        gone = sum(end < since - OVERTAKEN for end in left)
+        gone = sum(end < since - IN_FLIGHT_S for end in left)
         possible = (*(good for _, good in self._accepted[gone:]), *self._versions)
         return [version.expected_stages for version in possible]
 
@@ -226,7 +226,7 @@ class Simulation:
         """Let this effect, counted from the beginning of the world, meet a fault."""
         self.border.faults = FaultAt({effect: mode})
 
-    async def settle(self, limit: float = 1800.0, quiet: float = QUIET) -> None:
+    async def settle(self, limit: float = 1800.0, quiet: float = QUIET_S) -> None:
         """Let time pass until nothing has happened for `quiet` seconds and every stage says it is settled."""
         end = self.clock.monotonic() + limit
         while self.clock.monotonic() < end:
@@ -271,9 +271,9 @@ class Simulation:
 
     def box(self, tag: str, stage: str = "shop/dev") -> Box:
         """The one container of an instance."""
-        found = [box for box in self.containers(stage) if box.tag == tag and not box.job]
-        assert len(found) == 1, f"{stage} {tag} has {len(found)} containers\n{self.trace(40)}"
-        return found[0]
+        boxes = [box for box in self.containers(stage) if box.tag == tag and not box.job]
+        assert len(boxes) == 1, f"{stage} {tag} has {len(boxes)} containers\n{self.trace(40)}"
+        return boxes[0]
 
     def routes(self) -> dict[str, str]:
         """Hostname to tag."""
@@ -303,7 +303,7 @@ class Simulation:
     def canonical(self) -> dict[str, Any]:
         """The end state without ids and times: what two runs of one scenario must agree on (L2)."""
         boxes = [
-            (box.stage, box.tag, *(box.labels[key] for key in _COMPARED), box.state, box.policy, box.connected)
+            (box.stage, box.tag, *(box.labels[key] for key in _COMPARED_LABELS), box.state, box.policy, box.connected)
             for box in self.containers()
         ]
         routes = {
@@ -325,13 +325,13 @@ class Simulation:
 
     def matches(self) -> None:
         """Assert that everything declared is there and nothing else of ours (L1, S7)."""
-        found = mismatches(self.expected_stages(), self.engine, self.proxy, self.oracles)
-        assert not found, "\n".join([*found, self.trace(60)])
+        differences = mismatches(self.expected_stages(), self.engine, self.proxy, self.oracles)
+        assert not differences, "\n".join([*differences, self.trace(60)])
 
     def safe(self) -> None:
         """Assert that no effect so far broke a safety property."""
-        found = [*self.oracles.breaches, *self.intent.breaches, *self.disk.wrong, *self.bugs, *spilled(self)]
-        assert not found, "\n".join([*found, self.trace(80)])
+        breaches = [*self.oracles.breaches, *self.intent.breaches, *self.disk.wrong, *self.bugs, *spilled(self)]
+        assert not breaches, "\n".join([*breaches, self.trace(80)])
 
     def history_closed(self) -> None:
         """Assert that no rollout is still open (L3)."""
@@ -351,8 +351,8 @@ class Simulation:
     def _settled(self) -> bool:
         if self.life is None or self.life.dead or self.manager is None:
             return False
-        known, stored = self.manager.statuses(), self.disk.statuses.values()
-        return all(status.settled for status in stored) and all(key in known for key in self.expected_stages())
+        reported, stored = self.manager.statuses(), self.disk.statuses.values()
+        return all(status.settled for status in stored) and all(key in reported for key in self.expected_stages())
 
     def _neighbours(self) -> None:
         """Put things beside ours that look like ours and are not (S1)."""

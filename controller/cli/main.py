@@ -44,27 +44,11 @@ def version() -> None:
 
 
 VERBS: tuple[Callable[..., None], ...] = (
-    init.init,
-    validate.validate,
-    schema.schema,
-    schema.crds,
-    version,
-    plan.plan,
-    apply.apply,
-    run.run,
-    nudge.retry,
-    nudge.confirm,
-    nudge.suspend,
-    nudge.resume,
-    nudge.reconcile,
-    doctor,
-    show.get,
-    show.describe,
-    explain.explain,
-    show.history,
-    show.logs,
-    show.events,
-)
+    init.init, validate.validate, schema.schema, schema.crds, version,
+    plan.plan, apply.apply, run.run,
+    nudge.retry, nudge.confirm, nudge.suspend, nudge.resume, nudge.reconcile,
+    doctor, show.get, show.describe, explain.explain, show.history, show.logs, show.events,
+)  # fmt: skip
 """In the order of --help; each is called as its function is."""
 for _verb in VERBS:
     app.command(_verb.__name__)(_verb)

@@ -16,13 +16,13 @@ from controller.clients.state.reader import StateReader
 from tests.parts.faults import Counted, Decide, Door, Fault
 from tests.parts.sandbox import Sandbox
 
-RESYNC = 2
+RESYNC_S = 2
 """Seconds between two looks of the controller at everything."""
-CONVERGED = 40.0
+CONVERGED_WITHIN_S = 40.0
 """Seconds to the declared state after the last kill."""
-QUIET = 0.3
+QUIET_S = 0.3
 """Seconds without a changing call that count as rest between two edits."""
-PATIENCE = 1.0
+REFUSED_MAX_S = 1.0
 """Seconds in which a client's connection may be refused or cut: the proxy exchanges its listeners at each change."""
 
 Picture = Mapping[str, Any]
@@ -41,7 +41,7 @@ class Chaos:
         box.configure(
             docker={"host": self.docker.url, "network": box.network},
             proxy={**box.settings["proxy"], "admin": self.proxy.url},
-            limits={"resync": f"{RESYNC}s", "guardPercent": 100},
+            limits={"resync": f"{RESYNC_S}s", "guardPercent": 100},
         )
 
     def close(self) -> None:
@@ -63,8 +63,8 @@ class Chaos:
         """Changing calls so far."""
         return sum(call.changing for door in (self.docker, self.proxy) for call in tuple(door.calls))
 
-    def told(self) -> Picture:
-        """What the controller tells of itself: phases by stage, and rollouts that are not over."""
+    def reported(self) -> Picture:
+        """What the controller reports: phases by stage, and rollouts that are not over."""
         reader = StateReader(self.box.folder / ".holdfast")
         return {
             "status": {
@@ -79,22 +79,22 @@ class Chaos:
     def picture(self) -> Picture:
         """Everything that is there, whatever its state, without what differs by chance."""
         rows, by_address = [], {}
-        for found in self.box.containers():
-            labels, state = found["Config"]["Labels"], found["State"]["Status"]
+        for inspected in self.box.containers():
+            labels, state = inspected["Config"]["Labels"], inspected["State"]["Status"]
             tag = f"{labels['holdfast.dev/stage']}/{labels['holdfast.dev/tag']}"
-            nets = found["NetworkSettings"]["Networks"]
+            nets = inspected["NetworkSettings"]["Networks"]
             if state == "running":
                 by_address.update({net["IPAddress"]: tag for net in nets.values()})
             rows.append((
                 *(tag, labels["holdfast.dev/role"], labels["holdfast.dev/revision"], labels["holdfast.dev/digest"]),
-                *(state, found["HostConfig"]["RestartPolicy"]["Name"], tuple(sorted(nets))),
+                *(state, inspected["HostConfig"]["RestartPolicy"]["Name"], tuple(sorted(nets))),
             ))  # fmt: skip
         networks = self.box.engine.client.api.networks()
         return {
             "containers": sorted(rows),
             "routes": {name: by_address.get(dial, dial) for name, dial in sorted(self._routes())},
             "networks": [net["Name"] for net in networks if net["Name"] == self.box.network],
-            **self.told(),
+            **self.reported(),
         }
 
     def _routes(self) -> Iterator[tuple[str, str]]:
@@ -118,24 +118,24 @@ class Chaos:
 
     def ended(self, expected: Picture) -> bool:
         """True when everything is as expected."""
-        return all(expected[key] == value for key, value in self.told().items()) and self.picture() == expected
+        return all(expected[key] == value for key, value in self.reported().items()) and self.picture() == expected
 
-    def rest(self, seconds: float = CONVERGED, expected: Picture | None = None, why: str = "") -> Picture:
+    def rest(self, seconds: float = CONVERGED_WITHIN_S, expected: Picture | None = None, why: str = "") -> Picture:
         """Wait until nothing goes on any more and everything is as expected; returns what it looks like then."""
         deadline = time.monotonic() + seconds
         calls, since = self.changes, time.monotonic()
         while True:
             if calls != self.changes:
                 calls, since = self.changes, time.monotonic()
-            if time.monotonic() - since > QUIET and (self._settled() if expected is None else self.ended(expected)):
+            if time.monotonic() - since > QUIET_S and (self._settled() if expected is None else self.ended(expected)):
                 return self.picture()
             if time.monotonic() > deadline:
                 self._fail(self.picture(), expected, why)
             time.sleep(0.05)
 
     def _settled(self) -> bool:
-        told = self.told()
-        return bool(told["status"]) and not told["open"] and all(item[0] for item in told["status"].values())
+        now = self.reported()
+        return bool(now["status"]) and not now["open"] and all(stage[0] for stage in now["status"].values())
 
     def _fail(self, now: Picture, expected: Picture | None, why: str) -> None:
         wanted = expected or {}
@@ -181,7 +181,7 @@ class Clients:
             self.asked += 1
             if reply.status == 0:
                 refused = refused or begun
-                if time.monotonic() - refused > PATIENCE:
+                if time.monotonic() - refused > REFUSED_MAX_S:
                     self.bad.append(f"{hostname}: {reply.body}")
                 continue
             refused = 0.0

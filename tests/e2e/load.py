@@ -14,8 +14,8 @@ from collections import Counter
 from pathlib import Path
 
 FRESH, KEPT, SLOW = 3, 3, 2
-PAUSE = 0.08
-SLOW_SECONDS = 5
+PAUSE_S = 0.08
+SLOW_ANSWER_S = 5
 
 
 class Load:
@@ -38,7 +38,7 @@ class Load:
             for _ in range(KEPT):
                 group.create_task(self._client("/", keep=True))
             for _ in range(SLOW):
-                group.create_task(self._client(f"/slow?{SLOW_SECONDS}", keep=False))
+                group.create_task(self._client(f"/slow?{SLOW_ANSWER_S}", keep=False))
 
     async def _client(self, path: str, keep: bool) -> None:
         connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -61,7 +61,7 @@ class Load:
                 self._close(connection)
                 connection = None
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stop.wait(), PAUSE)
+                await asyncio.wait_for(self.stop.wait(), PAUSE_S)
         self._close(connection)
 
     async def _ask(

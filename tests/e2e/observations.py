@@ -42,15 +42,15 @@ def events(box: Sandbox, since: float) -> list[Event]:
 
 
 def _event(line: dict[str, Any]) -> Event:
-    told = line["Actor"]["Attributes"]
+    attributes = line["Actor"]["Attributes"]
     return Event(
         line["timeNano"] / 1e9,
         line["Action"],
-        told["holdfast.dev/stage"],
-        told["holdfast.dev/tag"],
-        told["holdfast.dev/role"],
+        attributes["holdfast.dev/stage"],
+        attributes["holdfast.dev/tag"],
+        attributes["holdfast.dev/role"],
         line["Actor"]["ID"],
-        told.get("signal", ""),
+        attributes.get("signal", ""),
     )
 
 

@@ -1,6 +1,6 @@
 """The stories of the simulated world on real parts: a controller, Docker, a registry and Caddy behind the same words.
 
-`Real` has of `tests.world.Simulation` what stories use. Times that a story only waits out are shortened in its
+`RealWorld` has of `tests.world.Simulation` what stories use. Times that a story only waits out are shortened in its
 documents, and the stories' clock runs `SPEED` times as fast as the machine's.
 """
 
@@ -23,7 +23,7 @@ from controller.clients.state.file import open_reader
 from controller.core.documents.spec import DeployRequest, Document, Project
 from controller.core.model.observed import Route
 from controller.core.model.status import StageStatus
-from tests.e2e.real_world_parts import SPEED, Border, Box, Engine, Files, Folder, Quick, Stand
+from tests.e2e.real_world_parts import SPEED, Border, Box, BreakablePart, Engine, FastLoop, Files, Folder
 from tests.e2e.trace import Trace, word
 from tests.parts.faults import Call, Door, Fault
 from tests.parts.sandbox import Sandbox
@@ -32,20 +32,20 @@ from tests.sim.expected_model import DOMAIN, ExpectedStage, expected_stages
 
 T = TypeVar("T")
 
-QUIET = 1.5
+QUIET_S = 1.5
 """Seconds without a change after which a look may find rest: a resync and a half."""
-AGAIN = 1.0
+SECOND_LOOK_AFTER_S = 1.0
 """Seconds until a second look: what was just taken over is acted on only after the next pass has begun."""
-TURNS = 20
+LOOKS_MAX = 20
 """Looks that may find that something goes on after all."""
-LATE = 15.0
+MARK_WITHIN_S = 15.0
 """Seconds in which the mark of what passed is made, which nothing waits for."""
 TTL = "15s"
 CONFIRM = re.compile(r"holdfast confirm ([0-9a-f]+)")
 
 
 @dataclass
-class Real:
+class RealWorld:
     """One story's world."""
 
     sandbox: Sandbox
@@ -53,7 +53,7 @@ class Real:
 
     def __post_init__(self) -> None:
         box = self.sandbox
-        self.registry, self.proxy = Stand(), Stand(restart=self._proxy_restarts)
+        self.registry, self.proxy = BreakablePart(), BreakablePart(restart=self._proxy_restarts)
         self.secrets, self.folder, self.border = Files(box), Folder(box), Border()
         self._ids: dict[str, str] = {}
         self._asked: list[tuple[str, str]] = []
@@ -165,10 +165,10 @@ class Real:
 
     async def settle(self, limit: float = 90.0) -> None:
         """Wait until what was written was taken over, every stage says it is settled, and nothing more is done."""
-        for _ in range(TURNS):
-            await self._until(lambda: time.monotonic() - self._last > QUIET and self._settled(), limit, "settled")
+        for _ in range(LOOKS_MAX):
+            await self._until(lambda: time.monotonic() - self._last > QUIET_S and self._settled(), limit, "settled")
             last = self._last
-            await asyncio.sleep(AGAIN * SPEED)
+            await asyncio.sleep(SECOND_LOOK_AFTER_S * SPEED)
             if self._last == last and self._settled():
                 return
         raise AssertionError(f"never at rest for long\n{self.trace()}")
@@ -182,7 +182,7 @@ class Real:
     def containers(self, stage: str | None = None) -> list[Box]:
         """Containers of the controller, sorted by name."""
         labels = {} if stage is None else {"stage": stage}
-        return sorted(map(Box.seen, self.sandbox.containers(**labels)), key=lambda box: box.name)
+        return sorted(map(Box.of_inspect, self.sandbox.containers(**labels)), key=lambda box: box.name)
 
     def box(self, tag: str, stage: str = "shop/dev") -> Box:
         """The one container of an instance."""
@@ -211,7 +211,7 @@ class Real:
 
     def matches(self) -> None:
         """Assert that everything declared is there, answers, and nothing else of ours is there."""
-        end = time.monotonic() + LATE
+        end = time.monotonic() + MARK_WITHIN_S
         while time.monotonic() < end and not all(box.passed for box in self.containers() if not box.job):
             time.sleep(0.2)
         declared = self.expected_stages().values()
@@ -344,17 +344,17 @@ class Real:
         return Fault("error", status=503) if self.registry.down else None
 
 
-async def _told(story: Callable[[Any], Awaitable[None]], real: Real) -> None:
-    await story(real)
+async def _played(story: Callable[[Any], Awaitable[None]], world: RealWorld) -> None:
+    await story(world)
 
 
 def play(sandbox: Sandbox, story: Callable[[Any], Awaitable[None]]) -> Trace:
     """Play a story on real parts and return its trace."""
-    real = Real(sandbox)
+    world = RealWorld(sandbox)
     try:
-        with asyncio.Runner(loop_factory=Quick) as runner:
-            real.start()
-            runner.run(_told(story, real))
-        return real.finished()
+        with asyncio.Runner(loop_factory=FastLoop) as runner:
+            world.start()
+            runner.run(_played(story, world))
+        return world.finished()
     finally:
-        real.close()
+        world.close()

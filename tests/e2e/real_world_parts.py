@@ -14,18 +14,18 @@ SPEED = 20.0
 SECRETS = "/run/secrets/"
 
 
-class _Hurried(selectors.DefaultSelector):
+class _FastSelector(selectors.DefaultSelector):
     """Waits a share of what it is asked to."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         return super().select(None if timeout is None else timeout / SPEED)
 
 
-class Quick(asyncio.SelectorEventLoop):
+class FastLoop(asyncio.SelectorEventLoop):
     """The stories' clock."""
 
     def __init__(self) -> None:
-        super().__init__(_Hurried())
+        super().__init__(_FastSelector())
 
     def time(self) -> float:
         """Seconds that pass faster than the machine's."""
@@ -47,23 +47,23 @@ class Box:
     """Says another thing after each start."""
 
     @staticmethod
-    def seen(found: dict[str, Any]) -> "Box":
+    def of_inspect(inspected: dict[str, Any]) -> "Box":
         """What `docker inspect` says."""
-        labels = found["Config"]["Labels"]
+        labels = inspected["Config"]["Labels"]
         return Box(
-            id=found["Id"],
-            name=found["Name"].lstrip("/"),
+            id=inspected["Id"],
+            name=inspected["Name"].lstrip("/"),
             tag=labels[names.TAG],
-            state=found["State"]["Status"],
-            image=found["Config"]["Image"],
+            state=inspected["State"]["Status"],
+            image=inspected["Config"]["Image"],
             job=labels[names.ROLE] == "preDeploy",
-            passed=found["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped",
-            runs=found["State"]["StartedAt"],
+            passed=inspected["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped",
+            runs=inspected["State"]["StartedAt"],
         )
 
 
 @dataclass
-class Stand:
+class BreakablePart:
     """The registry and the proxy, as stories break them."""
 
     down: bool = False

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.chaos import CONVERGED, RESYNC, Chaos, Clients, Moment, Picture, moments, spread
+from tests.e2e.chaos import CONVERGED_WITHIN_S, RESYNC_S, Chaos, Clients, Moment, Picture, moments, spread
 from tests.parts.sandbox import Sandbox
 
 pytestmark = pytest.mark.alone
@@ -66,16 +66,16 @@ def story(box: Sandbox, name: str) -> Story:
 def test_a_killed_controller_ends_where_it_would_have(chaos: Chaos, name: str) -> None:
     """Liveness and safety: whichever call to Docker or the proxy it dies at, the next life ends in the very state of a
     run without a kill, with nothing left over; clients of what is healthy never notice, nor does a bystander."""
-    box, told = chaos.box, story(chaos.box, name)
-    box.write(*told.edits[-1])
+    box, chosen = chaos.box, story(chaos.box, name)
+    box.write(*chosen.edits[-1])
     box.start()
-    box.wait(lambda: len(chaos.told()["status"]) == len(told.edits[-1]), "every stage is looked at")
+    box.wait(lambda: len(chaos.reported()["status"]) == len(chosen.edits[-1]), "every stage is looked at")
     chaos.rest()
     bystander = identity(box)
-    with Clients(box, {box.host(project): tags for project, tags in told.serving.items()}).asking() as clients:
-        killed = harmed(chaos, [unharmed(chaos, documents) for documents in told.edits])
+    with Clients(box, {box.host(project): tags for project, tags in chosen.serving.items()}).asking() as clients:
+        killed = harmed(chaos, [unharmed(chaos, documents) for documents in chosen.edits])
         quiet = chaos.changes
-        time.sleep(2.5 * RESYNC)
+        time.sleep(2.5 * RESYNC_S)
 
     assert len(killed) >= KILLS, killed
     assert chaos.changes == quiet, "it changes something although everything is as declared"
@@ -95,10 +95,10 @@ class Course:
 
 def unharmed(chaos: Chaos, documents: Documents) -> Course:
     """Make an edit, without a kill."""
-    before = chaos.told()
+    before = chaos.reported()
     chaos.arm(None)
     chaos.box.write(*documents)
-    chaos.box.wait(lambda: chaos.told() != before, "the edit is taken up")
+    chaos.box.wait(lambda: chaos.reported() != before, "the edit is taken up")
     end = chaos.rest(why="without a kill")
     return Course(documents, end, tuple(chaos.counted.kinds))
 
@@ -123,7 +123,7 @@ def struck(chaos: Chaos, course: Course, moment: Moment | None, chance: random.R
     box.write(*course.documents)
     while moment is not None:
         why = f"killed at {[*killed, moment.name]}"
-        box.wait(lambda: chaos.killed.wait(0.1) or chaos.ended(course.end), why, CONVERGED)
+        box.wait(lambda: chaos.killed.wait(0.1) or chaos.ended(course.end), why, CONVERGED_WITHIN_S)
         if not chaos.killed.is_set():
             break  # changes of the proxy went together this time: there were fewer calls
         box.kill()

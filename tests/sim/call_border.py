@@ -18,9 +18,9 @@ from tests.sim.faults import Call, Crash, Fault, Faults
 
 T = TypeVar("T")
 
-HANG = 40.0
+HANG_S = 40.0
 """Seconds that a hanging call is silent before its client gives up."""
-TOO_LATE = 12.0
+LATE_EFFECT_S = 12.0
 """Seconds after that when a late effect happens."""
 
 
@@ -147,8 +147,8 @@ class Border:
         if fault.mode == "before":
             self._crash(life)
         if fault.mode == "late":
-            sent = self.clock.monotonic() - HANG
-            self.later(TOO_LATE, lambda: self._happen_quietly(life, op, target, act, sent))
+            sent = self.clock.monotonic() - HANG_S
+            self.later(LATE_EFFECT_S, lambda: self._happen_quietly(life, op, target, act, sent))
         if fault.mode in ("hang", "late"):
             raise OutcomeUnknown(f"{op} {target}: no answer in time")
         if fault.mode == "fail":
@@ -207,7 +207,7 @@ class Border:
         return self.faults.draw(call)
 
     async def _travel(self, life: Life, fault: Fault, seconds: float) -> None:
-        wait = seconds + fault.delay + (HANG if fault.mode in ("hang", "late") else 0.0)
+        wait = seconds + fault.delay + (HANG_S if fault.mode in ("hang", "late") else 0.0)
         if wait:
             await asyncio.sleep(wait)
         self._alive(life)

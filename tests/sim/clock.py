@@ -18,7 +18,7 @@ EPOCH = 1_700_000_000.0
 """Wall clock at the beginning of every world, Unix seconds."""
 IDLE_TURNS = 100_000
 """Turns of the loop without any progress of time after which something is going in circles."""
-MANY = 100
+TIMERS_BEFORE_CLEANUP = 100
 """Timers from which on the cancelled ones among them are thrown out when they are most, as asyncio does."""
 GC_THRESHOLD = 200_000
 """Objects after which a world looks for garbage in circles: most worlds end before, and looking costs a tenth."""
@@ -74,7 +74,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         """One turn, as asyncio's own one but for what a real selector, debugging and slow callbacks take."""
         scheduled, ready = self._scheduled, self._ready
-        if len(scheduled) > MANY and self._timer_cancelled_count / len(scheduled) > 0.5:
+        if len(scheduled) > TIMERS_BEFORE_CLEANUP and self._timer_cancelled_count / len(scheduled) > 0.5:
             for handle in scheduled:
                 handle._scheduled = not handle._cancelled
             scheduled[:] = [handle for handle in scheduled if handle._scheduled]
@@ -131,14 +131,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     @staticmethod
     def _make(loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **more: Any) -> "asyncio.Task[Any]":
-        mine = owner.get()
-        if isinstance(mine, Suspendable):
-            coro = mine.wrapped(coro)
+        tasks = owner.get()
+        if isinstance(tasks, Suspendable):
+            coro = tasks.wrapped(coro)
         task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **more)
-        if mine is not None:
-            mine.append(task)
-            if len(mine) > 5000:
-                mine[:] = [item for item in mine if not item.done()]
+        if tasks is not None:
+            tasks.append(task)
+            if len(tasks) > 5000:
+                tasks[:] = [item for item in tasks if not item.done()]
         return task
 
 
@@ -177,12 +177,12 @@ class VirtualWorld:
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Let it go on until this is done."""
-        known = gc.get_threshold()
-        gc.set_threshold(GC_THRESHOLD, *known[1:])
+        thresholds = gc.get_threshold()
+        gc.set_threshold(GC_THRESHOLD, *thresholds[1:])
         try:
             return self._loop.run_until_complete(main)
         finally:
-            gc.set_threshold(*known)
+            gc.set_threshold(*thresholds)
 
     def close(self) -> None:
         """End everything that is left running."""

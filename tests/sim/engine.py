@@ -16,14 +16,14 @@ from controller.core.model.observed import ContainerState
 from tests.sim.apps import App, Registry
 from tests.sim.call_border import Border
 
-START_SECONDS = 0.3
-REPLY_SECONDS = 0.004
+START_S = 0.3
+REPLY_S = 0.004
 """From what happened to the reply that tells of it: events come before."""
-RESTART_PAUSE = 0.1
+RESTART_PAUSE_S = 0.1
 """Docker waits so long before it restarts a container, doubled each time."""
-STEADY = 10.0
+STEADY_RUN_S = 10.0
 """A container that ran so long is restarted without a longer pause."""
-MEMORY_LEAST = 6 * 1024 * 1024
+MEMORY_MIN_BYTES = 6 * 1024 * 1024
 """Bytes; Docker refuses a lower limit."""
 
 
@@ -70,7 +70,7 @@ class Box:
     """It once had the mark."""
     said: list[str] = field(default_factory=list)
     """Its output, line by line."""
-    pause: float = RESTART_PAUSE
+    pause: float = RESTART_PAUSE_S
     """How long the Engine waits before it starts it again by itself."""
 
     @property
@@ -174,7 +174,7 @@ class Engine:
                 raise Conflict(f"the name {spec.name} is held by container {holder.id[:12]}", reason="NameTaken")
             return holder.id
         digest = spec.image.partition("@")[2]
-        if spec.memory is not None and spec.memory < MEMORY_LEAST:
+        if spec.memory is not None and spec.memory < MEMORY_MIN_BYTES:
             raise RevisionBad(f"cannot create {spec.name}: Minimum memory limit allowed is 6MB", reason="InvalidConfig")
         if digest not in self.images:
             raise WorldBad(f"image {spec.image} is no longer here", reason="ImageGone")
@@ -204,10 +204,10 @@ class Engine:
         def up() -> None:
             if box.id in self.boxes and box.state not in ("running", "paused"):
                 self.run(box)
-            self.border.later(REPLY_SECONDS, lambda: None if done.done() else done.set_result(None))
+            self.border.later(REPLY_S, lambda: None if done.done() else done.set_result(None))
 
-        box.by_hand, box.restart_count, box.pause = False, 0, RESTART_PAUSE
-        self.border.later(START_SECONDS, up)
+        box.by_hand, box.restart_count, box.pause = False, 0, RESTART_PAUSE_S
+        self.border.later(START_S, up)
         return done
 
     def run(self, box: Box) -> None:
@@ -273,7 +273,7 @@ class Engine:
         if box.passed and not box.by_hand:
             box.state = "restarting"
             box.restart_count += 1
-            pause = box.pause = RESTART_PAUSE if ran > STEADY else box.pause
+            pause = box.pause = RESTART_PAUSE_S if ran > STEADY_RUN_S else box.pause
             box.pause = min(60.0, 2 * pause)
             self.border.later(pause, lambda: self._again(box, run))
 
@@ -359,7 +359,7 @@ class Engine:
         for box in self.boxes.values():
             if box.state in ("running", "paused", "restarting"):
                 box.past.append((self.border.clock.monotonic(), box.best, self.age(box)))
-                grace = box.spec.stop_grace if box.spec is not None else STEADY
+                grace = box.spec.stop_grace if box.spec is not None else STEADY_RUN_S
                 box.exit_code = 0 if box.app.stops <= grace else 137
                 box.state, box.address = "exited", None
                 box.runs += 1

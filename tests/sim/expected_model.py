@@ -61,24 +61,26 @@ class ExpectedStage:
         """Hostname to tag, when all of them can."""
         if not self.routed or not self.tags or self.designated is None:
             return {}
-        found = dict.fromkeys((self.host(), *self.domains), self.designated)
-        return found | ({self.host(tag): tag for tag in self.wanted} if self.tag_routes else {})
+        tags_by_host = dict.fromkeys((self.host(), *self.domains), self.designated)
+        return tags_by_host | ({self.host(tag): tag for tag in self.wanted} if self.tag_routes else {})
 
 
 def expected_stages(documents: Sequence[Document], controller: str = CONTROLLER) -> dict[str, ExpectedStage]:
     """All stages of all projects that this controller takes, without conflicts between them."""
-    found: dict[str, ExpectedStage] = {}
-    requests = sorted((d for d in documents if isinstance(d, DeployRequest)), key=lambda item: item.metadata.name)
-    for item in documents:
-        if not isinstance(item, Project):
+    stages: dict[str, ExpectedStage] = {}
+    requests = sorted(
+        (d for d in documents if isinstance(d, DeployRequest)), key=lambda document: document.metadata.name
+    )
+    for document in documents:
+        if not isinstance(document, Project):
             continue
-        for stage in item.spec.stages:
+        for stage in document.spec.stages:
             if stage.host not in (None, controller):
                 continue
-            key = f"{item.metadata.name}/{stage.name}"
-            asked = [r.spec.tag for r in requests if f"{r.spec.project}/{r.spec.stage}" == key]
-            found[key] = _stage(key, item, stage, asked)
-    return found
+            key = f"{document.metadata.name}/{stage.name}"
+            requested = [r.spec.tag for r in requests if f"{r.spec.project}/{r.spec.stage}" == key]
+            stages[key] = _stage(key, document, stage, requested)
+    return stages
 
 
 def seconds(text: str) -> float:
@@ -86,21 +88,21 @@ def seconds(text: str) -> float:
     return sum(float(amount) * _UNITS[unit] for amount, unit in re.findall(r"([0-9.]+)(ms|s|m|h|d)", text))
 
 
-def _stage(key: str, item: Project, stage: Stage, asked: list[str]) -> ExpectedStage:
+def _stage(key: str, document: Project, stage: Stage, requested: list[str]) -> ExpectedStage:
     def pick(name: str, default: str) -> str:
-        layers: tuple[Shared, ...] = (stage, item.spec)
+        layers: tuple[Shared, ...] = (stage, document.spec)
         return next((str(value) for layer in layers if (value := getattr(layer, name)) is not None), default)
 
-    listed = [one.tag for one in stage.instances if one.tag not in asked]
-    tags = tuple(dict.fromkeys([*listed, *asked]))
+    listed = [one.tag for one in stage.instances if one.tag not in requested]
+    tags = tuple(dict.fromkeys([*listed, *requested]))
     if stage.default_tag and tags and stage.default_tag not in tags:
         tags = (stage.default_tag, *tags)
-    passing = {one.tag for one in stage.instances if one.ttl is not None} - {stage.default_tag, *asked}
-    volumes = frozenset(v.name for v in item.spec.volumes if not v.read_only)
+    passing = {one.tag for one in stage.instances if one.ttl is not None} - {stage.default_tag, *requested}
+    volumes = frozenset(v.name for v in document.spec.volumes if not v.read_only)
     strategy = pick("strategy", "Recreate" if volumes else "BlueGreen")
-    check = stage.health_check or item.spec.health_check
-    env = {one.name: one.value for layer in (item.spec, stage) for one in layer.env if one.value is not None}
-    kind = (check.type if check else None) or ("http" if item.spec.port else "none")
+    check = stage.health_check or document.spec.health_check
+    env = {one.name: one.value for layer in (document.spec, stage) for one in layer.env if one.value is not None}
+    kind = (check.type if check else None) or ("http" if document.spec.port else "none")
     return ExpectedStage(
         key=key,
         lasting=not set(tags) <= passing,
@@ -112,7 +114,7 @@ def _stage(key: str, item: Project, stage: Stage, asked: list[str]) -> ExpectedS
         drain=seconds(pick("drain", "10s")),
         threshold=check.success_threshold if check else 1,
         probed=kind in ("http", "tcp"),
-        routed=item.spec.port is not None,
+        routed=document.spec.port is not None,
         tag_routes=pick("tag_routes", "True") == "True",
         domains=tuple(stage.domains),
         env=tuple(sorted(env.items())),

@@ -83,15 +83,15 @@ class Drawn:
         names = pick.sample(("shop", "blog"), pick.choice((1, 1, 2)))
         domains = list(DOMAINS)
         pick.shuffle(domains)
-        found: list[Document] = []
+        documents: list[Document] = []
         for name in names:
             stages = {
                 stage: self._stage(domains, last) for stage in pick.sample(("dev", "prod"), pick.choice((1, 1, 2)))
             }
-            found.append(project(name, stages=stages, **self._project(last)))
+            documents.append(project(name, stages=stages, **self._project(last)))
             if pick.random() < 0.3:
-                found.append(request(f"{name}-r", pick.choice(GOOD), name, next(iter(stages))))
-        return found
+                documents.append(request(f"{name}-r", pick.choice(GOOD), name, next(iter(stages))))
+        return documents
 
     def _stage(self, domains: list[str], last: bool) -> dict[str, Any]:
         pick = self.random
@@ -150,11 +150,11 @@ class Drawn:
 
     def hurt(self) -> Act:
         """Somebody hurts a container of ours."""
-        found = self.sim.containers()
-        if not found:
+        containers = self.sim.containers()
+        if not containers:
             return Act("nothing")
         what = self.random.choice(("kill", "drop", "pause", "disconnect"))
-        return Act("hurt", {"what": what, **which(self.sim, self.random.choice(found))})
+        return Act("hurt", {"what": what, **which(self.sim, self.random.choice(containers))})
 
     def fall_over(self) -> Act:
         """An application ends by itself."""

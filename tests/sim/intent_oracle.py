@@ -36,14 +36,14 @@ class Intent:
     def _note(self, stage: str) -> None:
         for tag, memory in self.disk.memory[stage].instances.items():
             for revision, attempt in memory.attempts.items():
-                known = self._recorded.get((stage, tag, revision), 0)
-                self._recorded[stage, tag, revision] = max(known, attempt)
+                recorded = self._recorded.get((stage, tag, revision), 0)
+                self._recorded[stage, tag, revision] = max(recorded, attempt)
 
     def _created(self, effect: Effect) -> None:
         box = self.engine.by_name(effect.target)
         if box is None or box.controller != self.controller:
             return
         key = (box.stage, box.tag, box.labels[names.REVISION])
-        attempt, known = int(box.labels[names.ATTEMPT]), self._recorded.get(key, 0)
-        if attempt > known:
-            self.breaches.append(f"S26 at {effect}: attempt {attempt}, and {known} is recorded")
+        attempt, recorded = int(box.labels[names.ATTEMPT]), self._recorded.get(key, 0)
+        if attempt > recorded:
+            self.breaches.append(f"S26 at {effect}: attempt {attempt}, and {recorded} is recorded")

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import structlog
 
-ENOUGH = 3
+BUGS_KEPT_MAX = 3
 """So many bugs are told of."""
 
 
@@ -21,13 +21,13 @@ def captured_log(bugs: list[str], said: list[MutableMapping[str, Any]]) -> Itera
         if str(event.get("event", "")).startswith("bug"):
             shown = event.pop("exc_info", None)
             trace = "".join(traceback.format_exception(shown)) if isinstance(shown, BaseException) else ""
-            if len(bugs) < ENOUGH:
+            if len(bugs) < BUGS_KEPT_MAX:
                 bugs.append(f"{event}\n{trace}")
         raise structlog.DropEvent
 
-    known = structlog.get_config()
+    configuration = structlog.get_config()
     structlog.configure(processors=[hear], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     try:
         yield
     finally:
-        structlog.configure(**known)
+        structlog.configure(**configuration)

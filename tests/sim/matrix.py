@@ -38,14 +38,14 @@ PAIRED: tuple[Scenario, ...] = (
     swap_hostname,
 )
 """The stories that are played with two faults."""
-FOLLOWING = 7
+SECOND_FAULT_WITHIN = 7
 """A second fault strikes at one of so many effects after the first."""
 CRASHES: tuple[Mode, ...] = ("before", "after")
-LONG = ("docker.pull", "docker.start", "docker.stop", "docker.restart")
-MAKES = ("docker.create", "docker.remove", "docker.start", "docker.stop")
-OWN = ("controller", "app")
+LONG_CALLS = ("docker.pull", "docker.start", "docker.stop", "docker.restart")
+COUNTED_CALLS = ("docker.create", "docker.remove", "docker.start", "docker.stop")
+OWN_ACTORS = ("controller", "app")
 """Who acts without being somebody else."""
-SPARE = 2
+EXTRA_CALLS_MAX = 2
 """So many more of each call than without a fault may be made."""
 
 
@@ -84,7 +84,7 @@ class Reference:
     def pairs(self) -> Iterator[tuple[Case, Case]]:
         """Each fault, and a crash at one of the effects that follow it, while the controller recovers (L4)."""
         for first in self.cases():
-            for gap in range(1, FOLLOWING + 1):
+            for gap in range(1, SECOND_FAULT_WITHIN + 1):
                 for mode in CRASHES:
                     yield first, Case(first.effect + gap, mode)
 
@@ -97,7 +97,7 @@ class Reference:
         assert len(faults.hit) == sum(case.effect < len(sim.border.issued) for case in cases), "one never struck"
         sim.history_closed()
         assert sim.canonical() == self.end, f"{_differences(self.end, sim.canonical())}\n{sim.trace()}"
-        spare = SPARE * len(cases)
+        spare = EXTRA_CALLS_MAX * len(cases)
         more = {op: n - self.made[op] for op, n in _made(sim).items() if n - self.made[op] > spare}
         assert not more, f"so many more calls than without the fault: {more}\n{sim.trace()}"
         return sim
@@ -115,7 +115,7 @@ def _played(scenario: Scenario, npm: bool) -> Reference:
 
 def modes(call: Call) -> tuple[Mode, ...]:
     """The faults that an effect can meet. The store is a local file: it only dies with the controller."""
-    crashes: tuple[Mode, ...] = ("before", "during", "after") if call.op in LONG else ("before", "after")
+    crashes: tuple[Mode, ...] = ("before", "during", "after") if call.op in LONG_CALLS else ("before", "after")
     if call.op.startswith("store."):
         return crashes
     return (*crashes, "lost", "fail", "hang", *(("late",) if call.op == "docker.create" else ()))
@@ -123,9 +123,9 @@ def modes(call: Call) -> tuple[Mode, ...]:
 
 def passes(sim: Simulation, since: float) -> int:
     """Passes from that second on until rest: most of one stage, up to the last effect before somebody acts again."""
-    others = [item.time for item in sim.effects if item.actor not in OWN and item.time > since]
+    others = [item.time for item in sim.effects if item.actor not in OWN_ACTORS and item.time > since]
     until = min(others, default=sim.clock.monotonic())
-    last = max((item.time for item in sim.effects if item.actor in OWN and item.time < until), default=since)
+    last = max((item.time for item in sim.effects if item.actor in OWN_ACTORS and item.time < until), default=since)
     stages = Counter(stage for time, stage in sim.border.passes if since < time <= last)
     return max(stages.values(), default=0)
 
@@ -139,10 +139,12 @@ def _resting(scenario: Scenario, seconds: float) -> Scenario:
 
 
 def _made(sim: Simulation) -> Counter[str]:
-    return Counter(item.op for item in sim.effects if item.actor == "controller" and item.op in MAKES)
+    return Counter(item.op for item in sim.effects if item.actor == "controller" and item.op in COUNTED_CALLS)
 
 
-def _differences(expected: object, found: object) -> str:
+def _differences(expected: object, actual: object) -> str:
     assert isinstance(expected, dict)
-    assert isinstance(found, dict)
-    return "\n".join(f"{key}: {expected[key]}\n  now: {found[key]}" for key in expected if expected[key] != found[key])
+    assert isinstance(actual, dict)
+    return "\n".join(
+        f"{key}: {expected[key]}\n  now: {actual[key]}" for key in expected if expected[key] != actual[key]
+    )

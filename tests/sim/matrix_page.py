@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[1] / "MATRIX.md"
 MODES: tuple[Mode, ...] = ("before", "during", "after", "lost", "fail", "hang", "late")
 PROXIES = ("caddy", "npm")
 WORDS = {"proxy.write": "route"}
-LONGEST = 8
+BLOCK_EFFECTS_MAX = 8
 """Effects of a repeated block that are taken together."""
 
 HEAD = """# The crash matrix
@@ -81,8 +81,8 @@ def effects(calls: Iterable[Call]) -> str:
 
 def stored(calls: Iterable[Call]) -> str:
     """What it writes into the store, by kind."""
-    found = Counter(call.op.removeprefix("store.") for call in calls if call.op.startswith("store."))
-    return ", ".join(f"{count} {op}" for op, count in sorted(found.items()))
+    counts = Counter(call.op.removeprefix("store.") for call in calls if call.op.startswith("store."))
+    return ", ".join(f"{count} {op}" for op, count in sorted(counts.items()))
 
 
 def render(single: Sequence[Row], double: Sequence[Row]) -> str:
@@ -141,14 +141,14 @@ def _word(call: Call) -> str:
 
 def _blocks(words: Sequence[str]) -> list[str]:
     """Repeated blocks once, each with its number."""
-    found: list[str] = []
+    blocks: list[str] = []
     at = 0
     while at < len(words):
-        size, times = max(((size, _times(words, at, size)) for size in range(1, LONGEST + 1)), key=_saved)
+        size, times = max(((size, _times(words, at, size)) for size in range(1, BLOCK_EFFECTS_MAX + 1)), key=_saved)
         block = " ".join(words[at : at + size]) if times > 1 else words[at]
-        found.append(block if times == 1 else f"{block} x{times}" if size == 1 else f"({block}) x{times}")
+        blocks.append(block if times == 1 else f"{block} x{times}" if size == 1 else f"({block}) x{times}")
         at += size * times if times > 1 else 1
-    return found
+    return blocks
 
 
 def _times(words: Sequence[str], at: int, size: int) -> int:
@@ -158,8 +158,8 @@ def _times(words: Sequence[str], at: int, size: int) -> int:
     return times
 
 
-def _saved(found: tuple[int, int]) -> tuple[int, int]:
-    size, times = found
+def _saved(block: tuple[int, int]) -> tuple[int, int]:
+    size, times = block
     return size * (times - 1), -size
 
 

@@ -14,7 +14,7 @@ from tests.sim.user_acts import Act
 T = TypeVar("T")
 Fails = Callable[[Script], bool]
 
-SECONDS = 60.0
+BUDGET_S = 60.0
 """Real seconds that are spent on one history."""
 OPTIONAL = ("preDeploy", "bake", "drain", "volumes", "tagRoutes", "trackDigest", "env", "progressDeadline")
 OPTIONAL_IN_STAGES = ("defaultTag", "maxInstances", "domains", "suspend")
@@ -24,7 +24,7 @@ class _Over(Exception):
     """The time is over."""
 
 
-def minimise(script: Script, kind: str, seconds: float = SECONDS) -> Script:
+def minimise(script: Script, kind: str, seconds: float = BUDGET_S) -> Script:
     """A part of the script that fails in the same way (`scripts.failure`); the script itself when it does not fail."""
     end = time.monotonic() + seconds
     best = [script]
@@ -78,17 +78,17 @@ def _fewer_acts(script: Script, fails: Fails) -> None:
 
 def _fewer(items: Sequence[T], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
     """Leave out all, halves, quarters … and single ones, as long as it still fails."""
-    found, size = tuple(items), len(items)
+    kept, size = tuple(items), len(items)
     while size:
         start = 0
-        while start < len(found):
-            rest = (*found[:start], *found[start + size :])
+        while start < len(kept):
+            rest = (*kept[:start], *kept[start + size :])
             if fails(rest):
-                found = rest
+                kept = rest
             else:
                 start += size
-        size = min(size, len(found) + 1) // 2
-    return found
+        size = min(size, len(kept) + 1) // 2
+    return kept
 
 
 def _plainer(script: Script, fails: Fails) -> None:

@@ -13,13 +13,13 @@ from tests.sim.engine import Box, Engine
 from tests.sim.expected_model import CONTROLLER, ExpectedStage
 from tests.sim.proxy import ProxyState, target
 
-SETTLING = 0.6
+LOOK_TO_CALL_S = 0.6
 """Seconds from a look to the call that was decided on it: so long the world may have moved on unseen."""
 
 
-CANDIDATES = 3
+CANDIDATES_MAX = 3
 """Of one tag at a time: the one that is tried, and superseded ones that drain as if they had served."""
-QUEUED = {True: 2.0, False: 15.0}
+ROUTE_QUEUE_S = {True: 2.0, False: 15.0}
 """Seconds that a route change may wait for others first, by `batch`: T_detect of S3."""
 
 
@@ -98,8 +98,8 @@ class Oracles:
 
     def _may_overlap(self, stage: str, effect: Effect) -> bool | None:
         """True: old and new run side by side. False: never. None: the controller may go by either."""
-        found = {stages[stage].recreate if stage in stages else False for stages in self.candidates(effect.sent)}
-        return None if len(found) != 1 else not found.pop()
+        recreate = {stages[stage].recreate if stage in stages else False for stages in self.candidates(effect.sent)}
+        return None if len(recreate) != 1 else not recreate.pop()
 
     # S2, S4
 
@@ -125,14 +125,14 @@ class Oracles:
 
     def _fresh(self, box: Box, effect: Effect) -> bool:
         """Its state or address changed while the call was on its way, or shortly before."""
-        waited = effect.time - effect.sent + QUEUED[self.proxy.batch]
-        known = self.border.clock.monotonic() - waited - self._settling
-        return max(box.changed, box.since) >= known
+        waited = effect.time - effect.sent + ROUTE_QUEUE_S[self.proxy.batch]
+        looked_at = self.border.clock.monotonic() - waited - self._settling
+        return max(box.changed, box.since) >= looked_at
 
     def _just_gone(self, route: Route, effect: Effect) -> bool:
         """Somebody removed its container while the call was on its way, or shortly before."""
-        known = effect.sent - QUEUED[self.proxy.batch] - self._settling
-        return self.engine.gone.get(route.container, float("-inf")) >= known
+        looked_at = effect.sent - ROUTE_QUEUE_S[self.proxy.batch] - self._settling
+        return self.engine.gone.get(route.container, float("-inf")) >= looked_at
 
     def _may_serve(self, route: Route, since: float) -> bool:
         box = self.engine.boxes.get(route.container)
@@ -205,7 +205,7 @@ class Oracles:
         if len(jobs) > 1:
             self._breach("S6", effect, f"{len(jobs)} one-off containers of {box.stage} {box.tag} at a time")
         fresh = [item for item in running if item in same and not (item.passed or item.term or self._was_routed(item))]
-        if effect.op == "docker.start" and len(fresh) > CANDIDATES:
+        if effect.op == "docker.start" and len(fresh) > CANDIDATES_MAX:
             self._breach("S6", effect, f"{len(fresh)} candidates of {box.stage} {box.tag} at a time")
         if self._may_overlap(box.stage, effect) is False and effect.op == "docker.start":
             others = [item.name for item in running if item is not box and self._apart(item, box, effect)]
@@ -234,7 +234,7 @@ class Oracles:
 
     @property
     def _settling(self) -> float:
-        return SETTLING + self.border.faults.slowest
+        return LOOK_TO_CALL_S + self.border.faults.slowest
 
     def _snapshot(self) -> Snapshot:
         engine, proxy = self.engine, self.proxy
@@ -268,7 +268,7 @@ def _wants(stages: dict[str, ExpectedStage], hostname: str) -> bool:
 
 def mismatches(stages: dict[str, ExpectedStage], engine: Engine, proxy: ProxyState, oracles: Oracles) -> list[str]:
     """How the world differs from what is declared when everything declared can run; empty: they match (L1, S7)."""
-    found: list[str] = []
+    differences: list[str] = []
     owned = [box for box in engine.boxes.values() if oracles.ours(box)]
     hosts: dict[str, tuple[str, str]] = {}
     for expected in stages.values():
@@ -276,25 +276,25 @@ def mismatches(stages: dict[str, ExpectedStage], engine: Engine, proxy: ProxySta
         for tag in expected.wanted:
             containers = [box for box in owned if box.stage == expected.key and box.tag == tag and not box.job]
             if len(containers) != 1:
-                found.append(f"{expected.key} {tag} has {len(containers)} containers")
+                differences.append(f"{expected.key} {tag} has {len(containers)} containers")
             for box in containers:
                 env = box.spec.env if box.spec else ()
                 spec = dict(sorted((item.name, item.value) for item in env if isinstance(item.value, str)))
                 if box.state != "running" or not box.passed or not box.connected:
-                    found.append(f"{box.name} is {box.state}, passed {box.passed}, connected {box.connected}")
+                    differences.append(f"{box.name} is {box.state}, passed {box.passed}, connected {box.connected}")
                 if spec != dict(expected.env):
-                    found.append(f"{box.name} has {spec}, not {dict(expected.env)}")
+                    differences.append(f"{box.name} has {spec}, not {dict(expected.env)}")
     for box in owned:
         declared = stages.get(box.stage)
         if declared is None or box.tag not in declared.wanted:
-            found.append(f"{box.name} ({box.state}) should not be there")
+            differences.append(f"{box.name} ({box.state}) should not be there")
     for hostname, (key, tag) in hosts.items():
         route = proxy.routes.get(hostname)
         if route is None:
-            found.append(f"{hostname} has no route")
+            differences.append(f"{hostname} has no route")
         elif (route.stage, route.tag) != (key, tag):
-            found.append(f"{hostname} leads to {route.stage} {route.tag}, not {key} {tag}")
+            differences.append(f"{hostname} leads to {route.stage} {route.tag}, not {key} {tag}")
         elif not oracles.answers(route):
-            found.append(f"{hostname} is not answered")
-    found.extend(f"{hostname} should not be routed" for hostname in proxy.routes if hostname not in hosts)
-    return sorted(found)
+            differences.append(f"{hostname} is not answered")
+    differences.extend(f"{hostname} should not be routed" for hostname in proxy.routes if hostname not in hosts)
+    return sorted(differences)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AGAIN = 1.0
+RESTART_AFTER_S = 1.0
 """Seconds until a controller that died is started again, as systemd does."""
-END = 10.0
+ORDERLY_END_MAX_S = 10.0
 """Seconds in which an orderly end must be over (L10)."""
 
 
@@ -65,7 +65,7 @@ class Process:
         assert self.life is not None
         self._sim.border.note("user", "kill -9", "" if self._name == "controller" else self._name)
         self.life.end()
-        await asyncio.sleep(AGAIN + 0.1)
+        await asyncio.sleep(RESTART_AFTER_S + 0.1)
 
     async def kill(self) -> None:
         """Kill it now, for good."""
@@ -83,7 +83,7 @@ class Process:
         self._stop.set()
         if isinstance(life.tasks, Suspendable):
             life.tasks.thaw()  # systemd sends SIGCONT with SIGTERM
-        done, _ = await asyncio.wait([self._running], timeout=END)
+        done, _ = await asyncio.wait([self._running], timeout=ORDERLY_END_MAX_S)
         assert done, "the controller did not end within 10 seconds of SIGTERM (L10)"
         life.end()
         await _bury(life)
@@ -137,12 +137,12 @@ class Process:
             if life is not self.life:
                 continue
             await _bury(life)
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RESTART_AFTER_S)
             while life is self.life:
                 with contextlib.suppress(Locked):
                     await self.start()
                     break
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RESTART_AFTER_S)
 
 
 async def _bury(life: Life) -> None:

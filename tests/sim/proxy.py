@@ -14,8 +14,8 @@ from controller.interfaces import Answer, Probe, Prober, Proxy
 from tests.sim.call_border import Border, Life
 from tests.sim.engine import Box, Engine
 
-WRITE_SECONDS = 0.02
-PATIENCE = 10.0
+WRITE_S = 0.02
+ASK_TIMEOUT_S = 10.0
 """Seconds after which a question through the proxy is given up."""
 
 
@@ -106,19 +106,19 @@ class SimProxy(Proxy):
             silent = self.batch and not self._state.routes and not self._state.held()
             if self._state.down or silent:  # Caddy listens where a route wants it to
                 raise WorldBad("no proxy: connection refused", reason="NoAnswer")
-            found = self._state.routes.get(route.hostname)
-            if found is None:
+            served = self._state.routes.get(route.hostname)
+            if served is None:
                 return Answer("", 404)
-            box = target(self._engine, found)
+            box = target(self._engine, served)
             if box is not None and box.state == "paused":
                 return None
             if box is None or box.tag in self._state.blind or not self._engine.ready(box):
-                return Answer(found.marker, 502)
-            return Answer(found.marker, self._engine.answer(box))
+                return Answer(served.marker, 502)
+            return Answer(served.marker, self._engine.answer(box))
 
         answer = await self._border.look(self._life, "proxy.ask", route.hostname, act, 0.002)
         if answer is None:
-            await asyncio.sleep(PATIENCE)
+            await asyncio.sleep(ASK_TIMEOUT_S)
             raise WorldBad(f"no answer for {route.hostname}", reason="NoAnswer")
         return answer
 
@@ -147,7 +147,7 @@ class SimProxy(Proxy):
             state.writes += 1
 
         names = ", ".join(f"{c.hostname}→{c.route.container[:6] if c.route else '∅'}" for c in changes)
-        await self._border.effect(self._life, "proxy.write", names, act, WRITE_SECONDS)
+        await self._border.effect(self._life, "proxy.write", names, act, WRITE_S)
         if state.stumbles:
             state.stumbles -= 1
             raise OutcomeUnknown("the proxy answered 500")
@@ -206,5 +206,5 @@ class SimProber(Prober):
 
 def edited(route: Route, **changes: str | int) -> Route:
     """The route as it reads after somebody edited it by hand."""
-    known: Mapping[str, str | int] = changes
-    return replace(route, marker="", **known)  # type: ignore[arg-type]
+    fields: Mapping[str, str | int] = changes
+    return replace(route, marker="", **fields)  # type: ignore[arg-type]

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 
 from tests.sim.histories import Options, Violation, options, play_recorded
 from tests.sim.kept_histories import kept_histories
-from tests.sim.minimise import SECONDS, minimise
+from tests.sim.minimise import BUDGET_S, minimise
 from tests.sim.scripts import FAILURES, failure
 from tests.world import Simulation
 
 
-def failure_report(found: Violation, seconds: float = SECONDS) -> str:
+def failure_report(violation: Violation, seconds: float = BUDGET_S) -> str:
     """What a person needs to know of a violation: the failure, how to play it again, and the least that shows it."""
-    kind = failure(found.error)
-    least = minimise(found.script, kind, seconds)
+    kind = failure(violation.error)
+    least = minimise(violation.script, kind, seconds)
     size = f"{len(least.acts)} acts and {len(least.faults) + len(least.events)} faults"
-    return f"{found}\n\n{kind}, with {size}, to be kept in tests/sim/kept_histories.yaml:\n{least.text()}"
+    return f"{violation}\n\n{kind}, with {size}, to be kept in tests/sim/kept_histories.yaml:\n{least.text()}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,30 +30,30 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rate", type=float, help="share of calls that fail; without it, as in the mix")
     parser.add_argument("--crash", type=float, help="share of effects that the controller dies at")
     parser.add_argument("--npm", action="store_true", help="with a proxy like Nginx Proxy Manager")
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="for cutting a failing one down")
+    parser.add_argument("--seconds", type=float, default=BUDGET_S, help="for cutting a failing one down")
     parser.add_argument("-v", action="store_true", help="print what happened")
-    asked = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
     try:
-        sim = _play(asked)
-    except Violation as found:
-        print(failure_report(found, asked.seconds))
+        sim = _play(given)
+    except Violation as violation:
+        print(failure_report(violation, given.seconds))
         return 1
     except FAILURES as error:
         print(error)
         return 1
-    if asked.v:
+    if given.v:
         print(sim.trace())
-    print(f"{asked.what}: everything holds, {len(sim.effects)} effects in {sim.clock.monotonic():.0f} s")
+    print(f"{given.what}: everything holds, {len(sim.effects)} effects in {sim.clock.monotonic():.0f} s")
     return 0
 
 
-def _play(asked: argparse.Namespace) -> Simulation:
-    if not asked.what.isdigit():
-        return next(case for case in kept_histories() if case.name == asked.what).script.play()
-    seed = int(asked.what)
+def _play(given: argparse.Namespace) -> Simulation:
+    if not given.what.isdigit():
+        return next(case for case in kept_histories() if case.name == given.what).script.play()
+    seed = int(given.what)
     usual = options(seed)
-    if asked.rate is not None or asked.crash is not None or asked.npm:
-        usual = Options(asked.rate or 0.0, asked.crash or 0.0, asked.npm)
+    if given.rate is not None or given.crash is not None or given.npm:
+        usual = Options(given.rate or 0.0, given.crash or 0.0, given.npm)
     return play_recorded(seed, usual)[1]
 
 

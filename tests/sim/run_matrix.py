@@ -16,7 +16,7 @@ from tests.sim.matrix import PAIRED, Case, Reference, passes
 from tests.sim.matrix_page import PAGE, PROXIES, Row, effects, read, render, stored
 from tests.sim.scenarios import ALL
 
-PIECES = 12
+PARTS_OF_PAIRS = 12
 """Parts in which the pairs of a story are played."""
 
 
@@ -70,17 +70,17 @@ def _one(reference: Reference, cases: Sequence[Case], row: Row) -> None:
 
 def everything(chosen: Sequence[str]) -> list[Work]:
     """All pieces in the order of the page, or only those of the chosen stories."""
-    found: list[Work] = []
+    pieces: list[Work] = []
     for scenario in ALL:
         for proxy in PROXIES:
-            found += _pieces(scenario.__name__, proxy, double=False)
+            pieces += _pieces(scenario.__name__, proxy, double=False)
     for scenario in PAIRED:
-        found += _pieces(scenario.__name__, "caddy", double=True)
-    return [work for work in found if not chosen or work.story in chosen]
+        pieces += _pieces(scenario.__name__, "caddy", double=True)
+    return [work for work in pieces if not chosen or work.story in chosen]
 
 
 def _pieces(story: str, proxy: str, double: bool) -> list[Work]:
-    of = PIECES if double else 1
+    of = PARTS_OF_PAIRS if double else 1
     return [Work(story, proxy, double, part, of) for part in range(of)]
 
 

@@ -15,16 +15,16 @@ from controller.interfaces import Runtime, RuntimeEvent
 from tests.sim.call_border import Border, Life
 from tests.sim.engine import Box, Engine
 
-QUICK = 0.004
+QUICK_S = 0.004
 """Seconds of a short call."""
-RULES = PolicyRules()
+DEFAULT_POLICY = PolicyRules()
 
 
 class SimRuntime(Runtime):
     """One connection to the Engine; dead with its life."""
 
     def __init__(
-        self, border: Border, life: Life, engine: Engine, controller_id: str, rules: PolicyRules = RULES
+        self, border: Border, life: Life, engine: Engine, controller_id: str, rules: PolicyRules = DEFAULT_POLICY
     ) -> None:
         self._border = border
         self._life = life
@@ -34,7 +34,7 @@ class SimRuntime(Runtime):
 
     async def list(self, stage: StageKey | None = None) -> tuple[Container, ...]:
         """Our containers, of one stage or of all."""
-        return await self._border.look(self._life, "docker.list", stage or "all", lambda: self._list(stage), QUICK)
+        return await self._border.look(self._life, "docker.list", stage or "all", lambda: self._list(stage), QUICK_S)
 
     async def inspect(self, container_id: str) -> Container | None:
         """One container now; None when it is gone or not ours."""
@@ -44,7 +44,7 @@ class SimRuntime(Runtime):
             box = self._engine.boxes.get(container_id)
             return self._view(box) if box is not None and self._ours(box) else None
 
-        return await self._border.look(self._life, "docker.inspect", container_id[:12], act, QUICK)
+        return await self._border.look(self._life, "docker.inspect", container_id[:12], act, QUICK_S)
 
     async def resolve(self, image: str, tag: str) -> str:
         """Digest that the registry serves under the tag now."""
@@ -64,7 +64,7 @@ class SimRuntime(Runtime):
             box = self._engine.boxes.get(container.id)
             return tuple(box.said[-tail:]) if box is not None and tail > 0 else ()
 
-        return await self._border.look(self._life, "docker.logs", container.name, act, QUICK)
+        return await self._border.look(self._life, "docker.logs", container.name, act, QUICK_S)
 
     async def events(self) -> AsyncIterator[RuntimeEvent]:
         """Hints, some of them lost or doubled; a stage of None after every connection."""
@@ -74,8 +74,8 @@ class SimRuntime(Runtime):
             for _ in range(1 if stage is None else self._border.faults.copies()):
                 queue.put_nowait(RuntimeEvent(stage, container, action))
 
-        mine = (self._id, heard)
-        self._engine.heard.append(mine)
+        listener = (self._id, heard)
+        self._engine.heard.append(listener)
         try:
             heard(None, "", "")
             while True:
@@ -83,38 +83,38 @@ class SimRuntime(Runtime):
                 await asyncio.sleep(0.001)
                 yield event
         finally:
-            self._engine.heard.remove(mine)
+            self._engine.heard.remove(listener)
 
     async def pull(self, image: str, tag: str, digest: str, progress: Callable[[str], None]) -> str:
         """Make the image available; asks nobody when the digest is here."""
         self._allow(image)
 
-        def known() -> str:
+        def local_digest() -> str:
             self._up()
             return digest
 
         if digest and digest in self._engine.images:
-            return await self._border.look(self._life, "docker.image", f"{image}@{digest[7:19]}", known, QUICK)
+            return await self._border.look(self._life, "docker.image", f"{image}@{digest[7:19]}", local_digest, QUICK_S)
 
         def act() -> "asyncio.Future[str]":
             self._up()
             registry, engine = self._engine.registry, self._engine
             registry.asked(image, tag)
-            found = digest or registry.digest(image, tag)
-            if found not in registry.apps:
-                raise RevisionBad(f"cannot get {image}@{found}: manifest unknown", reason="ManifestMissing")
+            pulled = digest or registry.digest(image, tag)
+            if pulled not in registry.apps:
+                raise RevisionBad(f"cannot get {image}@{pulled}: manifest unknown", reason="ManifestMissing")
             done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
             def here() -> None:
-                engine.images.add(found)
+                engine.images.add(pulled)
                 if not done.done():
-                    done.set_result(found)
+                    done.set_result(pulled)
 
             progress("pulling")
-            self._border.later(0.0 if found in engine.images else registry.pull_seconds, here)
+            self._border.later(0.0 if pulled in engine.images else registry.pull_seconds, here)
             return done
 
-        return await self._border.long(self._life, "docker.pull", f"{image}:{tag}", act, QUICK)
+        return await self._border.long(self._life, "docker.pull", f"{image}:{tag}", act, QUICK_S)
 
     async def images(self, repository: str) -> tuple[Image, ...]:
         """Images of this repository that are here."""
@@ -125,7 +125,7 @@ class SimRuntime(Runtime):
             here = sorted(digest for digest in self._engine.images if homes.get(digest) == repository)
             return tuple(Image(digest, digest, 0.0) for digest in here)
 
-        return await self._border.look(self._life, "docker.images", repository, act, QUICK)
+        return await self._border.look(self._life, "docker.images", repository, act, QUICK_S)
 
     async def remove_image(self, repo_digest: str) -> bool:
         """Remove an image that no container has."""
@@ -134,19 +134,19 @@ class SimRuntime(Runtime):
             self._up()
             return self._engine.prune(repo_digest.partition("@")[2])
 
-        return await self._border.effect(self._life, "docker.remove_image", repo_digest, act, QUICK)
+        return await self._border.effect(self._life, "docker.remove_image", repo_digest, act, QUICK_S)
 
     async def create(self, spec: ContainerSpec, values: Mapping[SecretRef, str]) -> str:
         """Create a container; a name that is taken by the same gives its holder."""
         config = body(spec, values, controller_id=self._id, network="holdfast", rotate_logs=True)
-        if found := violations(config, self._rules):
-            raise RevisionBad(f"policy refuses {spec.name}: {'; '.join(found)}", reason="PolicyDenied")
+        if refusals := violations(config, self._rules):
+            raise RevisionBad(f"policy refuses {spec.name}: {'; '.join(refusals)}", reason="PolicyDenied")
 
         def act() -> str:
             self._up()
             return self._engine.create(spec, self._id)
 
-        return await self._border.effect(self._life, "docker.create", spec.name, act, QUICK)
+        return await self._border.effect(self._life, "docker.create", spec.name, act, QUICK_S)
 
     async def start(self, container: Container) -> None:
         """Start it; already running is success."""
@@ -199,14 +199,14 @@ class SimRuntime(Runtime):
             if box is not None:
                 act(box)
 
-        await self._border.effect(self._life, op, container.name, checked, QUICK)
+        await self._border.effect(self._life, op, container.name, checked, QUICK_S)
 
     async def _long(self, op: str, container: Container, act: "Callable[[Box | None], asyncio.Future[None]]") -> None:
-        await self._border.long(self._life, op, container.name, lambda: act(self._same(container)), QUICK)
+        await self._border.long(self._life, op, container.name, lambda: act(self._same(container)), QUICK_S)
 
     def _allow(self, image: str) -> None:
-        if found := violations({"Image": image}, self._rules):
-            raise RevisionBad(f"policy refuses {image}: {'; '.join(found)}", reason="PolicyDenied")
+        if refusals := violations({"Image": image}, self._rules):
+            raise RevisionBad(f"policy refuses {image}: {'; '.join(refusals)}", reason="PolicyDenied")
 
     def _up(self) -> None:
         if self._border.clock.monotonic() < self._engine.down_until:
@@ -224,8 +224,8 @@ class SimRuntime(Runtime):
 
     def _list(self, stage: StageKey | None) -> tuple[Container, ...]:
         self._up()
-        found = (box for box in self._engine.boxes.values() if self._ours(box) and stage in (None, box.stage))
-        return tuple(sorted(map(self._view, found), key=lambda item: item.name))
+        boxes = (box for box in self._engine.boxes.values() if self._ours(box) and stage in (None, box.stage))
+        return tuple(sorted(map(self._view, boxes), key=lambda item: item.name))
 
     def _view(self, box: Box) -> Container:
         running = box.state == "running"

@@ -51,14 +51,14 @@ class Script:
 
     def data(self) -> dict[str, Any]:
         """It as plain data, without what is as usual."""
-        found: dict[str, Any] = {"npm": True} if self.npm else {}
-        found["apps"] = {tag: _unusual(app) for tag, app in self.apps.items()}
-        found["acts"] = [_plain(act) for act in self.acts]
+        data: dict[str, Any] = {"npm": True} if self.npm else {}
+        data["apps"] = {tag: _unusual(app) for tag, app in self.apps.items()}
+        data["acts"] = [_plain(act) for act in self.acts]
         if self.faults:
-            found["faults"] = [asdict(item) for item in self.faults]
+            data["faults"] = [asdict(item) for item in self.faults]
         if self.events:
-            found["events"] = dict(self.events)
-        return found
+            data["events"] = dict(self.events)
+        return data
 
 
 def script(data: Mapping[str, Any]) -> Script:

@@ -12,32 +12,32 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 
 from tests.sim.histories import Violation, options, play_recorded
 
-BLOCK = 20
+SEEDS_IN_BLOCK = 20
 """Seeds that a process plays before it says so."""
-EVERY = 10.0
+PROGRESS_EVERY_S = 10.0
 """Seconds between two lines."""
 
 
 def block(first: int, last: int) -> dict[int, str]:
     """The violations among these seeds, `last` excluded: the seed and the first line of what is wrong."""
-    found = {}
+    violations = {}
     for seed in range(first, last):
         try:
             play_recorded(seed, options(seed))
         except Violation as error:
-            found[seed] = str(error).partition("\n")[0]
-    return found
+            violations[seed] = str(error).partition("\n")[0]
+    return violations
 
 
 def soak(count: int, first: int, workers: int) -> Iterator[tuple[int, dict[int, str]]]:
     """Play so many seeds; yields how many are done, with the violations among the newest of them."""
     end, done = first + count, 0
-    blocks = iter(range(first, end, BLOCK))
+    blocks = iter(range(first, end, SEEDS_IN_BLOCK))
     with ProcessPoolExecutor(workers) as pool:
         going: dict[Future[dict[int, str]], int] = {}
         while True:
             while len(going) < 2 * workers and (start := next(blocks, None)) is not None:
-                stop = min(start + BLOCK, end)
+                stop = min(start + SEEDS_IN_BLOCK, end)
                 going[pool.submit(block, start, stop)] = stop - start
             if not going:
                 return
@@ -48,18 +48,18 @@ def soak(count: int, first: int, workers: int) -> Iterator[tuple[int, dict[int, 
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code 1 when something does not hold."""
-    begun = told = time.monotonic()
+    begun = shown_at = time.monotonic()
     count, first, *_ = (*map(int, arguments), *(10_000, int(time.time()))[len(arguments) :])
     workers = os.cpu_count() or 1
     print(f"{count} histories from seed {first} on, {workers} at a time", flush=True)
     wrong: dict[int, str] = {}
-    for done, found in soak(count, first, workers):
-        for seed, why in found.items():
+    for done, violations in soak(count, first, workers):
+        for seed, why in violations.items():
             print(f"seed {seed}: {why}", flush=True)
-        wrong |= found
+        wrong |= violations
         now = time.monotonic()
-        if now - told >= EVERY or done == count:
-            told = now
+        if now - shown_at >= PROGRESS_EVERY_S or done == count:
+            shown_at = now
             rate = done / (now - begun)
             left = (count - done) / rate
             print(f"{done} of {count}, {rate:.1f} a second, {len(wrong)} wrong, {left:.0f} s to go", flush=True)

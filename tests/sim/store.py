@@ -20,7 +20,7 @@ from tests.sim.receivers import Outbox
 
 T = TypeVar("T")
 
-DISK = 0.002
+DISK_S = 0.002
 
 
 @dataclass
@@ -132,7 +132,7 @@ class SimStore(Store):
             "store.record",
             f"{stage} {kinds}".strip(),
             lambda: self._disk.write(stage, memory, transitions, now),
-            DISK,
+            DISK_S,
         )
 
     async def report(self, status: StageStatus) -> None:
@@ -141,7 +141,7 @@ class SimStore(Store):
         if old is not None and _same(old, status):
             return
         act = lambda: self._disk.statuses.__setitem__(status.key, status.dated(old))  # noqa: E731
-        await self._border.effect(self._life, "store.report", status.key, act, DISK)
+        await self._border.effect(self._life, "store.report", status.key, act, DISK_S)
 
     async def stages(self) -> tuple[StageKey, ...]:
         """Names of all stages of which something is remembered or reported."""
@@ -158,7 +158,7 @@ class SimStore(Store):
                     row.status, row.reason = "superseded", "StageGone"
 
         if stage in self._disk.memory or stage in self._disk.statuses:
-            await self._border.effect(self._life, "store.forget", stage, act, DISK)
+            await self._border.effect(self._life, "store.forget", stage, act, DISK_S)
 
     async def last_good(self, source: str) -> tuple[Sourced, ...] | None:
         """What the guard last accepted."""
@@ -168,7 +168,7 @@ class SimStore(Store):
         """Remember what the guard accepted."""
         if self._disk.good.get(source) != tuple(documents):
             act = lambda: self._disk.good.__setitem__(source, tuple(documents))  # noqa: E731
-            await self._border.effect(self._life, "store.keep_good", source, act, DISK)
+            await self._border.effect(self._life, "store.keep_good", source, act, DISK_S)
 
     def _read(self, act: Callable[[], T]) -> T:
         if self._life.dead:

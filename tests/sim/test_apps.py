@@ -10,7 +10,7 @@ from tests.sim.sources import project
 from tests.sim.stories.rollouts import DEFAULT
 from tests.world import Simulation, simulate
 
-HOUR = 3600.0
+HOUR_S = 3600.0
 
 
 def changes(effects: list[Effect], since: float) -> list[str]:
@@ -29,11 +29,11 @@ def test_safety_one_that_is_well_and_ill_in_turn_is_told_of_and_left_alone(turns
         await sim.wait(lambda: sim.answered(DEFAULT) and sim.answered("stage-dev-blog.test"))
         await asyncio.sleep(30)
         before, ids = sim.clock.monotonic(), [(box.id, box.runs) for box in sim.containers()]
-        await asyncio.sleep(HOUR)
+        await asyncio.sleep(HOUR_S)
         assert changes(sim.effects, before) == []
         assert [(box.id, box.runs) for box in sim.containers()] == ids
         written = [item for item in sim.effects if item.time > before and item.op == "store.record"]
-        assert len(written) <= 2 * HOUR / turns + 2
+        assert len(written) <= 2 * HOUR_S / turns + 2
         assert {item.target.split()[0] for item in written} <= {"shop/dev"}
 
     simulate(story)
@@ -48,9 +48,9 @@ def test_safety_one_that_is_ill_in_turn_is_restarted_once_for_each_illness_where
         await sim.write(project("shop", "odd", healthCheck=check))
         await sim.wait(lambda: sim.answered(DEFAULT))
         before = sim.clock.monotonic()
-        await asyncio.sleep(3 * HOUR)
+        await asyncio.sleep(3 * HOUR_S)
         restarts = changes(sim.effects, before).count("docker.restart")
-        assert 0 < restarts <= 3 * HOUR / 60
+        assert 0 < restarts <= 3 * HOUR_S / 60
         assert len(sim.containers()) == 1
 
     simulate(story)
@@ -67,11 +67,11 @@ def test_safety_one_that_ends_every_so_often_is_left_to_docker(lasts: float) -> 
         await sim.wait(lambda: sim.answered(DEFAULT) and sim.answered("stage-dev-blog.test"))
         await asyncio.sleep(10)
         before = sim.clock.monotonic()
-        await asyncio.sleep(2 * HOUR)
+        await asyncio.sleep(2 * HOUR_S)
         done = changes(sim.effects, before)
         assert "docker.create" not in done
         assert "docker.remove" not in done
-        assert len(done) <= 4 * 2 * HOUR / lasts + 10
+        assert len(done) <= 4 * 2 * HOUR_S / lasts + 10
         assert [box.tag for box in sim.containers("shop/dev")] == ["odd"]
         assert {route.tag for route in sim.proxy.routes.values() if route.stage == "shop/dev"} == {"odd"}
         await sim.wait(lambda: sim.answered(DEFAULT), 120)

@@ -15,8 +15,8 @@ from tests.sim.sources import project
 from tests.sim.stories.rollouts import FIVE_HUNDRED
 from tests.world import Simulation, simulate
 
-HOUR = 3600.0
-RATE = 30
+HOUR_S = 3600.0
+CALLS_PER_MINUTE_MAX = 30
 """Calls a minute to one backend while it fails, at most."""
 BACKENDS = {"docker": "engine", "registry": "registry", "proxy": "proxy", "probe": "app"}
 
@@ -53,16 +53,16 @@ def test_safety_what_fails_is_asked_ever_more_seldom(fail: Callable[[Simulation]
         await sim.settle()
         fail(sim)
         await sim.write(*(project(f"p{number}", "2.0") for number in range(10)))
-        await asyncio.sleep(HOUR)
+        await asyncio.sleep(HOUR_S)
         before, issued = sim.border.looks.copy(), len(sim.border.issued)
-        await asyncio.sleep(2 * HOUR)
+        await asyncio.sleep(2 * HOUR_S)
         asked = Counter({op: count - before[op] for op, count in sim.border.looks.items()})
         asked.update(call.op for call in sim.border.issued[issued:])
         calls: Counter[str] = Counter()
         for op, count in asked.items():
             calls[BACKENDS.get(op.partition(".")[0], "")] += count
         per_minute = {name: count / 120 for name, count in calls.items() if name not in ("", "app")}
-        assert max(per_minute.values()) <= RATE, per_minute
+        assert max(per_minute.values()) <= CALLS_PER_MINUTE_MAX, per_minute
 
     simulate(story)
 
@@ -74,7 +74,7 @@ def test_safety_a_first_deployment_that_fails_makes_a_bounded_number_of_containe
     async def story(sim: Simulation) -> None:
         sim.push("1.0", app)
         await sim.write(project("shop", "1.0", progressDeadline="10m", preDeploy={"command": ["./migrate"]}))
-        await asyncio.sleep(24 * HOUR)
+        await asyncio.sleep(24 * HOUR_S)
         assert sim.containers() == []
 
     assert len(simulate(story).ops("docker.create")) <= 2 * 12

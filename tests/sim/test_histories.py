@@ -9,22 +9,22 @@ from tests.sim.kept_histories import KeptHistory, kept_histories
 from tests.sim.replay import failure_report
 from tests.sim.scripts import script
 
-COUNT = 2_000 if os.environ.get("CI") == "true" else 400
+HISTORIES = 2_000 if os.environ.get("CI") == "true" else 400
 """`make soak` plays more, from fresh seeds."""
-SIZE = 20
+SEEDS_IN_TEST = 20
 """Seeds in one test."""
-CUTTING = 90.0
+MINIMISE_S = 90.0
 """Seconds for cutting down what fails."""
 
 
-@pytest.mark.parametrize("first", range(0, COUNT, SIZE))
+@pytest.mark.parametrize("first", range(0, HISTORIES, SEEDS_IN_TEST))
 def test_safety_and_liveness_of_random_histories(first: int) -> None:
     """S1 to S19, L1, L2, L5, L8: people, machines and calls do what they like; at last all is as declared."""
-    for seed in range(first, first + SIZE):
+    for seed in range(first, first + SEEDS_IN_TEST):
         try:
             play_recorded(seed, options(seed))
         except Violation as found:
-            pytest.fail(failure_report(found, CUTTING), pytrace=False)
+            pytest.fail(failure_report(found, MINIMISE_S), pytrace=False)
 
 
 @pytest.mark.parametrize("case", kept_histories(), ids=lambda case: case.name)

@@ -15,7 +15,7 @@ from tests.sim.scenarios import DEFAULT, FIVE_HUNDRED, broken_tag, deploy
 from tests.sim.sources import project
 from tests.world import Simulation, simulate
 
-RESYNC = 30.0
+RESYNC_S = 30.0
 
 
 @asynccontextmanager
@@ -58,7 +58,7 @@ def test_safety_what_is_held_over_survives_the_loss_of_store_and_routes_at_once(
         held = sim.box("1.0").id
         sim.proxy.restart()
         await sim.restart(lose_store=True)
-        await asyncio.sleep(3 * RESYNC)
+        await asyncio.sleep(3 * RESYNC_S)
         assert sim.box("1.0").id == held
         assert sim.routes() == {DEFAULT: "1.0"}
 
@@ -76,7 +76,7 @@ def test_safety_a_proxy_that_loses_its_routes_while_the_successor_is_in_its_gate
         sim.proxy.restart()
         async with silence(sim, DEFAULT) as silent:
             await sim.settle()
-        assert len(silent) <= 10 * RESYNC + 20
+        assert len(silent) <= 10 * RESYNC_S + 20
         sim.matches()
 
     simulate(story)

@@ -12,7 +12,7 @@ from tests.planted.bug import Bug, plant
 from tests.planted.copy import copy, run
 
 BUGS = (*decisions.BUGS, *effects.BUGS)
-PATIENCE = 120.0
+RUN_TIMEOUT_S = 120.0
 """Seconds for one run; a bug that makes a test hang is ended by the test's own timeout before."""
 
 
@@ -21,7 +21,7 @@ def test_a_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
     """What the bug names fails, with the words that belong to it."""
     folder = copy(tmp_path)
     plant(bug, folder)
-    found = run(folder, bug.arguments, PATIENCE)
+    found = run(folder, bug.arguments, RUN_TIMEOUT_S)
     if found.returncode == 0 and " skipped in " in found.stdout:
         pytest.skip(_reason(found.stdout))
     assert found.returncode == 1, f"{bug.red} is not red although {bug.story}\n{found.stdout[-3000:]}"
@@ -33,7 +33,7 @@ def test_without_it_the_same_is_green(module: str, tmp_path: Path) -> None:
     """In the same kind of copy, with nothing planted."""
     found = {bug.red: bug.arguments for bug in BUGS if module in bug.arguments}
     *options, _ = next(iter(found.values()))
-    done = run(copy(tmp_path), [*options, *found], PATIENCE)
+    done = run(copy(tmp_path), [*options, *found], RUN_TIMEOUT_S)
     assert done.returncode == 0, done.stdout[-3000:]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from tests.sim.engine import Box
 from tests.world import Simulation
 
-PATIENCE = 7200.0
+END_WITHIN_S = 7200.0
 """Seconds in which the end must be reached: more than the backoff's cap and any deadline together."""
 
 
@@ -97,7 +97,7 @@ async def _end(sim: Simulation, documents: Any) -> None:
     sim.registry.down = sim.proxy.down = sim.proxy.refuses = False
     sim.folder.reachable = True
     await sim.write(*documents)
-    await sim.settle(PATIENCE)
+    await sim.settle(END_WITHIN_S)
     sim.matches()
     sim.history_closed()
     await sim.rest(100.0)
