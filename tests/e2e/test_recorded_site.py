@@ -55,10 +55,20 @@ def same(place: Place, file: str) -> str:
     recorded = (place.recording / "said" / file).read_text()
     now = told(COMMANDS[file], place.holdfast(*COMMANDS[file]))
     if file.endswith(".json"):
-        assert timeless(json.loads(now)) == timeless(json.loads(recorded)), file
+        assert timeless(refined(json.loads(now))) == timeless(refined(json.loads(recorded))), file
     else:
         assert ageless(now).splitlines() == ageless(recorded).splitlines(), file
     return now
+
+
+def refined(statuses: dict[str, Any]) -> dict[str, Any]:
+    """Statuses of 861db50 as they read after a pass of today: the reason of `Suspended` says who suspends."""
+    conditions = [condition for status in statuses.values() for condition in status["conditions"]]
+    for condition in conditions:
+        if condition["type"] == "Suspended" and condition["reason"] == "Suspended":
+            by_document = condition["message"].startswith("the document")
+            condition["reason"] = "SuspendedByDocument" if by_document else "SuspendedByHand"
+    return statuses
 
 
 def told_of(place: Place) -> list[tuple[str, dict[str, Any]]]:
