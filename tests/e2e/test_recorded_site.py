@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.recorded import recordings
-from tests.e2e.recorded.place import COMMANDS, LISTEN, STATE, Place, ageless, take_addresses, timeless, told
+from tests.e2e.recorded.place import COMMANDS, LISTEN, STATE, Place, ageless, take_addresses, timeless, told, wordless
 from tests.parts.caddy import find_caddy
 from tests.parts.namespace import FOLDER
 
@@ -55,10 +55,20 @@ def same(place: Place, file: str) -> str:
     recorded = (place.recording / "said" / file).read_text()
     now = told(COMMANDS[file], place.holdfast(*COMMANDS[file]))
     if file.endswith(".json"):
-        assert timeless(json.loads(now)) == timeless(json.loads(recorded)), file
+        assert timeless(refined(json.loads(now))) == timeless(refined(json.loads(recorded))), file
     else:
         assert ageless(now).splitlines() == ageless(recorded).splitlines(), file
     return now
+
+
+def refined(statuses: dict[str, Any]) -> dict[str, Any]:
+    """Statuses of 861db50 as they read after a pass of today: the reason of `Suspended` says who suspends."""
+    conditions = [condition for status in statuses.values() for condition in status["conditions"]]
+    for condition in conditions:
+        if condition["type"] == "Suspended" and condition["reason"] == "Suspended":
+            by_document = condition["message"].startswith("the document")
+            condition["reason"] = "SuspendedByDocument" if by_document else "SuspendedByHand"
+    return statuses
 
 
 def told_of(place: Place) -> list[tuple[str, dict[str, Any]]]:
@@ -120,7 +130,7 @@ def test_apply_ends_as_it_did_without_a_write(place: Place) -> None:
 
 
 def test_a_running_controller_changes_nothing(place: Place) -> None:
-    """Over several resyncs it probes what it watches, warns of nothing, and changes nothing."""
+    """Over several resyncs it probes what it watches, warns of nothing, and changes nothing but sentences."""
     before = stored(place)
     watched = {item["container"] for _, item in told_of(place) if item["phase"] == "Running" and item["urls"]}
 
@@ -133,7 +143,9 @@ def test_a_running_controller_changes_nothing(place: Place) -> None:
     assert (code, place.writes) == (0, []), log
     assert [line for line in log.splitlines() if line.split()[1] in ("warning", "error")] == []
     unchanged(place, before)
-    same(place, "get.json")
+    now = json.loads(told(COMMANDS["get.json"], place.holdfast(*COMMANDS["get.json"])))
+    recorded = json.loads((place.recording / "said" / "get.json").read_text())
+    assert wordless(now) == wordless(recorded)
 
 
 def test_names_labels_and_addresses_are_what_they_were(place: Place) -> None:

@@ -65,6 +65,22 @@ def timeless(found: Any) -> Any:
     return [timeless(item) for item in found] if isinstance(found, list) else found
 
 
+def wordless(found: Any) -> Any:
+    """The statuses of stages without times and sentences: a later version may say the same in other words."""
+    return {key: _wordless(timeless(status)) for key, status in found.items()}
+
+
+def _wordless(status: dict[str, Any]) -> dict[str, Any]:
+    """A status without its sentences; who suspended a stage has a reason of its own since the recording."""
+    suspended = {"reason": "Suspended"}
+    conditions = [
+        {**shown, "message": "", **(suspended if shown["type"] == "Suspended" else {})}
+        for shown in status["conditions"]
+    ]
+    instances = [{**shown, "message": ""} for shown in status["instances"]]
+    return {**status, "reason": "", "conditions": conditions, "instances": instances}
+
+
 class Place:
     """A site that was recorded in `recording`, in `folder`, as if its controller had been stopped a moment ago."""
 
