@@ -1,6 +1,7 @@
 """`apply`: converge under the lock, or have the running controller converge, and wait until every stage has settled."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -27,7 +28,9 @@ POLL_INTERVAL_S = 0.2
 def apply(
     saved_plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="File that plan --out wrote.")] = None,
     file: plan.Files = None,
-    timeout: Annotated[str, typer.Option(help="Give up waiting after this long, such as 90s, 15m, 1h.")] = "15m",
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="Give up waiting after this long, such as 90s or 1h30m.")
+    ] = "15m",
     yes: Annotated[bool, typer.Option("-y", "--yes", help="No effect; accepted for scripts.")] = False,
 ) -> None:
     """Carry out the changes and wait for the result. With a saved plan: refuse if anything has changed since."""
@@ -48,12 +51,13 @@ def apply(
 
 
 def duration(text: str) -> float:
-    """Seconds of `90s`, `15m` or `1h`. Anything else is a usage error."""
-    units = {"s": 1, "m": 60, "h": 3600}
-    number = text[:-1]
-    if text[-1:] in units and number.isascii() and number.isdigit() and int(number):
-        return float(int(number) * units[text[-1]])
-    raise typer.BadParameter("use a number with s, m or h, such as 15m", param_hint="--timeout")
+    """Seconds of a duration as documents write it, such as `90s` or `1h30m`. Anything else and 0 are usage errors."""
+    from controller.core.documents import quantity
+
+    with contextlib.suppress(ValueError):
+        if seconds := quantity.duration(text):
+            return seconds
+    raise typer.BadParameter("use a duration above 0 such as 500ms, 90s, 15m, 1h30m or 1d", param_hint="--timeout")
 
 
 def apply_alone(

@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from controller.cli import apply, explain, init, nudge, plan, run, schema, show, validate
 from controller.cli.doctor.run import doctor
+from controller.cli.help import VerbCommand
 from controller.cli.output import OPTIONS, Exit, Stop, emit, say, wants_color
 
 app = typer.Typer(
@@ -43,21 +44,40 @@ def version() -> None:
         print(f"{name} {number}")
 
 
-VERBS: tuple[Callable[..., None], ...] = (
-    init.init, validate.validate, schema.schema, schema.crds, version,
-    plan.plan, apply.apply, run.run,
-    nudge.retry, nudge.confirm, nudge.suspend, nudge.resume, nudge.reconcile,
-    doctor, show.get, show.describe, explain.explain, show.history, show.logs, show.events,
-)  # fmt: skip
-"""In the order of --help; each is called as its function is."""
-for _verb in VERBS:
-    app.command(_verb.__name__)(_verb)
+VERBS: dict[Callable[..., None], str] = {
+    init.init: "Write the first settings and an example document.",
+    validate.validate: "Check documents and show all their mistakes.",
+    schema.schema: "Print the JSON Schema of the documents, for editors.",
+    schema.crds: "Print the CustomResourceDefinitions for kubectl.",
+    version: "Print the versions of Holdfast and its libraries.",
+    plan.plan: "Show what apply would do, and why; changes nothing.",
+    apply.apply: "Carry out the changes and wait for the result.",
+    run.run: "Run the controller in the foreground.",
+    nudge.retry: "Try failed revisions again.",
+    nudge.confirm: "Allow a change that is held back.",
+    nudge.suspend: "Leave a stage alone until it is resumed.",
+    nudge.resume: "Look after a suspended stage again.",
+    nudge.reconcile: "Have the running controller check a stage now.",
+    doctor: "Check what Holdfast needs and say what is missing.",
+    show.get: "Show what runs, and above it what needs a person.",
+    show.describe: "Show everything known of a project, stage or tag.",
+    explain.explain: "Say why something happened or did not.",
+    show.history: "Show past rollouts, the newest first.",
+    show.logs: "Show the log of rollouts, or with --app of the app.",
+    show.events: "Show the newest log lines of all stages.",
+}
+"""Each verb and its line in --help, in that order; a verb is called as its function is."""
+EPILOG = "Also, as with every verb: -o text|wide|json|yaml, --config FILE, --no-color."
+for _verb, _line in VERBS.items():
+    app.command(_verb.__name__, cls=VerbCommand, short_help=_line, epilog=EPILOG)(_verb)
 
 
 @app.callback()
 def _options(
-    config: Annotated[Path | None, typer.Option(help="Settings; default HOLDFAST_CONFIG, ./holdfast.yaml.")] = None,
-    output: Annotated[str, typer.Option("-o", "--output", help="text, wide, json or yaml.")] = "text",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings; default HOLDFAST_CONFIG, ./holdfast.yaml.")
+    ] = None,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="FORMAT", help="text, wide, json or yaml.")] = "text",
     no_color: Annotated[bool, typer.Option("--no-color", help="No colour.")] = False,
 ) -> None:
     if output not in ("text", "wide", "json", "yaml"):

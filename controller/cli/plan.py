@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from controller.interfaces import Source
     from controller.settings import Settings
 
-Files = Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder, instead of the sources.")]
+Files = Annotated[
+    list[Path] | None, typer.Option("-f", "--file", metavar="PATH", help="File or folder, instead of the sources.")
+]
 HIDDEN = "***"
 COLORS = {"+": GREEN, "~": YELLOW, "-": RED, "-/+": RED}
 VALUE_MAX_CHARS = 72
@@ -28,8 +30,10 @@ VALUE_MAX_CHARS = 72
 
 def plan(
     file: Files = None,
-    detailed_exitcode: Annotated[bool, typer.Option(help="Exit 2 when there are changes.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Also save the plan here, for 'holdfast apply FILE'.")] = None,
+    detailed_exitcode: Annotated[bool, typer.Option(show_default=False, help="Exit 2 when there are changes.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also save the plan here, for 'holdfast apply FILE'.")
+    ] = None,
 ) -> None:
     """Show what apply would do, and why; changes nothing."""
     from controller.cli import saved_plan

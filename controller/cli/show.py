@@ -43,7 +43,9 @@ def describe(key: Key) -> None:
     print("\n".join(tables.describe(status, time.time()) for _, status in sorted(statuses.items())), end="")
 
 
-def history(key: MaybeKey = None, limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50) -> None:
+def history(
+    key: MaybeKey = None, limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50
+) -> None:
     """Show past rollouts, the newest first."""
     reads = context.stored(context.settings())
     prefix, tag = keys.split(key) if key else (None, "")
@@ -59,7 +61,7 @@ def history(key: MaybeKey = None, limit: Annotated[int, typer.Option(min=1, help
 def logs(
     key: Key,
     follow: Follow = False,
-    limit: Annotated[int, typer.Option(min=1, help="Begin with so many lines.")] = 200,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Begin with so many lines.")] = 200,
     app: Annotated[bool, typer.Option("--app", help="Output of the container that serves, or that failed.")] = False,
 ) -> None:
     """Show the log lines of rollouts, or with --app what the container prints; -f goes on."""
@@ -74,7 +76,7 @@ def logs(
 def events(
     key: MaybeKey = None,
     follow: Follow = False,
-    limit: Annotated[int, typer.Option(min=1, help="Begin with so many lines.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Begin with so many lines.")] = 50,
 ) -> None:
     """Show the newest log lines of all stages, or of one project or stage."""
     _show_lines(key, follow, limit)

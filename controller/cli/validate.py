@@ -29,7 +29,7 @@ OF_SETTINGS = ("UnsupportedOption",)
 
 def validate(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="File, folder or - (stdin).")] = None,
-    file: Annotated[list[Path] | None, typer.Option("-f", "--file", help="File or folder.")] = None,
+    file: Annotated[list[Path] | None, typer.Option("-f", "--file", metavar="PATH", help="File or folder.")] = None,
 ) -> None:
     """Check documents, each by itself and beside the others; all mistakes of all files in one run."""
     from controller.intake.sources.reader import read_text

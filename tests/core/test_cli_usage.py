@@ -1,15 +1,20 @@
 """The command line without an Engine: exit codes, global options, rendering."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
-from controller.cli import keys, tables
+from controller.api import app
+from controller.cli import context, keys, nudge, tables
 from controller.cli.apply import duration
-from controller.cli.main import execute, hoist
+from controller.cli.main import VERBS, execute, hoist
 from controller.cli.output import yaml_text
 from controller.core.documents.forms import NAME_PATTERN, TAG_PATTERN
 from controller.core.model.status import InstanceStatus, StageStatus
@@ -26,8 +31,8 @@ from controller.core.model.status import InstanceStatus, StageStatus
         (["get", "--config"], "it needs a value"),
         (["get", "a", "b"], "unexpected extra argument"),
         (["describe"], "Missing argument 'KEY'"),
-        (["apply", "--timeout", "5"], "use a number with s, m or h"),
-        (["apply", "--timeout", "0s"], "use a number with s, m or h"),
+        (["apply", "--timeout", "5"], "use a duration above 0"),
+        (["apply", "--timeout", "0s"], "use a duration above 0"),
         (["apply", "nothing.json"], "nothing.json: No such file"),
         (["plan", "-f", "nothing.yaml"], "nothing.yaml is not there"),
         (["validate", "nothing.yaml"], "nothing.yaml is not there"),
@@ -92,4 +97,48 @@ def test_an_unknown_key_gets_a_suggestion() -> None:
 def test_yaml_output_quotes_what_a_reader_could_take_for_something_else() -> None:
     """Words stay plain, a word of YAML's own is quoted."""
     assert yaml_text({"a": ["no", {"b": None}], "c": {}}) == 'a:\n- "no"\n- b: null\nc: {}'
-    assert duration("15m") == 900.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("250ms", 0.25), ("90s", 90), ("15m", 900), ("1h30m", 5400), ("1d", 86400)]
+)
+def test_durations_have_the_units_of_documents(text: str, seconds: float) -> None:
+    """--timeout takes what a field of a document takes."""
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("verb", [verb.__name__ for verb in VERBS])
+def test_help_is_written_for_people(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No type of the program is in a verb's help, and the global options are named."""
+    assert execute([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert not re.search(r"[<>{}]|default: no-", text)
+    assert "--config FILE" in text
+
+
+def test_no_line_of_the_help_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each verb stands on one line with a short text."""
+    assert execute(["--help"]) == 0
+    lines = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == [verb.__name__ for verb in VERBS]
+    assert max(map(len, VERBS.values())) <= 55
+    assert "..." not in "".join(lines)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb.__module__ == nudge.__name__])
+def test_a_verb_has_its_route(verb: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command posts to a running controller is known to its API."""
+    posted: list[str] = []
+
+    def post(path: str, **_: object) -> dict[str, object]:
+        posted.append(path)
+        return {"keys": ["shop/dev"]}
+
+    controller = SimpleNamespace(post=post, status=lambda: SimpleNamespace(stages=["shop/dev"]))
+    monkeypatch.setattr(context, "settings", lambda: None)
+    monkeypatch.setattr(context, "client", lambda _: controller)
+    verb("shop/dev")
+    routes = app.build(None, None).routes  # type: ignore[arg-type]
+    known = {route.path for route in routes if isinstance(route, APIRoute) and "POST" in (route.methods or ())}
+    assert posted
+    assert {f"/api/v1/{path}" for path in posted} <= known
