@@ -54,7 +54,7 @@ def test_an_eviction_is_foreseen_and_named(sandbox: Sandbox) -> None:
     sandbox.write(sandbox.project("shop", "1.0", "1.1", "1.2", stage_fields=limit))
 
     text = sandbox.holdfast("plan").stdout
-    assert "  -   instance 1.0  (evicted: it is beyond maxInstances" in text
+    assert "  -   instance 1.0  (evicted: beyond maxInstances" in text
     assert "  left alone: instance 1.1, 1 route" in text
     data = json.loads(sandbox.holdfast("plan", "-o", "json").stdout)
     assert (data["formatVersion"], data["holds"], data["notices"]) == (1, [], [])
