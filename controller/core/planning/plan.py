@@ -26,7 +26,7 @@ def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) ->
     slots = _note_retries(builder, slots)
     slots = conclude.note_quarantine_cleared(builder, slots)
     slots = note_expired(builder, slots)
-    # This may give a revision up or open a rollout, and then other tags have to stay: slots and selection are made anew.
+    # It may give a revision up or open a rollout; then other tags have to stay: slots and selection are made anew.
     slots = bring_up.bring_up(builder, slots, select(builder, slots))
     selection = select(builder, slots)
     # Routes go by that selection. Then a revision may have proven itself, and tags that it replaces need not stay.
@@ -42,8 +42,9 @@ def plan(desired: DesiredStage, observed: Observed, rules: Rules, now: float) ->
 def _note_first_seen(builder: PlanBuilder, slots: Slots) -> Slots:
     """Remember when an instance was born and first seen, in Unix seconds.
 
-    `born`: its first pass; ages and TTLs count from there. `seen`: when its DeployRequest was first seen, 0 for a listed
-    instance; it orders requests. `labelled`: the same from the labels of its containers, for when the store lost it.
+    `born`: its first pass; ages and TTLs count from there. `seen`: when its DeployRequest was first seen, 0 for a
+    listed instance; it orders requests. `labelled`: the same from its containers' labels, for a memory that was lost.
+
     One that expired and is undeclared is born anew if it is declared again before the last of it is gone.
     """
     for tag, slot in slots.items():
