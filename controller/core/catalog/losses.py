@@ -185,7 +185,7 @@ def _room(stage: DesiredStage | None) -> int:
 
 def _sentences(key: StageKey, tags: frozenset[str], kept: DesiredStage | None, lost: int) -> Iterator[str]:
     if kept is None:
-        yield from (f"{key}: {tag} would go, the stage is no longer declared" for tag in sorted(tags)[:lost])
+        yield from (f"{key}: {tag} would be removed, the stage is no longer declared" for tag in sorted(tags)[:lost])
         return
     leaving = sorted(tag for tag in tags if not _declares(kept, tag))
-    yield from (f"{key}: {tag} would go, it is no longer declared" for tag in leaving[:lost])
+    yield from (f"{key}: {tag} would be removed, it is no longer declared" for tag in leaving[:lost])

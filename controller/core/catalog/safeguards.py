@@ -190,7 +190,8 @@ class _Case:
 def _too_much(loss: Loss, percent: float) -> str:
     kinds = ((loss.instances, loss.running, "running instances"), (loss.hostnames, loss.routed, "default hostnames"))
     count = " and ".join(f"{lost} of {of} {what}" for lost, of, what in kinds if lost)
-    return f"{count} would go, which is more than {percent:g} %: the last good documents stay until this is confirmed"
+    share = f"more than {percent:g} %"
+    return f"{count} would be removed, which is {share}: the last good documents stay until this is confirmed"
 
 
 def _dropped(loss: Loss) -> str:
