@@ -100,7 +100,7 @@ class Guard:
         self._accepted = decision.accepted
         if decision.hold is None and self.complete:
             self._delivered = replace(self._delivered, deleted=())
-        self._outdate(decision)
+        self._forget_old_confirmation(decision)
         return decision.catalog
 
     def holds(self) -> tuple[Hold, ...]:
@@ -150,7 +150,7 @@ class Guard:
             self._decided = ((self._delivered, accepted, rules, incumbents, self._allowed), decision)
         return self._decided[1]
 
-    def _outdate(self, decision: Decision) -> None:
+    def _forget_old_confirmation(self, decision: Decision) -> None:
         """Forget what was allowed once something else is acted on: it must not count for the same change again."""
         if decision.is_allowed:
             self._allowed_catalog = decision.catalog.digest
