@@ -28,11 +28,9 @@ def apply(
     saved_plan: Annotated[Path | None, typer.Argument(metavar="PLAN", help="File that plan --out wrote.")] = None,
     file: plan.Files = None,
     timeout: Annotated[str, typer.Option(help="Give up waiting after this long, such as 90s, 15m, 1h.")] = "15m",
-    yes: Annotated[
-        bool, typer.Option("-y", "--yes", help="Never ask; accepted for scripts, nothing is asked.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="No effect; accepted for scripts.")] = False,
 ) -> None:
-    """Make it so, and wait until it is. With a saved plan: only while everything is as it was foreseen."""
+    """Carry out the changes and wait for the result. With a saved plan: refuse if anything has changed since."""
     from controller.cli import saved_plan as plans
 
     seconds = duration(timeout)
@@ -45,7 +43,7 @@ def apply(
     if file:
         fail("error: a controller is running and reads its own sources; change those, or stop it first", Exit.USAGE)
     if fingerprints is not None:
-        plans.require(fingerprints, asyncio.run(plan.foresee(settings, None))[0])
+        plans.require(fingerprints, asyncio.run(plan.make_forecast(settings, None))[0])
     apply_through(controller, seconds)
 
 

@@ -28,7 +28,7 @@ spec:
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder; made when missing.")] = Path(),
-    id: Annotated[str, typer.Option("--id", help="Name of this controller; drawn when not given.")] = "",
+    id: Annotated[str, typer.Option("--id", help="Name of this controller; random by default.")] = "",
     domain: Annotated[str, typer.Option(help="Domain below which hostnames are made.")] = "localhost",
 ) -> None:
     """Write holdfast.yaml and desired/ with one example; never overwrites."""

@@ -64,7 +64,7 @@ def select(statuses: "Mapping[str, StageStatus]", key: str | None) -> "dict[str,
     if chosen:
         return chosen
     if not statuses:
-        raise KeyError(f"nothing is known of {key}: no stage has had a pass yet; 'holdfast apply' gives them one")
+        raise KeyError(f"nothing is known of {key}: nothing has been reconciled yet; run 'holdfast apply'")
     names = {name.split("/")[0] for name in statuses} | set(statuses)
     names |= {f"{name}/{instance.tag}" for name, status in statuses.items() for instance in status.instances}
     near = get_close_matches(key, sorted(names), 1)

@@ -20,8 +20,8 @@ def retry(key: Key) -> None:
     async def alone(control: "Control") -> dict[str, Any]:
         return {"keys": list(await control.retry(key))}
 
-    none = f"nothing at {key} is quarantined"
-    _print_keys(_ask("retry", {"key": key}, none, alone), none)
+    none = f"{key} has no failed revision to retry"
+    _print_keys(_ask("retry", {"key": key}, none, alone), none, " will be tried again")
 
 
 def reconcile(key: Key) -> None:
@@ -90,13 +90,14 @@ def _ask(
     return answer
 
 
-def _print_keys(answer: dict[str, Any], none: str) -> None:
+def _print_keys(answer: dict[str, Any], none: str, outcome: str = "") -> None:
+    """Print one line per key: the key and what becomes of it. Without keys, `none` ends the command."""
     if not answer["keys"]:
         fail(f"error: {none}")
     if OPTIONS.data:
         emit(answer)
     else:
-        print("\n".join(answer["keys"]))
+        print("\n".join(key + outcome for key in answer["keys"]))
 
 
 def _print_done(answer: dict[str, Any], text: str) -> None:

@@ -44,8 +44,8 @@ class Unapplied:
     def fail_for_mistakes(self) -> None:
         """End the command when documents are invalid; the others have been applied."""
         if count := len(self.mistakes):
-            text = f"error: {count} mistake{'s' if count > 1 else ''} in documents; they changed nothing"
-            fail(text, Exit.INVALID)
+            text = "1 mistake; this document was" if count == 1 else f"{count} mistakes; these documents were"
+            fail(f"error: {text} ignored", Exit.INVALID)
 
 
 def unapplied(reads: Reads) -> Unapplied:

@@ -33,12 +33,13 @@ def read(path: Path) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError):
         fail(f"error: {path} is not a saved plan; {HELP}", Exit.USAGE)
     if version != FORMAT_VERSION:
-        fail(f"error: {path} is a plan of format {version}, this program knows {FORMAT_VERSION}; plan anew", Exit.USAGE)
+        text = f"{path} is a plan of format {version}, this program knows {FORMAT_VERSION}"
+        fail(f"error: {text}; run 'holdfast plan' again", Exit.USAGE)
     return fingerprints
 
 
 def differences(saved: dict[str, str], now: Forecast) -> list[str]:
-    """One sentence per stage for which the plan does not hold any more."""
+    """One sentence per stage for which the plan is out of date."""
     stages = {stage.key: stage for stage in now.stages}
     sentences = [f"{key}: it is neither declared nor running any more" for key in sorted(saved.keys() - stages.keys())]
     for key, stage in sorted(stages.items()):
@@ -56,4 +57,4 @@ def require(saved: dict[str, str], now: Forecast) -> None:
     if sentences:
         for sentence in sentences:
             say(sentence)
-        raise Stop(Exit.FAILED, "error: the plan does not hold any more and nothing was changed; plan anew")
+        raise Stop(Exit.FAILED, "error: the plan is out of date; run 'holdfast plan' again")

@@ -29,7 +29,7 @@ def get(key: MaybeKey = None) -> None:
         return
     notes = [*_suspended(reads, statuses), *_controller(settings)]
     if not statuses:
-        say("\n".join([*notes, "nothing runs yet; 'holdfast apply' makes run what is declared"]))
+        say("\n".join([*notes, "nothing runs yet; 'holdfast apply' starts what is declared"]))
         return
     print(tables.stages(statuses, time.time(), OPTIONS.output == "wide", notes), end="")
 
@@ -131,7 +131,7 @@ def _suspended(reads: "Reads", statuses: "Mapping[str, StageStatus]") -> Iterato
         if by_hand:
             yield f"! {key}: suspended; 'holdfast resume {key}' ends it"
         elif condition is not None and condition.reason == SUSPENDED_BY_HAND:
-            yield f"! {key}: resumed, and not looked at since; 'holdfast apply' does"
+            yield f"! {key}: resumed, not reconciled yet; run 'holdfast apply'"
         elif condition is not None and status.condition("Stalled") is None:
             yield f"! {key}: suspended: {condition.message}"
 

@@ -161,7 +161,7 @@ class Limits(Block):
     resync: values.Seconds = Field(default=30.0, json_schema_extra={"default": "30s"})
     """How often everything is looked at although nothing seems to have happened; at least 1s."""
     guard_percent: Annotated[int, Field(ge=0, le=100)] = 25
-    """Share of what runs that may be lost by one change of the documents without `holdfast confirm`."""
+    """A change that loses more than one running instance and more than this share of what runs must be confirmed."""
     image_history: Annotated[int, Field(ge=0, le=1000)] = 3
     """Unused images that are kept per repository."""
     digest_interval: values.Seconds = Field(default=3600.0, json_schema_extra={"default": "1h"})

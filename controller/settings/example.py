@@ -70,7 +70,7 @@ limits:
   pulls: 2                        # image pulls in flight
   surge: 1                        # replacements of one stage at a time
   resync: 30s                     # everything is looked at this often, even when nothing seems to happen
-  guardPercent: 25                # a change that loses more of what runs waits for `holdfast confirm`
+  guardPercent: 25                # losing more than one instance and more than this share waits for `holdfast confirm`
   imageHistory: 3                 # unused images kept per repository
   digestInterval: 1h              # the registry is asked this often what a tag points to
   trackInterval: 5m               # the same for tags that are followed (trackDigest)

@@ -140,7 +140,7 @@ class RouteWriter:
         oldest = self._clock.monotonic() - self.patience
         for request in requests:
             if request.since < oldest and not request.done.done():
-                text = f"{request.change.hostname} waited too long for other changes of the proxy; it is decided anew"
+                text = f"{request.change.hostname} waited too long for other proxy changes; it will be planned again"
                 request.done.set_exception(WorldBad(text, reason="ProxyBusy"))
         return [request for request in requests if request.since >= oldest]
 

@@ -17,7 +17,7 @@ class Memory:
     """A controller over plain data; nothing here can be changed through TCP."""
 
     def holds(self) -> tuple[Hold, ...]:
-        return (Hold("d1", ("shop/dev/1.0 goes",), "1 of 1 would go"),)
+        return (Hold("d1", ("shop/dev/1.0 goes",), "1 of 1 would be removed"),)
 
     def notices(self) -> tuple[str, ...]:
         return ("blog-r asks for blog, which nothing declares",)

@@ -22,7 +22,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.suspended: set[str] = set()
-        self.held = [Hold("d1", ("shop/dev/1.0 goes",), "1 of 1 would go")]
+        self.held = [Hold("d1", ("shop/dev/1.0 goes",), "1 of 1 would be removed")]
 
     async def reload(self) -> tuple[Diagnostic, ...]:
         return (Diagnostic("E0001", "wrong", "a.yaml", 3),)
@@ -93,7 +93,7 @@ async def test_get_shows_what_only_the_controller_knows(tmp_path: Path, capsys: 
         stop.set()
         await serving
     assert capsys.readouterr().err.splitlines()[:3] == [
-        "! held back: 1 of 1 would go; 'holdfast confirm d1' allows it",
+        "! held back: 1 of 1 would be removed; 'holdfast confirm d1' allows it",
         "! a.yaml:3:0: wrong; the last good documents stay",
         "! refused: a request for nothing",
     ]

@@ -10,7 +10,7 @@ from controller.core.model.status import Condition, InstanceStatus, StageStatus
 from controller.interfaces import Hold
 
 NOTHING = Unapplied()
-HOLD = Hold("d1", ("shop/dev: 1.0 would go",), "all would go")
+HOLD = Hold("d1", ("shop/dev: 1.0 would be removed",), "all would be removed")
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_each_outcome_has_its_exit_code(
     assert code(statuses, unapplied) == expected
     stderr = capsys.readouterr().err
     assert ("holdfast confirm d1" in stderr) == bool(unapplied.holds)
-    assert ("shop/dev: 1.0 would go" in stderr) == bool(unapplied.holds)
+    assert ("shop/dev: 1.0 would be removed" in stderr) == bool(unapplied.holds)
     assert ("refused: a request for nothing" in stderr) == bool(unapplied.notices)
 
 

@@ -238,7 +238,7 @@ def test_drift_is_shown_as_what_mends_it() -> None:
     result = forecast_of(desired, replace(observed, containers=stopped))
     assert change(result, "instance", "1.0").symbol == "~"
     assert "exited with 137" in change(result, "instance", "1.0").reason
-    assert (result.downtime, result.downtime_why) == (0.0, "nothing runs now")
+    assert (result.downtime, result.downtime_why) == (0.0, "already down: nothing runs")
     routes = {name: route for name, route in observed.routes.routes.items() if name != "shop.example.com"}
     assert summary(forecast_of(desired, replace(observed, routes=RouteTable(routes)))) == ["+ route shop.example.com"]
 

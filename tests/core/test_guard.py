@@ -91,11 +91,11 @@ async def test_a_mass_deletion_waits_for_its_confirmation() -> None:
     assert set(catalog.stages) == {f"shop{i}/dev" for i in range(4)}
     (hold,) = guard.holds()
     assert hold.losses == (
-        "shop2/dev: 1 would go, the stage is no longer declared",
-        "shop3/dev: 1 would go, the stage is no longer declared",
+        "shop2/dev: 1 would be removed, the stage is no longer declared",
+        "shop3/dev: 1 would be removed, the stage is no longer declared",
     )
     assert hold.message.startswith(
-        "2 of 4 running instances and 2 of 4 default hostnames would go, which is more than "
+        "2 of 4 running instances and 2 of 4 default hostnames would be removed, which is more than "
     )
     assert guard.confirm("0" * 12) is False
     assert guard.holds() == (hold,)
@@ -178,7 +178,7 @@ async def test_hostnames_that_stay_do_not_hide_how_much_goes(emptied: int, held:
     empty = [project(f"shop{i}", stages=[stage("dev")]) for i in range(emptied)]
     await deliver(guard, *empty, *shops(8)[emptied:])
     guard.catalog(RULES, up)
-    assert [hold.message.partition(" would go")[0] for hold in guard.holds()] == (
+    assert [hold.message.partition(" would be removed")[0] for hold in guard.holds()] == (
         ["3 of 8 running instances"] if held else []
     )
 

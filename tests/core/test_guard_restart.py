@@ -158,7 +158,7 @@ async def test_a_dropped_source_needs_a_confirmation() -> None:
     ]
     assert tags(catalog, "shop0/dev") == ["2"]
     assert B in guard.holds()[0].message
-    assert guard.holds()[0].losses == ("old/dev: 1 would go, the stage is no longer declared",)
+    assert guard.holds()[0].losses == ("old/dev: 1 would be removed, the stage is no longer declared",)
     await deliver(guard, *shops(1, "2"))
     catalog = guard.catalog(RULES, up)
     assert (set(catalog.stages), catalog.stage("old/dev").prune) == ({"shop0/dev"}, False)
@@ -178,7 +178,7 @@ async def test_a_dropped_source_does_not_add_to_a_change_of_others() -> None:
     guard = await started(store, A)
     await deliver(guard, *shops(8))
     assert len(guard.catalog(RULES, up).stages) == 8
-    assert guard.holds()[0].losses == ("old/dev: 1 would go, the stage is no longer declared",)
+    assert guard.holds()[0].losses == ("old/dev: 1 would be removed, the stage is no longer declared",)
 
 
 async def test_requests_of_a_dropped_source_need_a_confirmation() -> None:
@@ -192,7 +192,7 @@ async def test_requests_of_a_dropped_source_need_a_confirmation() -> None:
     await deliver(guard, *mine)
     for _ in range(2):
         catalog = guard.catalog(RULES, up)
-        assert guard.holds()[0].losses == ("shop/dev: 2 would go, it is no longer declared",)
+        assert guard.holds()[0].losses == ("shop/dev: 2 would be removed, it is no longer declared",)
         assert (catalog.stages["shop/dev"].prune, catalog.stages["shop0/dev"].prune) == (False, True)
 
 

@@ -354,7 +354,7 @@ async def test_the_rest_of_a_refused_batch_is_not_written_late(route_writer: Rou
 
 
 async def test_a_proxy_that_takes_one_change_at_a_time_is_given_what_its_writes_take(clock: Clock) -> None:
-    """With thousands of hosts a write takes seconds: three of them may pass before a change is decided anew."""
+    """With thousands of hosts a write takes seconds: three of them may pass before a change is planned again."""
     proxy = MemoryProxy(clock, batch=False)
     route_writer = RouteWriter(proxy, clock)
     proxy.gate.clear()

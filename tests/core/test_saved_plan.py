@@ -38,9 +38,9 @@ def test_each_stage_that_moved_is_named(now: tuple[StageForecast, ...], told: li
     assert [sentence[: len(expected)] for sentence, expected in zip(found, told, strict=True)] == told
 
 
-def test_a_plan_that_does_not_hold_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_that_is_out_of_date_ends_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     """With 1, before anything is done, naming the stage."""
-    with pytest.raises(Stop, match="nothing was changed") as stopped:
+    with pytest.raises(Stop, match="the plan is out of date") as stopped:
         saved_plan.require({"shop/dev": "f0"}, PLAN)
     assert stopped.value.code == 1
     assert "shop/dev: what is declared" in capsys.readouterr().err

@@ -193,7 +193,7 @@ def test_history_is_a_table() -> None:
     [
         ({"shop/dev": STATUS}, "shop/dve", "did you mean shop/dev"),
         ({"shop/dev": STATUS}, "shop/dev/1.4.3", r"did you mean shop/dev/1\.4\.2"),
-        ({}, "shop", "no stage has had a pass yet"),
+        ({}, "shop", "nothing has been reconciled yet"),
     ],
 )
 def test_an_unknown_key_is_answered_with_what_helps(found: dict[str, StageStatus], key: str, sentence: str) -> None:

@@ -142,7 +142,7 @@ def test_beside_a_controller_apply_asks_follows_and_says_how_it_ended(sandbox: S
     assert "shop/dev: 2.0 was rolled back: 3 attempts: status 503" in done.stderr
     assert "shop/dev: 1.0 is held over" in done.stderr
     assert sandbox.holdfast("retry", "shop/dev/1.0").returncode == 1
-    assert sandbox.holdfast("retry", "shop").stdout == "shop/dev/2.0\n"
+    assert sandbox.holdfast("retry", "shop").stdout == "shop/dev/2.0 will be tried again\n"
     applied(sandbox, 1)
     rows = json.loads(sandbox.holdfast("history", "shop/dev/2.0", "-o", "json").stdout)
     assert [row["status"] for row in rows] == ["RolledBack", "RolledBack"]
@@ -181,12 +181,12 @@ def test_retry_and_suspend_without_a_controller(sandbox: Sandbox) -> None:
     assert list(running(sandbox)) == ["1.0"]
 
     assert json.loads(sandbox.holdfast("resume", "shop/dev", "-o", "json").stdout)["suspended"] is False
-    assert "! shop/dev: resumed, and not looked at since" in sandbox.holdfast("get").stdout
+    assert "! shop/dev: resumed, not reconciled yet" in sandbox.holdfast("get").stdout
     assert "2.0 was rolled back" in applied(sandbox, 1).stderr
     assert "!" in sandbox.holdfast("get").stdout
 
     sandbox.push("2.0")
-    assert sandbox.holdfast("retry", "shop").stdout == "shop/dev/2.0\n"
+    assert sandbox.holdfast("retry", "shop").stdout == "shop/dev/2.0 will be tried again\n"
     applied(sandbox)
     assert list(running(sandbox)) == ["2.0"]
     assert sandbox.holdfast("retry", "shop/dev/1.0").returncode == 1

@@ -40,7 +40,7 @@ def test_all_is_well_before_and_after_the_first_apply(sandbox: Sandbox) -> None:
     found = doctor(sandbox, 0)
     assert failing(found) == []
     assert found["network"]["detail"] == f"{sandbox.network} is not there yet and will be made"
-    assert "from the first route on" in found["proxy address"]["detail"]
+    assert "opens it with the first route" in found["proxy address"]["detail"]
     assert found["controller"]["detail"].startswith("none runs")
     assert not (sandbox.folder / ".holdfast").exists()
 
@@ -51,8 +51,8 @@ def test_all_is_well_before_and_after_the_first_apply(sandbox: Sandbox) -> None:
     assert [line for line in text if not line.startswith("ok   ")] == []
     assert f"ok   controller: process {child.pid} runs" in text
     assert any(re.fullmatch(r"ok   containers: \d+\.\d+\.\d+\.\d+ can be reached from here", line) for line in text)
-    assert "ok   owner: 1 container(s) of " + f"{sandbox.id}, all made from this state folder" in text
-    assert "ok   proxy: caddy: 2 route(s) of ours" in text
+    assert "ok   owner: no other controller uses this id (1 container)" in text
+    assert "ok   proxy: caddy: 2 routes made by Holdfast" in text
 
 
 def test_a_renamed_container_is_named(sandbox: Sandbox) -> None:
@@ -139,7 +139,7 @@ def test_settings_documents_and_folders_that_are_wrong(sandbox: Sandbox) -> None
     found = doctor(sandbox, 1)
     assert failing(found) == ["state", "documents"]
     assert found["state"]["remedy"] == f"chmod 700 {state}"
-    assert found["documents"]["detail"] == "files:./desired: 2 errors"
+    assert found["documents"]["detail"] == "./desired: 2 errors"
     assert found["documents"]["remedy"] == "'holdfast validate' shows them"
 
     (sandbox.desired / "desired.yaml").unlink()

@@ -34,7 +34,7 @@ def test_two_of_three_files_gone_are_held_back_until_confirmed(three: Sandbox) -
     (three.desired / "b.yaml").unlink()
     held = applied(three, 1)
     [digest] = CONFIRM.findall(held.stderr)
-    assert "  a/dev: 1.0 would go, the stage is no longer declared" in held.stderr
+    assert "  a/dev: 1.0 would be removed, the stage is no longer declared" in held.stderr
     assert stages(three) == ["a/dev", "b/dev", "c/dev"]
     planned = three.holdfast("plan", "--detailed-exitcode")
     assert (planned.returncode, CONFIRM.findall(planned.stderr)) == (2, [digest])

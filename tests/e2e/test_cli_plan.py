@@ -91,7 +91,7 @@ def test_a_saved_plan_holds_while_documents_and_world_do(sandbox: Sandbox) -> No
     assert moved.returncode == 1
     assert "web/dev: what is declared or what runs has changed since the plan was made" in moved.stderr
     assert "shop/dev:" not in moved.stderr
-    assert "nothing was changed; plan anew" in moved.stderr
+    assert "the plan is out of date; run 'holdfast plan' again" in moved.stderr
     assert running(sandbox) != {}
 
     applied(sandbox)

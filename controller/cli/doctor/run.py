@@ -31,7 +31,7 @@ def doctor() -> None:
 def _mistake(mistake: Diagnostic) -> Finding:
     where = f"{mistake.source}:{mistake.line}" if mistake.line else mistake.source
     text = mistake.message if mistake.source in mistake.message else f"{where}: {mistake.message}"
-    return Finding("settings", False, text, mistake.help or "mend it")
+    return Finding("settings", False, text, mistake.help or "fix it")
 
 
 def local(settings: "Settings") -> list[Finding]:

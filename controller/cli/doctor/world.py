@@ -44,8 +44,8 @@ async def engine(settings: Settings, runtime: Diagnosable, stored: Reads) -> Asy
     if settings.proxy.reach == "name":
         yield names(name, own)
     yield owners(settings.id, owned, stored)
-    for _, impostor in runtime.impostors():
-        yield renamed(impostor)
+    for _, lookalike in runtime.lookalikes():
+        yield renamed(lookalike)
 
 
 def clock(skew: float) -> Finding:
@@ -81,8 +81,8 @@ def containers(name: str, info: EngineInfo, network: NetworkInfo | None, address
         return Finding("containers", False, f"their addresses lead nowhere from here: {info.apart}", remedy)
     if any(machine.is_local(gateway) for gateway in (network.gateways if network is not None else ())):
         return Finding("containers", True, "none runs yet; their network begins on this machine")
-    text = "none runs yet, and their network does not begin on this machine"
-    return Finding("containers", True, text, f"ask again when one runs; if it cannot be reached then: {remedy}")
+    text = "cannot tell yet whether containers are reachable from here"
+    return Finding("containers", True, text, f"run doctor again after the first deploy; if they are not: {remedy}")
 
 
 def names(name: str, info: NetworkInfo | None) -> Finding:
@@ -93,7 +93,7 @@ def names(name: str, info: NetworkInfo | None) -> Finding:
     if not info.others:
         text = f"by name, but no container other than ours is in {name}: no proxy can know their names"
         return Finding("reach", False, text, remedy)
-    return Finding("reach", True, f"by name: {name} has {info.others} container(s) beside ours")
+    return Finding("reach", True, f"by name: {name} has {_count(info.others, 'container')} beside ours")
 
 
 def owners(controller: str, owned: Sequence[OwnedContainer], stored: Reads) -> Finding:
@@ -101,7 +101,7 @@ def owners(controller: str, owned: Sequence[OwnedContainer], stored: Reads) -> F
     memories = {stage: stored.memory(stage) for stage in {container.stage for container in owned}}
     unknown = [container for container in owned if not _is_remembered(container, memories[container.stage])]
     if not unknown:
-        return Finding("owner", True, f"{len(owned)} container(s) of {controller}, all made from this state folder")
+        return Finding("owner", True, f"no other controller uses this id ({_count(len(owned), 'container')})")
     names, more = [container.name for container in unknown][:NAMED_CONTAINERS], len(unknown) - NAMED_CONTAINERS
     text = ", ".join(names) + (f" and {more} more" if more > 0 else "")
     begun = stored.oldest_record()
@@ -134,7 +134,7 @@ async def proxy(settings: Settings, client: Proxy) -> AsyncIterator[Finding]:
         remedy = f"start the proxy, or set {key}" if isinstance(error, Unreachable) else f"see {key} in the settings"
         yield Finding("proxy", False, error.message, remedy, isinstance(error, Unreachable))
         return
-    yield Finding("proxy", True, f"{settings.proxy.kind}: {len(table.routes)} route(s) of ours")
+    yield Finding("proxy", True, f"{settings.proxy.kind}: {_count(len(table.routes), 'route')} made by Holdfast")
     address = settings.proxy.address
     if settings.proxy.kind == "caddy" and machine.is_local(address.rpartition(":")[0].strip("[]")):
         yield machine.handed_over()
@@ -142,7 +142,7 @@ async def proxy(settings: Settings, client: Proxy) -> AsyncIterator[Finding]:
     if not why:
         yield Finding("proxy address", True, f"{address} answers")
     elif settings.proxy.kind == "caddy" and not table.routes:
-        yield Finding("proxy address", True, f"nobody listens at {address} yet; Caddy does from the first route on")
+        yield Finding("proxy address", True, f"nobody listens at {address} yet; Caddy opens it with the first route")
     else:
         remedy = "set proxy.address to where the proxy listens"
         yield Finding("proxy address", False, f"{address}: {why}", remedy, True)
@@ -153,11 +153,16 @@ async def documents(sources: Sequence[Source]) -> AsyncIterator[Finding]:
     for source in sources:
         delivery = await source.load()
         mistakes = len(delivery.diagnostics)
+        place = source.name.removeprefix("files:")
         if not delivery.complete:
             text = delivery.detail or "it cannot be read as a whole"
-            yield Finding("documents", False, f"{source.name}: {text}", "nothing is removed for it; mend the source")
+            yield Finding("documents", False, f"{place}: {text}", "nothing is removed for it; fix the source")
         elif mistakes:
-            text = f"{source.name}: {mistakes} error{'' if mistakes == 1 else 's'}"
+            text = f"{place}: {_count(mistakes, 'error')}"
             yield Finding("documents", False, text, "'holdfast validate' shows them")
         else:
-            yield Finding("documents", True, f"{source.name}: {len(delivery.documents)}")
+            yield Finding("documents", True, f"{place}: {_count(len(delivery.documents), 'document')}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

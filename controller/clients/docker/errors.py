@@ -71,7 +71,7 @@ DENIED = Outcome(
     WorldBad, "RegistryDenied", "the registry refuses access", "log in with 'docker login', or correct the image's name"
 )
 MISSING = Outcome(RevisionBad, "ManifestMissing", "the registry does not have it")
-BROKEN = Outcome(WorldBad, "RegistryError", "the registry or the way to it is disturbed")
+BROKEN = Outcome(WorldBad, "RegistryError", "the registry cannot be reached")
 PULL: Table = (
     RATE_LIMITED.when(429),
     DENIED.when(401, 403),

@@ -23,7 +23,7 @@ def _why_none(simulation: Simulation, changes: tuple[Change, ...]) -> str:
     if not changes:
         return "nothing changes"
     if not any(container.running and container.role == "app" for container in first.containers):
-        return "nothing runs yet" if not first.containers else "nothing runs now"
+        return "nothing runs yet" if not first.containers else "already down: nothing runs"
     if all(change.symbol == "-" for change in changes):
         return "what is removed is no longer declared or wanted"
     if simulation.desired.port is not None and not any(route.stage == key for route in first.routes.routes.values()):
