@@ -179,6 +179,7 @@ class Loop:
 
     async def _keep_lock(self) -> None:
         """Hold the lock of the state folder, whatever becomes of the folder. Ends with `Locked` only."""
+        # Without a lock this waits on a future that is never done, until the task is cancelled.
         keep = self._pieces.keep_lock or await asyncio.Future[Callable[[], None]]()
         while True:
             await self._pieces.clock.sleep(min(LOCK_CHECK_INTERVAL_S, self._pieces.resync))

@@ -119,7 +119,7 @@ class Manager:
         mistakes = await pieces.intake.load_all()
         await pieces.registry.resync()
         pieces.operations.forget_ended(CheckDigest)
-        pieces.reconciler.outdate_statuses()
+        pieces.reconciler.mark_statuses_old()
         pieces.registry.enqueue(*self.stages())
         return mistakes
 

@@ -83,9 +83,13 @@ class Reconciler:
         return Observed(containers=containers, routes=routes, facts=facts, secrets=secrets, memory=memory)
 
     def _plan(self, desired: DesiredStage, observed: Observed) -> Plan:
-        """Decide. When somebody set the clock, what is being waited for lasts as long as before."""
+        """Decide.
+
+        The clock offset differs from that of the last pass when the machine's clock was set. Remembered times are then
+        shifted by the difference, so that what is being waited for lasts as long as before.
+        """
         offset = self._clock_offset()
-        memory = observed.memory.carried(offset - self._clock_offsets.get(desired.key, offset))
+        memory = observed.memory.shifted_by(offset - self._clock_offsets.get(desired.key, offset))
         return plan.plan(desired, replace(observed, memory=memory), self.rules, self.clock.now())
 
     async def _record(self, key: StageKey, stored: StageMemory, decided: Plan) -> None:
@@ -95,24 +99,25 @@ class Reconciler:
             try:
                 await self.store.record(key, decided.memory, decided.transitions, now)
             except WorldBad:
-                await self.applier.give_back(key, decided.actions)
+                await self.applier.start_what_passed(key, decided.actions)
                 raise
         self._clock_offsets[key] = offset
 
     async def _apply(self, desired: DesiredStage, decided: Plan) -> bool:
         """Carry out the actions until something newer is declared or too much time has passed.
 
-        Returns True when the stage has to be observed again at once.
+        Returns True when the stage has to be observed again at once: the pass was cut short, or made a quick call.
         """
         key, begun = desired.key, self.clock.monotonic()
-        self.operations.keep(key, decided.keep)
-        called = False
+        self.operations.cancel_all_but(key, decided.keep)
+        made_quick_call = False
         for action in decided.actions:
             is_old = self.clock.monotonic() - begun > OBSERVATION_MAX_AGE_S
-            if is_old or self.is_stopping() or self.desired(key) != desired:
+            was_cut_short = is_old or self.is_stopping() or self.desired(key) != desired
+            if was_cut_short:
                 return True
-            called = await self.applier.apply(key, action) or called
-        return called
+            made_quick_call = await self.applier.apply(key, action) or made_quick_call
+        return made_quick_call
 
     async def _report(self, desired: DesiredStage, observed: Observed, decided: Plan) -> None:
         for transition in decided.transitions:
@@ -142,7 +147,7 @@ class Reconciler:
             if changed != stored:
                 await self.store.record(key, changed, (), self.clock.now())
 
-    def outdate_statuses(self) -> None:
+    def mark_statuses_old(self) -> None:
         """Mark every status as not observed yet, so that nobody who waits for an outcome is given an old one."""
         for key, status in self.statuses.items():
             self.statuses[key] = status.model_copy(update={"observed_at": 0.0})
@@ -160,7 +165,7 @@ class Reconciler:
 
     async def _forget(self, key: StageKey) -> None:
         self.statuses.pop(key, None)
-        self.operations.keep(key, frozenset())
+        self.operations.cancel_all_but(key, frozenset())
         log.info("stage is gone", stage=key)
         await self.store.forget(key)
 

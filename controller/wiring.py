@@ -103,6 +103,7 @@ def compose(clients: Clients, config: Config) -> Pieces:
     def progressed(stage: StageKey) -> None:
         queue.add_after(stage, PROGRESS_DELAY_S)
 
+    # Performs one operation: a client call with a deadline, or a loop such as the gate's.
     performer = Performer(
         runtime,
         clients.prober,
@@ -114,7 +115,9 @@ def compose(clients: Clients, config: Config) -> Pieces:
         pulls=config.pulls,
         pulled=housekeeper.note_pull if housekeeper is not None else _ignore,
     )
+    # Starts operations, runs each key once, and keeps their facts for the next pass.
     operations = Operations(performer.perform, clock, ended, progressed)
+    # Carries out the actions of a pass: makes quick calls itself, and hands operations to `operations`.
     applier = Applier(
         runtime,
         clients.secrets,

@@ -46,7 +46,7 @@ def apply(
     if file:
         fail("error: a controller is running and reads its own sources; change those, or stop it first", Exit.USAGE)
     if fingerprints is not None:
-        plans.require(fingerprints, asyncio.run(plan.foresee(settings, None))[0])
+        plans.require(fingerprints, asyncio.run(plan.make_forecast(settings, None))[0])
     apply_through(controller, seconds)
 
 

@@ -88,7 +88,7 @@ def _options(
     OPTIONS.progress_color = wants_color(no_color, sys.stderr)
 
 
-def hoist(args: list[str]) -> list[str]:
+def move_options_first(args: list[str]) -> list[str]:
     """Move the global options in front of the verb, where the parser wants them; nothing after `--` is touched."""
     front: list[str] = []
     rest: list[str] = []
@@ -134,7 +134,7 @@ def _invoke(args: list[str]) -> int:
     """Parse and call; interrupts, broken pipes and errors reach the caller and not the parser's own handlers."""
     command = get_command(app)
     try:
-        with command.make_context("holdfast", hoist(args)) as context:
+        with command.make_context("holdfast", move_options_first(args)) as context:
             command.invoke(context)
     except typer.Exit as exit_:
         return exit_.exit_code

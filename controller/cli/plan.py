@@ -38,7 +38,7 @@ def plan(
     """Show what apply would do, and why; changes nothing."""
     from controller.cli import saved_plan
 
-    forecast, unapplied = asyncio.run(foresee(context.settings(), sources(file)))
+    forecast, unapplied = asyncio.run(make_forecast(context.settings(), sources(file)))
     if OPTIONS.data:
         emit({**forecast.to_json(), **unapplied.to_json()})
     else:
@@ -66,7 +66,7 @@ def sources(paths: "list[Path] | None") -> "list[Source] | None":
     return chosen or None
 
 
-async def foresee(settings: "Settings", sources: "list[Source] | None") -> "tuple[Forecast, Unapplied]":
+async def make_forecast(settings: "Settings", sources: "list[Source] | None") -> "tuple[Forecast, Unapplied]":
     """What would happen, and what is held back or refused; changes nothing, also beside a running controller.
 
     An invalid document blocks no other, as with `apply`. Raises `InvalidInput` when nothing else is declared.

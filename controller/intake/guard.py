@@ -16,7 +16,7 @@ from controller.core.model.errors import WorldBad
 from controller.interfaces import Delivery, Store
 from controller.telemetry import log
 
-_Heard = Literal["silent", "partial", "stored", "whole"]
+_Received = Literal["nothing", "partial", "stored", "whole"]
 """What is known of a source: nothing; all but files with errors, whose last good documents nobody knows; what the store
 remembers; what it delivered in whole since the start."""
 
@@ -43,7 +43,7 @@ class Guard:
         self._note = confirmed
         self._keep = keep
         self._restored = False
-        self._heard: dict[str, _Heard] = dict.fromkeys(limits.sources, "silent")
+        self._received: dict[str, _Received] = dict.fromkeys(limits.sources, "nothing")
         self._delivered = Delivered({}, {})
         self._accepted = Accepted()
         self._stored: dict[str, tuple[Sourced, ...]] = {}
@@ -64,19 +64,19 @@ class Guard:
             documents = await self._store.last_good(source)
             if documents is not None:
                 self._stored[source] = tuple(documents)
-                self._heard[source] = "stored"
+                self._received[source] = "stored"
                 self._take(source, tuple(documents))
         self._accepted = Accepted(documents=dict(self._stored))
         self._restored = True
 
     async def deliver(self, delivery: Delivery) -> None:
         """Take in what a source holds now. Raises `KeyError` for a source that the settings do not name."""
-        heard = self._heard[delivery.source]
+        received = self._received[delivery.source]
         before = self._delivered.documents.get(delivery.source, ())
         self._take(delivery.source, (*delivery.documents, *_last_good(before, delivery)), delivery.deleted)
         if delivery.complete:
-            nothing_known = heard in ("silent", "partial")
-            self._heard[delivery.source] = "partial" if delivery.unread and nothing_known else "whole"
+            nothing_known = received in ("nothing", "partial")
+            self._received[delivery.source] = "partial" if delivery.unread and nothing_known else "whole"
 
     @property
     def complete(self) -> bool:
@@ -84,7 +84,7 @@ class Guard:
 
         A file with errors counts as delivered where its last good documents are known.
         """
-        return all(heard == "whole" for heard in self._heard.values())
+        return all(received == "whole" for received in self._received.values())
 
     def catalog(self, rules: CatalogRules, incumbents: Incumbents) -> Catalog:
         """What is to be acted on now: everything delivered, or what was accepted last while a change is held back.
@@ -93,12 +93,14 @@ class Guard:
         """
         if not incumbents.running and not incumbents.hostnames:
             # A file that cannot be read declared nothing that runs.
-            self._heard = {source: "whole" if heard == "partial" else heard for source, heard in self._heard.items()}
+            self._received = {
+                source: "whole" if received == "partial" else received for source, received in self._received.items()
+            }
         decision = self._decide(rules, incumbents)
         self._accepted = decision.accepted
         if decision.hold is None and self.complete:
             self._delivered = replace(self._delivered, deleted=())
-        self._outdate(decision)
+        self._forget_old_confirmation(decision)
         return decision.catalog
 
     def holds(self) -> tuple[Hold, ...]:
@@ -134,8 +136,10 @@ class Guard:
         )
 
     def _decide(self, rules: CatalogRules, incumbents: Incumbents) -> Decision:
-        silent = frozenset(source for source, heard in self._heard.items() if heard in ("silent", "partial"))
-        self._delivered = replace(self._delivered, silent=silent, complete=self.complete)
+        undelivered = frozenset(
+            source for source, received in self._received.items() if received in ("nothing", "partial")
+        )
+        self._delivered = replace(self._delivered, undelivered=undelivered, complete=self.complete)
         made_from = (self._delivered, self._accepted, rules, incumbents, self._allowed)
         if self._decided is None or self._decided[0] != made_from:
             decision = safeguards.decide(
@@ -146,7 +150,7 @@ class Guard:
             self._decided = ((self._delivered, accepted, rules, incumbents, self._allowed), decision)
         return self._decided[1]
 
-    def _outdate(self, decision: Decision) -> None:
+    def _forget_old_confirmation(self, decision: Decision) -> None:
         """Forget what was allowed once something else is acted on: it must not count for the same change again."""
         if decision.is_allowed:
             self._allowed_catalog = decision.catalog.digest

@@ -62,7 +62,7 @@ class Diagnosable(Runtime, Protocol):
     async def owned_containers(self) -> tuple[OwnedContainer, ...]:
         """Every container that carries our controller's id, whoever made it."""
 
-    def impostors(self) -> tuple[tuple[str, str], ...]:
+    def lookalikes(self) -> tuple[tuple[str, str], ...]:
         """(id, name) of containers that the last list left out: our labels, but not the name that these give."""
 
     def follow_logs(self, container: Container, tail: int) -> Iterator[str]:

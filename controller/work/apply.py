@@ -50,8 +50,11 @@ class Applier:
             self._changed(stage)
         return True
 
-    async def give_back(self, stage: StageKey, planned: Sequence[Action]) -> None:
-        """Start, connect and unpause containers that passed: that needs no stored intent, and they may be serving."""
+    async def start_what_passed(self, stage: StageKey, planned: Sequence[Action]) -> None:
+        """Of the planned actions carry out those that start, connect or unpause a container that passed.
+
+        That needs no stored intent, and such a container may be serving.
+        """
         for action in planned:
             if isinstance(action, actions.Start | actions.Connect | actions.Unpause) and action.container.passed:
                 await self.apply(stage, action)

@@ -125,15 +125,15 @@ class Operations:
         if entry is not None and entry.task is None and stage in entry.owners:
             self._disown(stage, key, entry)
 
-    def keep(self, stage: StageKey, keys: frozenset[Key]) -> None:
-        """Keep what the stage needs: what else runs is cancelled where that is possible, what ended is forgotten."""
-        for key in sorted(self._stages.get(stage, set()) - keys):
+    def cancel_all_but(self, stage: StageKey, kept: frozenset[Key]) -> None:
+        """Cancel what the stage no longer needs where that is possible, and forget what ended of it."""
+        for key in sorted(self._stages.get(stage, set()) - kept):
             entry = self._entries[key]
             if entry.task is not None and not entry.is_cancellable:
                 entry.former.add(stage)
             else:
                 self._disown(stage, key, entry)
-        for key in self._stages.get(stage, set()) & keys:
+        for key in self._stages.get(stage, set()) & kept:
             self._entries[key].former.discard(stage)
 
     def cancel_waiting(self, stage: StageKey) -> None:

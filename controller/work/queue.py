@@ -16,7 +16,10 @@ FREE_REPEATS = 10
 """Passes of a stage that may follow each other at once; then they are slowed down, whatever the reason."""
 
 Work = Callable[[StageKey], Awaitable[float | None]]
-"""One pass; returns in how many seconds to come back, None when nothing is due. Raises an error of `core.errors`."""
+"""One pass; returns in how many seconds to come back, None when nothing is due.
+
+Raises an error of `core.model.errors`.
+"""
 Failed = Callable[[StageKey, HoldfastError, float], None]
 """Told of each failed pass: the error, and the seconds until the next try."""
 

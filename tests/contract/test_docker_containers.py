@@ -180,7 +180,7 @@ async def test_nothing_is_done_to_a_container_that_is_no_longer_the_same(bench: 
     assert document["State"]["Status"] == "running"
     assert document["HostConfig"]["RestartPolicy"]["Name"] == "no"
     assert await bench.runtime.list() == ()
-    assert bench.runtime.impostors() == ((up.id, f"{bench.id}-renamed"),)
+    assert bench.runtime.lookalikes() == ((up.id, f"{bench.id}-renamed"),)
     await bench.runtime.stop(replace(up, id="f" * 64), 1)
 
 

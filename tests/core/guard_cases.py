@@ -65,8 +65,8 @@ def _delivered(case: Mapping[str, Any]) -> Delivered:
     return Delivered(
         documents,
         digests={source: repr(documents[source]) for source in documents},
-        silent=frozenset(map(_source, case.get("silent", ()))),
-        complete=case.get("complete", "silent" not in case),
+        undelivered=frozenset(map(_source, case.get("undelivered", ()))),
+        complete=case.get("complete", "undelivered" not in case),
         deleted=tuple(document for gone in _documents(case.get("deleted", {})).values() for document in gone),
     )
 
@@ -74,12 +74,12 @@ def _delivered(case: Mapping[str, Any]) -> Delivered:
 def _accepted(case: Mapping[str, Any], rules: CatalogRules) -> Accepted:
     if "accepted" not in case:
         return Accepted()
-    released: set[tuple[StageKey, str]] = set()
-    for pair in case.get("released", ()):
+    removals: set[tuple[StageKey, str]] = set()
+    for pair in case.get("removals", ()):
         key, tag = pair.split()
-        released.add((key, tag))
+        removals.add((key, tag))
     known = None if case.get("restarted") else rules
-    return Accepted(_documents(case["accepted"]), known, released=frozenset(released))
+    return Accepted(_documents(case["accepted"]), known, removals=frozenset(removals))
 
 
 def _documents(written: Mapping[str, Any]) -> dict[str, tuple[Sourced, ...]]:

@@ -212,5 +212,5 @@ def _key(kind: str, name: str, stage: DesiredStage, seen: Observed) -> Key | Non
             of_check = keys.gate if kind == "Gate" else keys.watch
             return of_check(container, stage.check) if container else None
         case _:
-            of_start = {"Start": keys.start, "Stop": keys.stop, "Halt": keys.halt}[kind]
+            of_start = {"Start": keys.start, "Stop": keys.stop, "Halt": keys.stop_and_keep}[kind]
             return of_start(container) if container else None

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from controller.api import app
 from controller.cli import context, keys, nudge, tables
 from controller.cli.apply import duration
-from controller.cli.main import VERBS, execute, hoist
+from controller.cli.main import VERBS, execute, move_options_first
 from controller.cli.output import yaml_text
 from controller.core.documents.forms import NAME_PATTERN, TAG_PATTERN
 from controller.core.model.status import InstanceStatus, StageStatus
@@ -75,7 +75,7 @@ def test_global_options_may_follow_the_verb(capsys: pytest.CaptureFixture[str]) 
     """-o after the verb works as before it."""
     assert execute(["version", "-o", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["holdfast"]
-    assert hoist(["a", "--no-color", "--", "-o", "x"]) == ["--no-color", "a", "--", "-o", "x"]
+    assert move_options_first(["a", "--no-color", "--", "-o", "x"]) == ["--no-color", "a", "--", "-o", "x"]
 
 
 def test_help_loads_no_heavy_library() -> None:

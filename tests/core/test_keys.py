@@ -24,7 +24,7 @@ ROUTE = digests.with_marker(Route("a.test", "shop/dev", "1", "instance", ID, "10
         (keys.start(CREATED), f"start:{ID}:None"),
         (keys.start(MADE), f"start:{ID}:12.5"),
         (keys.stop(MADE), f"stop:{ID}:12.5"),
-        (keys.halt(MADE), f"halt:{ID}:12.5"),
+        (keys.stop_and_keep(MADE), f"halt:{ID}:12.5"),
         (keys.restart(MADE), f"restart:{ID}:12.5"),
         (keys.gate(MADE, CHECK), f"gate:{ID}:12.5:{digests.check_hash(CHECK)}"),
         (keys.watch(MADE, CHECK), f"watch:{ID}:12.5:{digests.check_hash(CHECK)}"),

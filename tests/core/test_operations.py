@@ -95,7 +95,7 @@ def test_a_shared_pull_goes_on_for_the_stage_that_keeps_it() -> None:
         bench = Bench(pull=(5, {}))
         bench.operations.start(A, PULL)
         bench.operations.start(B, PULL)
-        bench.operations.keep(A, frozenset())
+        bench.operations.cancel_all_but(A, frozenset())
         await later(10)
         assert bench.completed == [PULL.key]
         assert bench.operations.facts(A) == {}
@@ -136,7 +136,7 @@ def test_what_is_harmless_is_called_off_when_nobody_keeps_it() -> None:
         bench = Bench(watch=(1000, {}))
         bench.operations.start(A, WATCH)
         await later(1)
-        bench.operations.keep(A, frozenset())
+        bench.operations.cancel_all_but(A, frozenset())
         assert bench.operations.facts(A) == {}
         await later(2000)
         assert (bench.completed, bench.ended) == ([], [])
@@ -151,7 +151,7 @@ def test_what_changes_the_world_runs_to_its_end_and_is_seen_until_then() -> None
         bench = Bench(stop=(5, {}))
         bench.operations.start(A, STOP)
         await later(1)
-        bench.operations.keep(A, frozenset())
+        bench.operations.cancel_all_but(A, frozenset())
         assert bench.operations.facts(A)[STOP.key].status == "running"
         await later(10)
         assert bench.completed == [STOP.key]
@@ -186,7 +186,7 @@ def test_what_waits_for_its_turn_is_called_off_before_it_begins() -> None:
         operations.start(A, START)
         operations.start(A, second)
         await later(1)
-        operations.keep(A, frozenset())
+        operations.cancel_all_but(A, frozenset())
         assert set(operations.facts(A)) == {START.key}
         await later(60)
         assert (issued, operations.facts(A)) == ([START.key], {})
@@ -220,8 +220,8 @@ def test_wanted_again_before_its_end() -> None:
         bench = Bench(stop=(5, {}))
         bench.operations.start(A, STOP)
         await later(1)
-        bench.operations.keep(A, frozenset())
-        bench.operations.keep(A, frozenset({STOP.key}))
+        bench.operations.cancel_all_but(A, frozenset())
+        bench.operations.cancel_all_but(A, frozenset({STOP.key}))
         await later(10)
         assert bench.operations.facts(A)[STOP.key].status == "succeeded"
 
@@ -249,7 +249,7 @@ def test_the_same_key_never_runs_twice_at_once() -> None:
         operations = Operations(stubborn, clock, lambda stage: None, lambda stage: None)
         operations.start(A, PULL)
         await later(1)
-        operations.keep(A, frozenset())
+        operations.cancel_all_but(A, frozenset())
         operations.start(A, PULL)
         await later(1)
         assert (running, operations.facts(A)[PULL.key].status) == (1, "running")

@@ -117,10 +117,10 @@ def test_what_is_waited_for_lasts_as_long_on_a_clock_that_was_set() -> None:
     fresh = InstanceMemory(born=6, rollout=rollout.model_copy(update={"retry_at": 0.0}))
     memory = StageMemory(instances={"1": waiting, "2": fresh, "3": InstanceMemory()}, draining={"a": 95})
 
-    carried = memory.carried(-50)
+    shifted = memory.shifted_by(-50)
 
-    assert carried.draining == {"a": 45}
-    first, second, third = (carried.of(tag) for tag in "123")
+    assert shifted.draining == {"a": 45}
+    first, second, third = (shifted.of(tag) for tag in "123")
     assert (first.born, first.switched_at) == (5, 40)
     assert first.rollout == rollout.model_copy(update={"started_at": 50, "retry_at": 60})
     assert (second.switched_at, second.rollout) == (0, rollout.model_copy(update={"started_at": 50, "retry_at": 0.0}))

@@ -280,7 +280,7 @@ def test_a_stage_that_is_gone_is_forgotten() -> None:
 
     async def scenario(bench: Bench) -> None:
         await bench.reconciler.reconcile(KEY)
-        bench.operations.keep(KEY, frozenset())
+        bench.operations.cancel_all_but(KEY, frozenset())
         bench.desired = replace(stage(), declared=False)
         await bench.reconciler.reconcile(KEY)
 

@@ -138,8 +138,8 @@ BUGS = (
         (
             Edit(
                 "reconcile.py",
-                "if is_old or self.is_stopping() or self.desired(key) != desired:",
-                "if is_old or self.is_stopping():",
+                "was_cut_short = is_old or self.is_stopping() or self.desired(key) != desired",
+                "was_cut_short = is_old or self.is_stopping()",
             ),
         ),
         red="tests/core/test_reconcile.py::test_a_newer_declaration_stops_the_pass_between_two_actions",

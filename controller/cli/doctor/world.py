@@ -44,8 +44,8 @@ async def engine(settings: Settings, runtime: Diagnosable, stored: Reads) -> Asy
     if settings.proxy.reach == "name":
         yield names(name, own)
     yield owners(settings.id, owned, stored)
-    for _, impostor in runtime.impostors():
-        yield renamed(impostor)
+    for _, lookalike in runtime.lookalikes():
+        yield renamed(lookalike)
 
 
 def clock(skew: float) -> Finding:

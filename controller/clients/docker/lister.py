@@ -32,7 +32,7 @@ class Lister:
         self._network = network
         self._cache = cache
         self._clock = clock
-        self._impostors: dict[str, str] = {}
+        self._lookalikes: dict[str, str] = {}
         self._reported: dict[str, str] = {}
 
     def list(self, stage: StageKey | None) -> tuple[Container, ...]:
@@ -40,7 +40,7 @@ class Lister:
         rows, now = self._rows(stage)
         if stage is None:
             self._cache.prune({str(row["Id"]) for row in rows})
-            self._reported, self._impostors = self._impostors, {}
+            self._reported, self._lookalikes = self._lookalikes, {}
         containers = self._containers(rows, now, UNSEEN_MAX if stage is None else 0)
         return tuple(sorted(containers, key=lambda container: container.name))
 
@@ -55,9 +55,9 @@ class Lister:
         self._cache.keep(str(document["Id"]), inspected, ticket, self._clock.monotonic())
         return self._container(document, identity, inspected)
 
-    def impostors(self) -> tuple[tuple[str, str], ...]:
-        """See `Diagnosable.impostors`."""
-        return tuple(sorted(self._impostors.items()))
+    def lookalikes(self) -> tuple[tuple[str, str], ...]:
+        """See `Diagnosable.lookalikes`."""
+        return tuple(sorted(self._lookalikes.items()))
 
     def _rows(self, stage: StageKey | None) -> tuple[Sequence[Document], float]:
         """Rows of the list and the Engine's clock, Unix seconds."""
@@ -100,12 +100,12 @@ class Lister:
         return view.container(document, identity, inspected, network=self._network.name, network_id=self._network.id)
 
     def _identity(self, what: Shown) -> Identity | None:
-        if what.is_impostor(self._handle.controller_id):
-            self._note_impostor(what)
+        if what.is_lookalike(self._handle.controller_id):
+            self._note_lookalike(what)
         return what.identity(self._handle.controller_id)
 
-    def _note_impostor(self, what: Shown) -> None:
-        self._impostors[what.id] = what.name
+    def _note_lookalike(self, what: Shown) -> None:
+        self._lookalikes[what.id] = what.name
         if self._reported.get(what.id) != what.name:
             self._reported[what.id] = what.name
             stage = what.labels.get(names.STAGE, "")

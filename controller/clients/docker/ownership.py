@@ -33,7 +33,7 @@ class Shown:
             return None
         return identity.read(self.labels)
 
-    def is_impostor(self, controller_id: str) -> bool:
+    def is_lookalike(self, controller_id: str) -> bool:
         """It carries our labels, and not the name that these give: renamed, or made from an image of ours."""
         return self.labels.get(names.CONTROLLER) == controller_id and not identity.agrees(self.name, self.labels)
 

@@ -95,9 +95,9 @@ class DockerRuntime(Diagnosable):
         """Every container that carries our id, whoever made it. Raises `Unreachable`."""
         return await self._threads.quick.run(inventory.owned_containers, self._engine, self._id)
 
-    def impostors(self) -> tuple[tuple[str, str], ...]:
+    def lookalikes(self) -> tuple[tuple[str, str], ...]:
         """(id, name) of containers that the last list left out: our labels, but not the name that these give."""
-        return self._lister.impostors()
+        return self._lister.lookalikes()
 
     def follow_logs(self, container: Container, tail: int) -> Iterator[str]:
         """Its last lines and those that come, until it ends; blocks. Raises `Unreachable`."""

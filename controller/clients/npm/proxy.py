@@ -72,9 +72,9 @@ class NpmProxy:
             hostname: route_mark.unproven(route) if self._is_doubtful(route, ours[hostname][0]) else route
             for hostname, route in table.routes.items()
         }
-        for hostname, ghost in self._writer.ghosts.items():
+        for hostname, host in self._writer.deleted_but_served.items():
             if hostname not in foreign:
-                routes.setdefault(hostname, route_mark.unproven(ghost.route))
+                routes.setdefault(hostname, route_mark.unproven(host.route))
         return RouteTable(routes, table.foreign)
 
     async def write(self, changes: Sequence[RouteChange]) -> None:
@@ -149,13 +149,13 @@ class NpmProxy:
         return await self._writer.update(host.row, fields, route, ids)
 
     async def _delete(self, hostname: str) -> None:
-        if hostname in self._writer.ghosts:
+        if hostname in self._writer.deleted_but_served:
             await self._list()
         for host in await self._present(hostname):
             await self._writer.delete(host)
-        ghost = self._writer.ghosts.get(hostname)
-        if ghost is not None:
-            await self._writer.drop_ghost(ghost)
+        deleted = self._writer.deleted_but_served.get(hostname)
+        if deleted is not None:
+            await self._writer.make_nginx_drop(deleted)
         if self._ours is not None:
             self._ours.pop(hostname, None)
 

@@ -45,7 +45,7 @@ class NpmWriter:
         self._site = site
         self._clock = clock
         self.unproven: set[str] = set()
-        self.ghosts: dict[str, Host] = {}
+        self.deleted_but_served: dict[str, Host] = {}
         """Hosts that NPM deleted and nginx may still serve, by hostname."""
 
     async def create(self, route: Route, ids: Ids) -> Row:
@@ -98,22 +98,22 @@ class NpmWriter:
         except Uncertain as error:
             if await self._when_back(lambda: self._api.row(host.id), error) is not None:
                 raise self._not_made(hostname, error) from error
-            if hostname in self.ghosts or await self._served(host, expected=False):
-                self.ghosts.setdefault(hostname, host)
+            if hostname in self.deleted_but_served or await self._served(host, expected=False):
+                self.deleted_but_served.setdefault(hostname, host)
                 raise self._broken(hostname, error, "it is deleted, but still served") from error
         else:
-            self.ghosts.clear()  # nginx has read all its files anew
+            self.deleted_but_served.clear()  # nginx has read all its files anew
         self.unproven.discard(hostname)
 
-    async def drop_ghost(self, ghost: Host) -> None:
+    async def make_nginx_drop(self, host: Host) -> None:
         """Have nginx drop a host that is gone from NPM: only a change makes it read its files anew.
 
         Raises as `delete` does.
         """
-        hostname = ghost.route.hostname
-        if await self._served(ghost, expected=False):
+        hostname = host.route.hostname
+        if await self._served(host, expected=False):
             names = ("domain_names", "forward_scheme", "forward_host", "forward_port", "meta")
-            fields = {name: ghost.row[name] for name in names}
+            fields = {name: host.row[name] for name in names}
             try:
                 number = await self._api.create({**fields, "enabled": False})
                 await self._api.delete(number)
@@ -121,7 +121,7 @@ class NpmWriter:
                 raise self._refused(hostname, error.message) from error
             except Uncertain as error:
                 raise self._broken(hostname, error, "it is deleted, but still served") from error
-        self.ghosts.pop(hostname, None)
+        self.deleted_but_served.pop(hostname, None)
 
     async def _put(self, row: Row, fields: Row) -> Row:
         """Change a host; again when nginx refused it because of another change under way."""
@@ -158,7 +158,7 @@ class NpmWriter:
             text = f"{route.hostname}: Nginx Proxy Manager took the change but shows another {names}"
             raise WorldBad(text, reason="ProxyUnproven")
         self.unproven.discard(route.hostname)
-        self.ghosts.clear()  # nginx has read all its files anew
+        self.deleted_but_served.clear()  # nginx has read all its files anew
 
     async def _put_back(self, row: Row, fields: Row) -> str:
         """Undo a change that took a host offline; returns in words how it stands now."""

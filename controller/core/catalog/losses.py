@@ -20,9 +20,9 @@ class Context:
 
     sources: tuple[str, ...]
     """The sources of the settings."""
-    silent: frozenset[str] = frozenset()
+    undelivered: frozenset[str] = frozenset()
     """Those of which nothing is known yet: what only they may declare is neither there nor gone."""
-    released: frozenset[tuple[StageKey, str]] = frozenset()
+    removals: frozenset[tuple[StageKey, str]] = frozenset()
     """Running tags that an accepted change has let go; they are on their way out."""
     rules_known: bool = True
     """The catalog before was built by the settings that were in force; else they may have been others."""
@@ -106,8 +106,8 @@ class _Change:
 
     def of_stage(self, key: StageKey, tags: frozenset[str]) -> _StageLoss:
         stage, kept = self.before.stages.get(key), self.after.stages.get(key)
-        released = self.context.released
-        unknown = frozenset(tag for tag in tags if not _declares(stage, tag) and (key, tag) not in released)
+        removals = self.context.removals
+        unknown = frozenset(tag for tag in tags if not _declares(stage, tag) and (key, tag) not in removals)
         running = len(unknown) + min(len(tags - unknown), _room(stage))
         lost = running - (len(kept.instances) if kept is not None else 0)
         if lost <= 0 or (kept is None and not self.is_gone(key)):
@@ -118,7 +118,7 @@ class _Change:
 
     def is_gone(self, key: StageKey) -> bool:
         """True for a stage that is not declared any more, unless a source that was not heard yet may declare it."""
-        return self.context.prune and (not self.context.silent or key in self.before.stages)
+        return self.context.prune and (not self.context.undelivered or key in self.before.stages)
 
     def default_hostnames(self) -> Iterator[tuple[str, StageKey]]:
         """Routed hostnames of default routes, and whose they are.

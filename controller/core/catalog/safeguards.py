@@ -41,7 +41,7 @@ class Delivered:
     """With the last good documents in place of what could not be read."""
     digests: Mapping[str, str]
     """Digest of the documents of each source."""
-    silent: frozenset[str] = frozenset()
+    undelivered: frozenset[str] = frozenset()
     """Sources of which nothing is known: nothing whole was delivered since the start, and nothing stored before it."""
     complete: bool = True
     """Every source has delivered in whole since the start."""
@@ -50,7 +50,7 @@ class Delivered:
 
     def digest(self, rules: CatalogRules) -> str:
         """Names exactly these documents under these rules: 12 hex."""
-        return names.short_hash(repr((rules, sorted(self.silent), sorted(self.digests.items()))), DIGITS)
+        return names.short_hash(repr((rules, sorted(self.undelivered), sorted(self.digests.items()))), DIGITS)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Accepted:
     """None until a catalog of all sources was accepted since the start."""
     digest: str = ""
     """Digest of what was delivered; empty: part of it still waits."""
-    released: frozenset[tuple[StageKey, str]] = frozenset()
+    removals: frozenset[tuple[StageKey, str]] = frozenset()
     """Running tags that an accepted change has let go; they are on their way out."""
 
 
@@ -135,8 +135,8 @@ class _Case:
         before = self.catalog_of(self.accepted.documents, self.accepted.rules or self.rules)
         context = losses.Context(
             sources=self.limits.sources,
-            silent=self.delivered.silent,
-            released=self.accepted.released,
+            undelivered=self.delivered.undelivered,
+            removals=self.accepted.removals,
             rules_known=self.accepted.rules is not None,
             prune=self.limits.prune,
             deleted=self.delivered.deleted,
@@ -162,29 +162,29 @@ class _Case:
         return catalog if self.limits.prune else untouched.without_pruning(catalog, instances=False)
 
     def _await_sources(self, catalog: Catalog) -> Catalog:
-        waiting = untouched.await_sources(catalog, self.incumbents, self.delivered.silent)
+        waiting = untouched.await_sources(catalog, self.incumbents, self.delivered.undelivered)
         return untouched.without_pruning(waiting, instances=True)
 
     def accept(self, after: Catalog, spared: frozenset[StageKey], digest: str) -> Accepted:
-        silent = self.delivered.silent
+        undelivered = self.delivered.undelivered
         return Accepted(
-            documents={source: held for source, held in self.delivered.documents.items() if source not in silent},
-            rules=None if silent else self.rules,
+            documents={source: held for source, held in self.delivered.documents.items() if source not in undelivered},
+            rules=None if undelivered else self.rules,
             digest="" if spared else digest,
-            released=self._released(after, spared),
+            removals=self._removals(after, spared),
         )
 
-    def _released(self, after: Catalog, spared: frozenset[StageKey]) -> frozenset[tuple[StageKey, str]]:
+    def _removals(self, after: Catalog, spared: frozenset[StageKey]) -> frozenset[tuple[StageKey, str]]:
         """Running tags that an accepted change let go; no new ones where that is not decided yet."""
-        released = set()
+        removals = set()
         for key, tags in self.incumbents.running.items():
             stage = after.stages.get(key)
-            undecided = key in spared or (stage is None and bool(self.delivered.silent))
+            undecided = key in spared or (stage is None and bool(self.delivered.undelivered))
             for tag in tags:
                 undeclared = stage is None or stage.instance(tag) is None
-                if (key, tag) in self.accepted.released if undecided else undeclared:
-                    released.add((key, tag))
-        return frozenset(released)
+                if (key, tag) in self.accepted.removals if undecided else undeclared:
+                    removals.add((key, tag))
+        return frozenset(removals)
 
 
 def _too_much(loss: Loss, percent: float) -> str:

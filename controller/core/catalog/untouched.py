@@ -21,19 +21,19 @@ def spare(catalog: Catalog, keys: frozenset[StageKey]) -> Catalog:
     return replace(catalog, stages=stages, spared=keys)
 
 
-def await_sources(catalog: Catalog, incumbents: Incumbents, silent: frozenset[str]) -> Catalog:
+def await_sources(catalog: Catalog, incumbents: Incumbents, undelivered: frozenset[str]) -> Catalog:
     """Suspend stages whose source has not delivered since the start, and those that would take a hostname from them."""
     waiting = {
         key
         for key, source in incumbents.sources.items()
-        if source in silent and (key not in catalog.stages or catalog.stages[key].origin.source != source)
+        if source in undelivered and (key not in catalog.stages or catalog.stages[key].origin.source != source)
     }
     takers = {
         catalog.claims[hostname]
         for hostname, (key, _) in incumbents.hostnames.items()
         if key in waiting and catalog.claims.get(hostname, key) != key
     }
-    message = f"waits for {', '.join(sorted(silent))}: what runs was declared there, and it has not delivered yet"
+    message = f"waits for {', '.join(sorted(undelivered))}: what runs was declared there, and it has not delivered yet"
     return _suspended(catalog, waiting | takers, Notice("SourceNotDelivered", message))
 
 

@@ -79,8 +79,8 @@ def _notices(simulation: Simulation) -> Iterator[str]:
     """What a person has to know beside the changes: what will not happen, why, and what helps."""
     desired, memory, key = simulation.desired, simulation.last.memory, simulation.desired.key
     yield from (f"{notice.reason}: {notice.message}" for notice in desired.notices)
-    if released := report.released(desired):
-        yield released
+    if text := report.removed_default_text(desired):
+        yield text
     if not simulation.settled:
         yield f"does not settle: it still acts after {ROUNDS} passes"
         return

@@ -39,7 +39,7 @@ def stop(container: Container) -> Key:
     return _of_start("stop", container)
 
 
-def halt(container: Container) -> Key:
+def stop_and_keep(container: Container) -> Key:
     """The stop of a container that is kept."""
     return _of_start("halt", container)
 

@@ -109,19 +109,19 @@ class StageMemory(_Memory):
         rest = {key: value for key, value in self.instances.items() if key != tag}
         return self.model_copy(update={"instances": rest | ({tag: memory} if memory else {})})
 
-    def carried(self, seconds: float) -> "StageMemory":
+    def shifted_by(self, seconds: float) -> "StageMemory":
         """The same on a clock that was set by so many seconds: what is being waited for takes as long as before.
 
         Births stay, because a TTL ends by the calendar. A smaller difference is drift, and changes nothing.
         """
         if abs(seconds) <= CLOCK_DRIFT_MAX_S:
             return self
-        instances = {tag: _carried(memory, seconds) for tag, memory in self.instances.items()}
+        instances = {tag: _shifted(memory, seconds) for tag, memory in self.instances.items()}
         draining = {key: since + seconds for key, since in self.draining.items()}
         return self.model_copy(update={"instances": instances, "draining": draining})
 
 
-def _carried(memory: InstanceMemory, seconds: float) -> InstanceMemory:
+def _shifted(memory: InstanceMemory, seconds: float) -> InstanceMemory:
     switched = memory.switched_at and memory.switched_at + seconds
     rollout = memory.rollout
     if rollout is not None:

@@ -18,7 +18,7 @@ def give_up_if_broken(builder: PlanBuilder, slot: Slot, *, can_fall_back: bool) 
     the world is bad.
     """
     container, rollout = slot.current, slot.memory.rollout
-    if container is None or slot.settled or rollout is None or rollout.kind not in ("deploy", "update"):
+    if container is None or slot.has_proven_itself or rollout is None or rollout.kind not in ("deploy", "update"):
         return False
     why = _why_broken(builder, container) if can_fall_back else ""
     if not why or is_running(builder.follow(keys.start(container))):
@@ -85,7 +85,7 @@ def _note_given_up(builder: PlanBuilder, kept: Collection[str]) -> None:
     _forget_previous(builder, gone)
 
 
-def note_mended(builder: PlanBuilder, slots: Slots) -> Slots:
+def note_quarantine_cleared(builder: PlanBuilder, slots: Slots) -> Slots:
     """Forget the quarantine of a tag when another revision of it is declared, or another way to check it."""
     for slot in slots.values():
         if slot.memory.quarantine is not None and slot.declared is not None and not slot.quarantined:

@@ -68,8 +68,8 @@ def spec(builder: PlanBuilder, slot: Slot, attempt: int, step: PreDeployStep | N
     )
 
 
-def halt(builder: PlanBuilder, container: Container, reason: str) -> None:
+def stop_and_keep(builder: PlanBuilder, container: Container, reason: str) -> None:
     """Stop a container that is kept."""
     if container.state == "paused":
         builder.request(Unpause(container, "a paused container cannot be stopped", keys.unpause(container)))
-    builder.request_until_seen(Stop(container, builder.desired.stop_grace, reason, keys.halt(container)))
+    builder.request_until_seen(Stop(container, builder.desired.stop_grace, reason, keys.stop_and_keep(container)))

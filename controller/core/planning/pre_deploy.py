@@ -29,7 +29,7 @@ def ensure_pre_deployed(builder: PlanBuilder, slot: Slot, container: Container) 
     if builder.desired.recreate and builder.is_active(container):  # declared after it was started
         view.show("PreDeploy", "StopsFirst", f"waiting until {container.name} has stopped", busy=True)
         if container.alive:  # a start is not broken off in the middle
-            containers.halt(builder, container, "preDeploy must not run beside it")
+            containers.stop_and_keep(builder, container, "preDeploy must not run beside it")
         return False
     ledger.log_step(builder, slot.tag, "preDeploy", f"running {' '.join(step.command)[:COMMAND_SHOWN_MAX]}")
     fact = builder.request(RunPreDeploy(spec, step.timeout, slot.tag, "it runs before the gate", keys.pre(spec.name)))

@@ -77,7 +77,7 @@ def _suspended_reason(desired: DesiredStage) -> str:
     return "Refused" if desired.notices else "SuspendedByDocument"
 
 
-def released(desired: DesiredStage) -> str:
+def removed_default_text(desired: DesiredStage) -> str:
     """Words for a stage whose empty list takes down its defaultTag as well; empty for every other one."""
     if not desired.declared or desired.default_tag is None or desired.instances:
         return ""
@@ -87,9 +87,10 @@ def released(desired: DesiredStage) -> str:
 def _is_as_declared(desired: DesiredStage, slots: Slots) -> bool:
     """True when a suspended stage has exactly what is declared, so that leaving it alone leaves nothing undone."""
     limit = desired.max_instances
-    proven = all(slot.settled and slot.current is not None and slot.current.running for slot in slots.values())
+    running = all(slot.current is not None and slot.current.running for slot in slots.values())
+    proven = all(slot.has_proven_itself for slot in slots.values())
     one_each = all(len(slot.containers) == 1 and slot.declared is not None for slot in slots.values())
-    return proven and one_each and (limit is None or len(slots) <= limit)
+    return running and proven and one_each and (limit is None or len(slots) <= limit)
 
 
 def _plan(
@@ -143,7 +144,8 @@ def _instance(builder: PlanBuilder, slot: Slot, selection: Selection, routing: R
     own = slot.declared.hostname if slot.declared is not None else None
     hostnames = [name for name in routing.hostnames(slot.tag) if name not in routing.conflicts]
     hostnames.sort(key=lambda name: name != own)
-    synced = (slot.settled and not view.busy) or (slot.declared is not None and view.phase in ("Evicted", "Expired"))
+    is_left_out = slot.declared is not None and view.phase in ("Evicted", "Expired")
+    synced = (slot.has_proven_itself and not view.busy) or is_left_out
     return InstanceStatus(
         tag=slot.tag,
         phase=view.phase,
@@ -207,7 +209,7 @@ def _main_conditions(
             Condition(type="Ready", status="False", reason=reason, message=text),
             Condition(type="Stalled", status="True", reason=reason, message=text),
         ]
-    text = released(builder.desired) or _count(instances)
+    text = removed_default_text(builder.desired) or _count(instances)
     return [Condition(type="Ready", status="True", reason="Converged", message=text)]
 
 
@@ -245,7 +247,7 @@ def _sentence(builder: PlanBuilder, instances: Sequence[InstanceStatus], problem
         return "waiting: removing old containers"
     if problems:
         return problems[0][1]
-    return f"nothing to do: {released(builder.desired) or _count(instances)}"
+    return f"nothing to do: {removed_default_text(builder.desired) or _count(instances)}"
 
 
 def _named(instance: InstanceStatus) -> str:

@@ -41,7 +41,7 @@ def _staying(builder: PlanBuilder, slots: Slots, selection: Selection) -> set[st
     for tag in selection.kept:
         slot = slots[tag]
         candidate = slot.candidate if tag in selection.wanted else None
-        former = () if slot.settled else slot.former[:1]
+        former = () if slot.has_proven_itself else slot.former[:1]
         staying |= {container.id for container in (slot.serving, candidate, *former) if container is not None}
     for hostname in builder.desired.claimed_elsewhere:
         route = builder.observed.routes.routes.get(hostname)
@@ -132,7 +132,7 @@ def _clear_one_off(builder: PlanBuilder, slot: Slot, one_off: Container, selecti
 def _is_needed(slot: Slot, one_off: Container, selection: Selection) -> bool:
     declared = slot.tag in selection.wanted and one_off.revision == slot.revision and not slot.quarantined
     used = one_off.exit_code == 0 or (slot.candidate is not None and slot.candidate.attempt == one_off.attempt)
-    return declared and not slot.settled and (used or one_off.alive)
+    return declared and not slot.has_proven_itself and (used or one_off.alive)
 
 
 def _show_leaving(builder: PlanBuilder, slot: Slot) -> None:

@@ -114,7 +114,7 @@ def ensure_alone(builder: PlanBuilder, slot: Slot, container: Container) -> bool
     others = [one for one in others if one.role == "app" or one.revision != container.revision]
     for other in others:
         if other.role == "app" and other.alive:  # neither a one-off nor a start is broken off in the middle
-            containers.halt(builder, other, f"{container.name} must not run beside it")
+            containers.stop_and_keep(builder, other, f"{container.name} must not run beside it")
     return not others and not pre_deploy.is_other_running(builder, slot, container)
 
 

@@ -192,7 +192,7 @@ def _forget_former(builder: PlanBuilder, goal: Route) -> None:
 def _delete_undeclared(builder: PlanBuilder, slots: Slots, selection: Selection, routing: Routing) -> None:
     """Delete what nothing declares. A default route that leads to nothing now is still better than none: it heals.
 
-    While a source is silent a default hostname stays: what that holds may claim it for another stage.
+    While a source has not delivered, a default hostname stays: what that holds may claim it for another stage.
     """
     desired = builder.desired
     kept = {*routing.claimed, *desired.claimed_elsewhere}

@@ -37,10 +37,10 @@ def select(builder: PlanBuilder, slots: Slots) -> Selection:
     wanted = _newest(runnable, desired.default_tag, desired.max_instances)
     designated = desired.default_tag if desired.default_tag in live else (live[-1] if live else None)
     over = tuple(tag for tag in runnable if tag not in wanted and slots[tag].has_passed)
-    if all(slots[tag].settled for tag in wanted):
+    if all(slots[tag].has_proven_itself for tag in wanted):
         over = ()
     target = _target(builder, slots, live, designated) if live else None
-    successor = designated if designated and slots[designated].settled else None
+    successor = designated if designated and slots[designated].has_proven_itself else None
     held = _held_for_route(builder, slots, target, successor) if live else []
     held += _behind(builder, sorted(desired.claimed_elsewhere))
     if not desired.prune:

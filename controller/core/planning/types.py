@@ -45,7 +45,7 @@ class Slot:
         return self.serving is not None
 
     @property
-    def settled(self) -> bool:
+    def has_proven_itself(self) -> bool:
         """What is declared serves and has proven itself: what was before it may go."""
         return self.current is not None and self.memory.settled == self.current.id
 
