@@ -122,7 +122,7 @@ def test_a_tag_pushed_again_is_noticed_after_the_interval_of_its_kind(
     sandbox: Sandbox, often: str, seldom: str
 ) -> None:
     """One stage follows its tag, the other only reports it: each asks the registry in an interval of its own."""
-    words = {"trackInterval": "it is followed", "digestInterval": "the pinned one keeps running"}
+    words = {"trackInterval": "the new digest is deployed", "digestInterval": "the pinned digest keeps running"}
     tags = {"trackInterval": "1.0", "digestInterval": "2.0"}
     for tag in tags.values():
         sandbox.push(tag, MESSAGE="first")

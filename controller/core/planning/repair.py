@@ -95,6 +95,7 @@ def _note_moved(builder: PlanBuilder, slot: Slot, digest: str) -> None:
     follows = "the new digest is deployed" if builder.desired.track_digest else "the pinned digest keeps running"
     words = f"{tag} was pushed again as {digest[:19]}; {follows}"
     builder.log("digest", words, tag=tag, level="warning", digest=digest)
+    builder.views[tag].busy |= builder.desired.track_digest  # the next pass begins the rollout
     builder.wake_at(builder.now)
 
 
