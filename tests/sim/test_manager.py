@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from controller.broadcast import Event, EventsLost, StatusReported, Subscription, TransitionRecorded
 from controller.core.documents.spec import Document
 from controller.core.forecast.types import Forecast
 from controller.core.model.errors import InvalidInput, Unreachable
@@ -86,63 +85,6 @@ def test_converge_ends_when_everything_has_settled() -> None:
         return found
 
     assert {key: status.ready for key, status in alone(play).items()} == {"shop/dev": True, "web/dev": True}
-
-
-def test_each_listener_gets_every_status_and_transition() -> None:
-    """Two listeners hear the same phases and steps, from the first to the last."""
-
-    async def hear(events: Subscription) -> tuple[list[str], list[str]]:
-        phases: list[str] = []
-        steps: list[str] = []
-        async for event in events:
-            match event:
-                case StatusReported(status):
-                    phases += [instance.phase for instance in status.instances]
-                case TransitionRecorded(stage, transition):
-                    assert stage == "shop/dev"
-                    steps.append(transition.step)
-                case EventsLost():
-                    raise AssertionError("nothing may be lost")
-        return phases, steps
-
-    async def play(sim: Simulation) -> tuple[tuple[list[str], list[str]], ...]:
-        await sim.write(project("shop", "1.0"))
-        one = manager(sim)
-        with one.subscribe() as first, one.subscribe() as second:
-            hearing = asyncio.gather(hear(first), hear(second))
-            await one.converge(900)
-        return await hearing
-
-    (phases, steps), other = alone(play)
-    assert phases[0] == "Pulling"
-    assert phases[-1] == "Running"
-    assert {"pull", "create", "start", "gate"} <= set(steps)
-    assert other == (phases, steps)
-
-
-def test_a_listener_that_is_slow_or_leaves_holds_up_nobody() -> None:
-    """One that reads nothing loses its oldest events and is told how many; one that left gets nothing more."""
-
-    async def play(sim: Simulation) -> tuple[list[Event], list[Event], float]:
-        sim.push("1.0")
-        await sim.write(project("shop", "1.0"))
-        one = manager(sim)
-        with one.subscribe(max_events=3) as slow:
-            with one.subscribe() as leaving:
-                pass
-            await one.converge(900)
-            begun = sim.clock.monotonic()
-        return [event async for event in slow], [event async for event in leaving], begun
-
-    slow, left, took = alone(play)
-    assert left == []
-    assert isinstance(slow[0], EventsLost)
-    assert slow[0].count > 3
-    assert len(slow) == 4
-    last = slow[-1]
-    assert isinstance(last, StatusReported)
-    assert last.status.ready
-    assert took < 60
 
 
 def test_converge_gives_up_at_its_timeout_and_says_what_is_not_done() -> None:
